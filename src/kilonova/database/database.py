@@ -1,0 +1,46 @@
+"""What a database is to the code above: a place that runs transaction functions."""
+
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+from sqlalchemy import Connection, CursorResult, Executable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Transaction:
+    """One open transaction. Functions that take it run inside it and must not keep it."""
+
+    __slots__ = ("connection", "now")
+
+    def __init__(self, connection: Connection, now: float) -> None:
+        """Wrap an open connection; `now` is database time in seconds since the epoch, one value for the whole transaction."""
+        self.connection = connection
+        self.now = now
+
+    def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
+        """Execute one SQLAlchemy Core statement; a list of dictionaries as `parameters` executes it for each."""
+        return self.connection.execute(statement, parameters)
+
+
+class Database(Protocol):
+    """A database that keeps what it has acknowledged.
+
+    Raises `Unavailable` (kernel.errors) when it can't be reached or its disk is full. A transaction function may be
+    run again after a deadlock or a lost connection, so it has no effects but through its transaction.
+    """
+
+    name: str
+
+    async def read(self, work: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a few point reads on one snapshot. Embedded databases answer inline, without leaving the loop."""
+
+    async def scan(self, work: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run reads that may take long on one snapshot, off the loop."""
+
+    async def write(self, work: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a writing transaction; when this returns, its effects are on disk. If `work` raises, nothing is kept."""
+
+    async def close(self) -> None:
+        """Finish what runs and let go of files and connections."""

@@ -1,0 +1,64 @@
+"""What Kilonova asks of the network service."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from kilonova.objects.caller import Caller
+from kilonova.objects.port import Network, Port, SecurityGroup, Subnet
+
+
+class Networks(Protocol):
+    """Networks and ports. The built-in service and Neutron's client implement it.
+
+    Calls with a `caller` see what the caller may see; those without act in the service's own name, for work that goes
+    on when the caller's token has long expired. All raise `Unavailable`.
+    """
+
+    async def networks_available(self, caller: Caller) -> Sequence[Network]:
+        """Networks the caller's project may boot on: its own and shared ones, ordered by name and id."""
+
+    async def network_get(self, caller: Caller, network_id: str) -> Network:
+        """One network. Raises `NotFound`."""
+
+    async def port_get(self, caller: Caller, port_id: str) -> Port:
+        """One port. Raises `NotFound`."""
+
+    async def security_groups(self, caller: Caller) -> Sequence[SecurityGroup]:
+        """The security groups of the caller's project; its `default` group is made when it is not there yet."""
+
+    async def subnets(self, network_id: str) -> Sequence[Subnet]:
+        """The subnets of a network."""
+
+    async def ports_of(self, server_id: str) -> Sequence[Port]:
+        """Every port whose `device_id` is the server: how a lost answer is found again. Ordered by id."""
+
+    async def port_create(
+        self,
+        *,
+        project_id: str,
+        network_id: str,
+        server_id: str,
+        fixed_ip: str | None,
+        security_groups: Sequence[str],
+        tag: str,
+    ) -> Port:
+        """Make a port for a server, marked with `tag` in its description so that it is found again and known as ours to delete.
+
+        Raises `Conflict` when the address is taken or none is left, `NotFound` for a network or group that is gone,
+        `OverLimit` for a project's quota.
+        """
+
+    async def port_bind(self, port_id: str, *, server_id: str, host: str, zone: str) -> Port:
+        """Give a port to a server on a host (`device_id`, `device_owner` `compute:ZONE`, `binding:host_id`).
+
+        Raises `NotFound`, and `Conflict` when another server has it.
+        """
+
+    async def port_unbind(self, port_id: str) -> None:
+        """Take a port from its server; the port stays. A port that is gone is fine."""
+
+    async def port_delete(self, port_id: str) -> None:
+        """Delete a port. A port that is gone is fine."""
+
+    async def close(self) -> None:
+        """Let go of connections."""

@@ -1,0 +1,68 @@
+"""Networks, subnets and ports as the compute service needs them."""
+
+import msgspec
+
+from kilonova.kernel.ids import ProjectId
+
+
+class Network(msgspec.Struct, frozen=True, kw_only=True):
+    """One network (Networking API v2.0)."""
+
+    id: str
+    name: str
+    project_id: ProjectId
+    shared: bool
+    admin_state_up: bool
+    external: bool
+    mtu: int
+    subnet_ids: tuple[str, ...]
+
+
+class Subnet(msgspec.Struct, frozen=True, kw_only=True):
+    """One subnet of a network."""
+
+    id: str
+    network_id: str
+    version: int
+    cidr: str
+    gateway: str | None
+    dns: tuple[str, ...]
+    dhcp: bool
+
+
+class FixedIp(msgspec.Struct, frozen=True, kw_only=True):
+    """One address of a port."""
+
+    subnet_id: str
+    address: str
+
+
+class Port(msgspec.Struct, frozen=True, kw_only=True):
+    """One port of a network."""
+
+    id: str
+    network_id: str
+    project_id: ProjectId
+    name: str
+    mac: str
+    status: str
+    """`ACTIVE`, `DOWN`, `BUILD`."""
+    admin_state_up: bool
+    device_id: str
+    """The server it belongs to; empty for none."""
+    device_owner: str
+    fixed_ips: tuple[FixedIp, ...]
+    security_group_ids: tuple[str, ...]
+    host: str
+    """`binding:host_id`; empty for none."""
+    vif_type: str = ""
+    vnic_type: str = "normal"
+    tags: tuple[str, ...] = ()
+
+
+class SecurityGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """One security group, by id and name."""
+
+    id: str
+    name: str
+    project_id: ProjectId

@@ -1,0 +1,65 @@
+"""Microversions: which version of a service a request asks for (API guide, "Microversions")."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kilonova.kernel.errors import Invalid, NotAcceptable
+from kilonova.kernel.versions import Level, Line
+
+_VERSION = re.compile(r"[1-9]\d*\.(?:0|[1-9]\d*)")
+
+
+class MalformedVersion(Invalid):
+    """API Version String {given} is of invalid format. Must be of format MajorNum.MinorNum."""
+
+    code = "malformed-version"
+
+
+class UnsupportedVersion(NotAcceptable):
+    """Version {given} is not supported by the API. Minimum is {minimum} and maximum is {maximum}."""
+
+    code = "unsupported-version"
+
+
+@dataclass(frozen=True)
+class Negotiation:
+    """How one service agrees on a version."""
+
+    service: str
+    """The service type in `OpenStack-API-Version`, e.g. `compute`."""
+    line: Line
+    legacy_header: str | None = None
+    """An older header with only the version in it, e.g. `X-OpenStack-Nova-API-Version`."""
+
+    def level(self, headers: Mapping[str, str]) -> Level:
+        """The level that the headers ask for; the oldest without any.
+
+        Raises `MalformedVersion` (400) and `UnsupportedVersion` (406).
+        """
+        given = self._asked(headers)
+        if given is None:
+            return self.line.level(self.line.labels[0])
+        if given == "latest":
+            return self.line.newest
+        if not _VERSION.fullmatch(given):
+            raise MalformedVersion(given=given)
+        if given not in self.line.positions:
+            raise UnsupportedVersion(given=given, minimum=self.line.labels[0], maximum=self.line.labels[-1])
+        return self.line.level(given)
+
+    def headers(self, level: Level) -> dict[str, str]:
+        """What the reply says about its version."""
+        told = {"OpenStack-API-Version": f"{self.service} {level.label}", "Vary": "OpenStack-API-Version"}
+        if self.legacy_header is not None:
+            told[self.legacy_header] = level.label
+            told["Vary"] += f", {self.legacy_header}"
+        return told
+
+    def _asked(self, headers: Mapping[str, str]) -> str | None:
+        for part in headers.get("openstack-api-version", "").split(","):
+            service, _, version = part.strip().partition(" ")
+            if service.lower() == self.service:
+                return version.strip() or service
+        legacy = self.legacy_header and headers.get(self.legacy_header.lower())
+        return legacy.strip() if legacy else None

@@ -1,0 +1,34 @@
+"""What the resources of the Compute API work with: made once in `app/wiring.py`, given to each."""
+
+from dataclasses import dataclass
+
+from kilonova.cells.hosts import Hosts
+from kilonova.clients.identity import Identity
+from kilonova.clients.image import Images
+from kilonova.clients.network import Networks
+from kilonova.database.database import Database
+from kilonova.operations.quota import Quota
+from kilonova.operations.servers import Servers
+from kilonova.runtime.runtime import Runtime
+from kilonova.web.policy import Policy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compute:
+    """The parts behind the API."""
+
+    runtime: Runtime
+    database: Database
+    """The API database."""
+    servers: Servers
+    hosts: Hosts
+    quota: Quota
+    identity: Identity
+    images: Images
+    networks: Networks
+    policy: Policy
+    default_zone: str = "nova"
+    page_max: int = 1000
+    """Most items of one page (`[api] max_limit`)."""
+    link_prefix: str | None = None
+    """Where links begin; the request's own address when None."""

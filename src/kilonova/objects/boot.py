@@ -1,0 +1,16 @@
+"""A request to boot servers, in its newest shape and with every reference checked."""
+
+import msgspec
+
+from kilonova.objects.server import Server
+
+
+class Boot(msgspec.Struct, frozen=True, kw_only=True):
+    """One server to be made. Multi-create is a list of these that is accepted or refused as a whole."""
+
+    server: Server
+    """As it will first be shown: BUILD, no host. Its id is new."""
+    files: tuple[tuple[str, str], ...] = ()
+    """Injected files: path and base64 content (until microversion 2.56)."""
+    admin_password: str | None = None
+    """Handed to the guest in the config drive, never stored beyond the boot."""

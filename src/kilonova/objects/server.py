@@ -1,0 +1,215 @@
+"""Servers: the noun everything here is about, and the status that users see of one."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+import msgspec
+
+from kilonova.kernel.ids import HostName, OperationId, ProjectId, ServerId, UserId
+from kilonova.objects.flavor import Flavor
+from kilonova.objects.guest import PowerState
+
+
+class VmState(StrEnum):
+    """Where a server is at rest (`OS-EXT-STS:vm_state`)."""
+
+    BUILDING = "building"
+    ACTIVE = "active"
+    STOPPED = "stopped"
+    PAUSED = "paused"
+    SUSPENDED = "suspended"
+    RESCUED = "rescued"
+    RESIZED = "resized"
+    SHELVED = "shelved"
+    SHELVED_OFFLOADED = "shelved_offloaded"
+    SOFT_DELETED = "soft-delete"
+    DELETED = "deleted"
+    ERROR = "error"
+
+
+class TaskState(StrEnum):
+    """What is being done to a server (`OS-EXT-STS:task_state`); none at rest."""
+
+    SCHEDULING = "scheduling"
+    NETWORKING = "networking"
+    BLOCK_DEVICE_MAPPING = "block_device_mapping"
+    SPAWNING = "spawning"
+    DELETING = "deleting"
+    POWERING_OFF = "powering-off"
+    POWERING_ON = "powering-on"
+    REBOOTING = "rebooting"
+    REBOOT_PENDING = "reboot_pending"
+    REBOOT_STARTED = "reboot_started"
+    REBOOTING_HARD = "rebooting_hard"
+    REBOOT_PENDING_HARD = "reboot_pending_hard"
+    REBOOT_STARTED_HARD = "reboot_started_hard"
+
+
+class Nic(msgspec.Struct, frozen=True, kw_only=True):
+    """One network card of a server, as users are shown it."""
+
+    port_id: str
+    network_id: str
+    network_name: str
+    mac: str
+    addresses: tuple["NicAddress", ...]
+    owned: bool
+    """Whether the port was made for this server, and is deleted with it."""
+    tag: str | None = None
+
+
+class NicAddress(msgspec.Struct, frozen=True, kw_only=True):
+    """One address of a card."""
+
+    address: str
+    version: int
+    kind: str = "fixed"
+
+
+class NicRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One card as it was asked for: a network (and perhaps an address) or a port that exists."""
+
+    network_id: str | None = None
+    port_id: str | None = None
+    fixed_ip: str | None = None
+    tag: str | None = None
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a server is in ERROR (Compute API, "Server faults")."""
+
+    code: int
+    message: str
+    """For the user: what happened, without secrets."""
+    details: str
+    """For the operator."""
+    created_at: float
+
+
+class Server(msgspec.Struct, frozen=True, kw_only=True):
+    """One server: what was asked for, where it is, and how it is. Times are seconds since the epoch."""
+
+    id: ServerId
+    project_id: ProjectId
+    user_id: UserId
+    name: str
+    hostname: str
+    description: str | None = None
+    flavor: Flavor
+    image_id: str | None
+    image_properties: dict[str, str] = {}
+    """The image's properties at boot, e.g. `kernel_id`, `os_type`."""
+    key_name: str | None = None
+    key_type: str | None = None
+    public_key: str | None = None
+    metadata: dict[str, str] = {}
+    tags: tuple[str, ...] = ()
+    """Sorted."""
+    availability_zone: str | None = None
+    """The zone of the host; before there is one, the zone asked for."""
+    pinned_availability_zone: str | None = None
+    """The zone the user asked for, if any."""
+    user_data: str | None = None
+    """Base64, as it came."""
+    config_drive: bool = False
+    disk_config: str = "MANUAL"
+    """`AUTO` or `MANUAL` (`OS-DCF:diskConfig`)."""
+    access_ip_v4: str = ""
+    access_ip_v6: str = ""
+    security_groups: tuple[str, ...] = ()
+    """Names, as users are shown them."""
+    networks_requested: tuple[NicRequest, ...] | None = ()
+    """None stands for `auto` where the API allowed the service to choose; () for no network."""
+    nics: tuple[Nic, ...] = ()
+    group_id: str | None = None
+    """The server group it is a member of."""
+    hints: dict[str, list[str]] = {}
+    """Scheduler hints, each as a list."""
+    locked: bool = False
+    locked_reason: str | None = None
+    locked_by: str | None = None
+    """`owner` or `admin`."""
+    trusted_certs: tuple[str, ...] | None = None
+    host: HostName | None = None
+    requested_host: HostName | None = None
+    """The host an admin asked for."""
+    ssh_port: int | None = None
+    """Loopback port of the host that leads to the guest's port 22, for guests in user-mode networks."""
+    vm_state: VmState = VmState.BUILDING
+    task_state: TaskState | None = None
+    power_state: PowerState = PowerState.NOSTATE
+    current_op: OperationId | None = None
+    """The one live operation."""
+    generation: int = 1
+    """Counts the wishes about this server that its host must tell apart, old from new."""
+    progress: int = 0
+    reservation_id: str = ""
+    launch_index: int = 0
+    root_device_name: str | None = "/dev/vda"
+    fault: Fault | None = None
+    created_at: float
+    updated_at: float
+    launched_at: float | None = None
+    deleted_at: float | None = None
+
+    @property
+    def status(self) -> str:
+        """What users see (Compute API guide, "Server concepts")."""
+        return status(self.vm_state, self.task_state)
+
+
+_AT_REST: Mapping[VmState, str] = MappingProxyType(
+    {
+        VmState.BUILDING: "BUILD",
+        VmState.ACTIVE: "ACTIVE",
+        VmState.STOPPED: "SHUTOFF",
+        VmState.PAUSED: "PAUSED",
+        VmState.SUSPENDED: "SUSPENDED",
+        VmState.RESCUED: "RESCUE",
+        VmState.RESIZED: "VERIFY_RESIZE",
+        VmState.SHELVED: "SHELVED",
+        VmState.SHELVED_OFFLOADED: "SHELVED_OFFLOADED",
+        VmState.SOFT_DELETED: "SOFT_DELETED",
+        VmState.DELETED: "DELETED",
+        VmState.ERROR: "ERROR",
+    }
+)
+
+_DURING: Mapping[tuple[VmState, TaskState], str] = MappingProxyType(
+    {
+        (VmState.ACTIVE, TaskState.REBOOTING): "REBOOT",
+        (VmState.ACTIVE, TaskState.REBOOT_PENDING): "REBOOT",
+        (VmState.ACTIVE, TaskState.REBOOT_STARTED): "REBOOT",
+        (VmState.ACTIVE, TaskState.REBOOTING_HARD): "HARD_REBOOT",
+        (VmState.ACTIVE, TaskState.REBOOT_PENDING_HARD): "HARD_REBOOT",
+        (VmState.ACTIVE, TaskState.REBOOT_STARTED_HARD): "HARD_REBOOT",
+    }
+)
+
+
+def status(vm_state: VmState, task_state: TaskState | None) -> str:
+    """The status that (vm_state, task_state) is shown as."""
+    if task_state is not None:
+        during = _DURING.get((vm_state, task_state))
+        if during is not None:
+            return during
+    return _AT_REST[vm_state]
+
+
+def states_of(shown: str) -> tuple[tuple[VmState, frozenset[TaskState] | None], ...]:
+    """Which states are shown as the status `shown`: pairs of vm_state and the task states that count, None for any other.
+
+    Used to filter lists by status in the database. Empty for a status that no state is shown as.
+    """
+    by_task: dict[VmState, frozenset[TaskState]] = {}
+    for (vm_state, task_state), name in _DURING.items():
+        if name == shown:
+            by_task[vm_state] = by_task.get(vm_state, frozenset()) | {task_state}
+    resting = tuple((vm_state, None) for vm_state, name in _AT_REST.items() if name == shown)
+    return (*resting, *by_task.items())
+
+
+def tasks_shown_apart(vm_state: VmState) -> frozenset[TaskState]:
+    """The task states in which `vm_state` is shown as something else than at rest."""
+    return frozenset(task for (state, task) in _DURING if state == vm_state)

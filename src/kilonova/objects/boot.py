@@ -2,6 +2,7 @@
 
 import msgspec
 
+from kilonova.objects.guest import GuestImage
 from kilonova.objects.server import Server
 
 
@@ -10,6 +11,11 @@ class Boot(msgspec.Struct, frozen=True, kw_only=True):
 
     server: Server
     """As it will first be shown: BUILD, no host. Its id is new."""
+    image: GuestImage | None
+    """The image's content as the image service described it to the API: what the host will fetch and verify."""
+    kernel: GuestImage | None = None
+    """For images with `kernel_id`: booted directly."""
+    ramdisk: GuestImage | None = None
     files: tuple[tuple[str, str], ...] = ()
     """Injected files: path and base64 content (until microversion 2.56)."""
     admin_password: str | None = None

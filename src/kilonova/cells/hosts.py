@@ -1,35 +1,228 @@
-"""Hosts of all cells: heartbeats written set-wise, states changed by operators."""
+"""Hosts: the only module that writes `hosts` and `agents` of a cell and `host_map` of the API database."""
 
-from collections.abc import Sequence
-from typing import Protocol
+import asyncio
+from collections.abc import Callable, Sequence
 
-from kilonova.kernel.ids import HostName
+import msgspec
+from sqlalchemy import bindparam, delete, func, insert, select, update
+
+from kilonova.cells.cells import Cell, Cells
+from kilonova.database.database import Database, Transaction
+from kilonova.database.tables.api_database import host_map
+from kilonova.database.tables.cell_database import agents, hosts, servers, tombstones
+from kilonova.kernel.errors import Conflict, NotFound
+from kilonova.kernel.ids import CellId, HostName
+from kilonova.objects.guest import HostDescription
 from kilonova.objects.host import Host
 
+_encode = msgspec.json.encode
+_decode = msgspec.json.Decoder(HostDescription).decode
 
-class Hosts(Protocol):
-    """The hosts of every cell that answers."""
+
+class HostBusy(Conflict):
+    """Host {host} still has {count} servers; move or delete them first."""
+
+    code = "host-busy"
+
+
+class Hosts:
+    """The hosts of every cell, read through a cache that costs one small query a cell to check."""
+
+    def __init__(self, database: Database, cells: Cells) -> None:
+        """`database` is the API database."""
+        self._database = database
+        self._cells = cells
+        self._seen: dict[CellId, tuple[tuple[object, ...], list[Host]]] = {}
 
     async def all(self) -> Sequence[Host]:
         """Every host, ordered by name."""
+        found = await asyncio.gather(*(self._of_cell(cell) for cell in self._cells.with_hosts))
+        return sorted((host for hosts_ in found for host in hosts_), key=lambda host: host.name)
 
     async def get(self, name: HostName) -> Host:
         """One host. Raises `NotFound`."""
+        for host in await self.all():
+            if host.name == name:
+                return host
+        raise NotFound(kind="Host", id=name)
 
     async def by_uuid(self, uuid: str) -> Host:
         """The host with this hypervisor or service UUID. Raises `NotFound`."""
+        for host in await self.all():
+            if uuid in {host.uuid, host.service_uuid}:
+                return host
+        raise NotFound(kind="Host", id=uuid)
 
     async def enable(self, name: HostName) -> Host:
         """Let the scheduler use it. Raises `NotFound`."""
+        return await self._change(name, enabled=True, disabled_reason=None)
 
     async def disable(self, name: HostName, reason: str | None) -> Host:
         """Keep new servers away from it. Raises `NotFound`."""
+        return await self._change(name, enabled=False, disabled_reason=reason)
 
     async def force_down(self, name: HostName, *, down: bool) -> Host:
         """Declare it down, or take that back. Raises `NotFound`."""
+        return await self._change(name, forced_down=down)
 
     async def delete(self, name: HostName) -> None:
-        """Forget a host. Raises `Conflict` while it has servers, `NotFound`."""
+        """Forget a host. Raises `HostBusy` while it has servers, `NotFound`."""
+        host = await self.get(name)
+        await self._cells.get(host.cell_id).database.write(host_delete_txn, name)
+        await self._database.write(lambda tx: tx.execute(delete(host_map).where(host_map.c.host == name)))
 
     async def server_counts(self) -> dict[HostName, int]:
         """How many servers live on each host that has any."""
+        counts: dict[HostName, int] = {}
+        for cell in self._cells.with_hosts:
+            counts.update(await cell.database.scan(server_counts_txn))
+        return counts
+
+    async def owing(self) -> frozenset[HostName]:
+        """Hosts with tombstones: they get no new servers until they have settled them."""
+        found: set[HostName] = set()
+        for cell in self._cells.with_hosts:
+            found |= await cell.database.read(hosts_owing_txn)
+        return frozenset(found)
+
+    async def discover(self) -> list[Host]:
+        """Map the hosts that cells have and the API database doesn't know yet; those that are new."""
+        known = await self._database.read(hosts_mapped_txn)
+        new = [host for host in await self.all() if host.name not in known]
+        if new:
+            await self._database.write(hosts_map_txn, new)
+        return new
+
+    async def _change(self, name: HostName, **values: object) -> Host:
+        host = await self.get(name)
+        await self._cells.get(host.cell_id).database.write(host_change_txn, name, values)
+        return await self.get(name)
+
+    async def _of_cell(self, cell: Cell) -> list[Host]:
+        stamp = await cell.database.read(_stamp_txn)
+        seen = self._seen.get(cell.id)
+        if seen is None or seen[0] != stamp:
+            seen = self._seen[cell.id] = (stamp, await cell.database.scan(hosts_txn, cell.id))
+        return seen[1]
+
+
+def hosts_register_txn(
+    tx: Transaction, agent: str, descriptions: Sequence[HostDescription], new_uuid: Callable[[], str]
+) -> None:
+    """Write what an agent says of its hosts, new and changed ones, and its first heartbeat."""
+    rows = tx.execute(select(hosts.c.name, hosts.c.description, hosts.c.agent)).all()
+    there = {row.name: (row.description, row.agent) for row in rows}
+    new, changed = [], []
+    for description in descriptions:
+        body = _encode(description)
+        if description.name not in there:
+            new.append(_new_host(tx, agent, description.name, body, new_uuid))
+        elif there[description.name] != (body, agent):
+            changed.append({"key": description.name, "description": body, "agent": agent, "updated_at": tx.now})
+    if new:
+        tx.execute(insert(hosts), new)
+    if changed:
+        tx.execute(update(hosts).where(hosts.c.name == bindparam("key")), changed)
+    agent_beat_txn(tx, agent)
+
+
+def agent_beat_txn(tx: Transaction, agent: str) -> None:
+    """One heartbeat, for all hosts of the agent at once."""
+    if tx.execute(update(agents).where(agents.c.name == agent).values(heartbeat_at=tx.now)).rowcount == 0:
+        tx.execute(insert(agents), {"name": agent, "heartbeat_at": tx.now})
+
+
+def hosts_of_agent_txn(tx: Transaction, agent: str) -> list[HostName]:
+    """The names of an agent's hosts, in order."""
+    rows = tx.execute(select(hosts.c.name).where(hosts.c.agent == agent).order_by(hosts.c.name))
+    return [HostName(row.name) for row in rows]
+
+
+def hosts_txn(tx: Transaction, cell_id: CellId) -> list[Host]:
+    """Every host of a cell, ordered by name."""
+    heard = {row.name: row.heartbeat_at for row in tx.execute(select(agents))}
+    return [
+        Host(
+            name=HostName(row.name),
+            cell_id=cell_id,
+            uuid=row.uuid,
+            service_uuid=row.service_uuid,
+            agent=row.agent,
+            enabled=row.enabled,
+            disabled_reason=row.disabled_reason,
+            forced_down=row.forced_down,
+            heartbeat_at=heard.get(row.agent, 0.0),
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+            description=_decode(row.description),
+        )
+        for row in tx.execute(select(hosts).order_by(hosts.c.name))
+    ]
+
+
+def hosts_up_txn(tx: Transaction, cell_id: CellId) -> frozenset[HostName]:
+    """The hosts of a cell whose agents are there."""
+    return frozenset(host.name for host in hosts_txn(tx, cell_id) if host.up(tx.now))
+
+
+def host_change_txn(tx: Transaction, name: HostName, values: dict[str, object]) -> None:
+    """Change a host's row."""
+    tx.execute(update(hosts).where(hosts.c.name == name).values(updated_at=tx.now, **values))
+
+
+def host_delete_txn(tx: Transaction, name: HostName) -> None:
+    """Remove a host's row. Raises `HostBusy`."""
+    count = server_counts_txn(tx).get(name, 0)
+    if count:
+        raise HostBusy(host=name, count=count)
+    tx.execute(delete(hosts).where(hosts.c.name == name))
+    tx.execute(delete(tombstones).where(tombstones.c.host == name))
+
+
+def server_counts_txn(tx: Transaction) -> dict[HostName, int]:
+    """How many living servers each host has."""
+    living = select(servers.c.host, func.count()).where(servers.c.host.is_not(None), servers.c.deleted_at.is_(None))
+    return {HostName(row[0]): row[1] for row in tx.execute(living.group_by(servers.c.host)).all()}
+
+
+def hosts_owing_txn(tx: Transaction) -> set[HostName]:
+    """Hosts that owe the end of a guest."""
+    return {HostName(row.host) for row in tx.execute(select(tombstones.c.host).distinct())}
+
+
+def hosts_mapped_txn(tx: Transaction) -> set[HostName]:
+    """Hosts the API database knows."""
+    return {HostName(row.host) for row in tx.execute(select(host_map.c.host))}
+
+
+def hosts_map_txn(tx: Transaction, new: Sequence[Host]) -> None:
+    """Add hosts to the map."""
+    known = hosts_mapped_txn(tx)
+    rows = [{"host": host.name, "cell_id": host.cell_id} for host in new if host.name not in known]
+    if rows:
+        tx.execute(insert(host_map), rows)
+
+
+def _stamp_txn(tx: Transaction) -> tuple[object, ...]:
+    """Changes whenever a host's row or an agent's heartbeat does."""
+    counted = tx.execute(select(func.count(), func.max(hosts.c.updated_at))).one()
+    beats = tx.execute(select(func.count(), func.max(agents.c.heartbeat_at), func.min(agents.c.heartbeat_at))).one()
+    return (*counted, *beats)
+
+
+def _new_host(
+    tx: Transaction, agent: str, name: HostName, body: bytes, new_uuid: Callable[[], str]
+) -> dict[str, object]:
+    return {
+        "name": name,
+        "uuid": new_uuid(),
+        "service_uuid": new_uuid(),
+        "agent": agent,
+        "epoch": 1,
+        "enabled": True,
+        "disabled_reason": None,
+        "forced_down": False,
+        "created_at": tx.now,
+        "updated_at": tx.now,
+        "description": body,
+    }

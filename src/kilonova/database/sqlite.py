@@ -172,7 +172,7 @@ class SqliteDatabase:
 
 
 def _raw(connection: Connection) -> sqlite3.Connection:
-    return cast(sqlite3.Connection, connection.connection.dbapi_connection)
+    return cast("sqlite3.Connection", connection.connection.dbapi_connection)
 
 
 def _reason(error: Exception) -> str:

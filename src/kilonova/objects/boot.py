@@ -16,6 +16,8 @@ class Boot(msgspec.Struct, frozen=True, kw_only=True):
     kernel: GuestImage | None = None
     """For images with `kernel_id`: booted directly."""
     ramdisk: GuestImage | None = None
+    security_group_ids: tuple[str, ...] = ()
+    """Of the groups named in `server.security_groups`: what ports made for it get."""
     files: tuple[tuple[str, str], ...] = ()
     """Injected files: path and base64 content (until microversion 2.56)."""
     admin_password: str | None = None

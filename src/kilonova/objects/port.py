@@ -55,9 +55,11 @@ class Port(msgspec.Struct, frozen=True, kw_only=True):
     security_group_ids: tuple[str, ...]
     host: str
     """`binding:host_id`; empty for none."""
+    description: str = ""
     vif_type: str = ""
     vnic_type: str = "normal"
     tags: tuple[str, ...] = ()
+    description: str = ""
 
 
 class SecurityGroup(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,27 +1,56 @@
 """What the API may do with servers: accept, read, change. Every method returns after its effect is durable."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
-from kilonova.kernel.ids import ServerId
+from kilonova.cells import server_map
+from kilonova.database.database import Database, Transaction
+from kilonova.engine import store as operation_store
+from kilonova.engine.runner import hosts_topic
+from kilonova.kernel.ids import OperationId, ServerId
 from kilonova.objects.boot import Boot
 from kilonova.objects.caller import Caller
 from kilonova.objects.operation import Operation, OperationEvent
 from kilonova.objects.server import Server
 from kilonova.objects.server_query import ServerPage, ServerQuery
+from kilonova.operations import accept, requests, schedule, store
+from kilonova.operations.accept import Acceptance, NotReady
+from kilonova.operations.consoles import Consoles
+from kilonova.operations.listing import Listing
+from kilonova.operations.plans import CELL_PLANS
+from kilonova.operations.quota import Quota
+from kilonova.operations.store import NoSuchServer
+from kilonova.operations.work import Parts
+
+T = TypeVar("T")
 
 
-class Servers(Protocol):
+class Servers:
     """Servers wherever they are: still nowhere, in cell0, in a cell."""
+
+    def __init__(self, parts: Parts, quota: Quota, consoles: Consoles) -> None:
+        """Work with the parts of this process."""
+        self._runtime = parts.runtime
+        self._bus = parts.bus
+        self._database = parts.database
+        self._cells = parts.cells
+        self._quota = quota
+        self._consoles = consoles
+        self._listing = Listing(parts.database, parts.cells)
 
     async def boot(self, caller: Caller, request_id: str, boots: Sequence[Boot]) -> None:
         """Accept servers: ledger, map and operations in one transaction. Raises `OverLimit` and keeps nothing."""
+        asked = [self._asked(caller, request_id) for _ in boots]
+        await self._database.write(requests.boot_txn, self._quota.defaults, boots, asked)
+        self._bus.hint(schedule.TOPIC)
 
     async def get(self, server_id: ServerId) -> Server:
         """One server. Raises `NotFound` (also for deleted ones), `Unavailable` when its cell does not answer."""
+        return await self._where(server_id, lambda database: database.read(store.server_get_txn, server_id))
 
     async def list(self, query: ServerQuery) -> ServerPage:
         """One page. Raises `Invalid` for a marker that names no server or an expression that can't be read."""
+        return await self._listing.page(query)
 
     async def update(self, server_id: ServerId, change: Callable[[Server], Server]) -> Server:
         """Change what users own (name, description, metadata, tags, lock, ...); `change` may run again after a race.
@@ -29,22 +58,107 @@ class Servers(Protocol):
         Raises `NotFound`, and what `change` raises.
         """
 
+        def write(database: Database) -> Awaitable[Server]:
+            change_txn = requests.change_txn if database is self._database else _change_txn
+            return database.write(change_txn, server_id, change)
+
+        return await self._where(server_id, write)
+
     async def act(
         self, caller: Caller, request_id: str, server_id: ServerId, kind: str, params: Mapping[str, Any]
     ) -> None:
-        """Accept an action: the operation is durable when this returns. Kinds: `stop`, `start`, `reboot`.
+        """Accept an action: the operation is durable when this returns. Kinds: `stop`, `start`, `reboot`, `reboot_hard`.
 
         Raises `NotFound`, and `Conflict` when the server's state or a live operation doesn't allow it.
         """
+        plan, asked = CELL_PLANS[kind], self._asked(caller, request_id)
+        await self._where(
+            server_id, lambda database: database.write(accept.act_txn, server_id, plan, params, asked), hint=True
+        )
 
     async def delete(self, caller: Caller, request_id: str, server_id: ServerId) -> None:
         """Accept a delete: it wins over whatever is being done. Raises `NotFound`."""
+        asked = self._asked(caller, request_id)
+
+        async def accept_delete(database: Database) -> None:
+            if database is self._database:
+                await database.write(_cancel_txn, server_id)
+            else:
+                await database.write(accept.delete_txn, server_id, asked)
+
+        await self._where(server_id, accept_delete, hint=True)
 
     async def operations(self, server_id: ServerId) -> Sequence[Operation]:
         """Its operations, newest first; of deleted servers too. Raises `NotFound`."""
+        return await self._where(
+            server_id,
+            lambda database: database.read(operation_store.operations_of_server_txn, server_id),
+            deleted=True,
+        )
 
     async def events(self, server_id: ServerId, operation: Operation) -> Sequence[OperationEvent]:
         """The log of one of its operations, in order."""
+        return await self._where(
+            server_id, lambda database: database.read(operation_store.events_of_txn, operation.id), deleted=True
+        )
 
     async def console_output(self, server_id: ServerId, lines: int | None) -> str:
         """The end of the serial console's log. Raises `Conflict` while the server is on no host."""
+        server = await self.get(server_id)
+        if server.host is None:
+            raise NotReady(server_id=server_id)
+        return await self._consoles.output(server, lines)
+
+    async def _where(
+        self,
+        server_id: ServerId,
+        work: Callable[[Database], Awaitable[T]],
+        *,
+        deleted: bool = False,
+        hint: bool = False,
+    ) -> T:
+        """Do `work` in the database that has the server: the API database while it is nowhere, else its cell's.
+
+        The hand-over may happen between looking and doing: a server that is gone from the API database is looked up again.
+        """
+        mapping = await self._database.read(server_map.mapping_find_txn, server_id)
+        if mapping is not None and mapping.cell_id is None and mapping.deleted_at is None:
+            try:
+                done = await work(self._database)
+            except NoSuchServer:
+                mapping = await self._database.read(server_map.mapping_find_txn, server_id)
+            else:
+                if hint:
+                    self._bus.hint(schedule.TOPIC)
+                return done
+        if mapping is None or mapping.cell_id is None or (mapping.deleted_at is not None and not deleted):
+            raise NoSuchServer(id=server_id)
+        cell = self._cells.get(mapping.cell_id)
+        done = await work(cell.database)
+        if hint:
+            self._bus.hint(cell.topic)
+            self._bus.hint(hosts_topic(cell.topic))
+        return done
+
+    def _asked(self, caller: Caller, request_id: str) -> Acceptance:
+        assert caller.project_id is not None, "requests about servers come with a project"
+        return Acceptance(
+            operation_id=OperationId(self._runtime.uuid()),
+            request_id=request_id,
+            project_id=caller.project_id,
+            user_id=caller.user_id,
+        )
+
+
+def _change_txn(tx: Transaction, server_id: ServerId, change: Callable[[Server], Server]) -> Server:
+    store.server_get_txn(tx, server_id)
+    return store.server_change_txn(tx, server_id, change)
+
+
+def _cancel_txn(tx: Transaction, server_id: ServerId) -> None:
+    server = store.server_get_txn(tx, server_id)
+    assert server.current_op is not None, "a server that is nowhere is being booted"
+    request = operation_store.operation_get_txn(tx, server.current_op)
+    if request is None or request.kind != schedule.PLAN.kind:
+        raise NoSuchServer(id=server_id)
+    requests.cancel_txn(tx, request)

@@ -5,7 +5,8 @@
 | cells, host_map, server_map | `cells` |
 | flavors, flavor_access, keypairs, aggregates, server_groups, limits | `api/<resource>.py` |
 | quota_ledger | `operations/quota.py` |
-| operations, operation_events | `engine/store.py` |
+| servers, server_tags, server_metadata: those that are nowhere yet | `operations/store.py` |
+| operations, operation_events: their boots | `engine/store.py` |
 """
 
 from sqlalchemy import (
@@ -23,7 +24,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from kilonova.database.tables import operation_tables
+from kilonova.database.tables import operation_tables, server_tables
 
 metadata = MetaData()
 
@@ -135,5 +136,8 @@ limits = Table(
     Column("value", Integer, nullable=False),
 )
 
+servers = server_tables.servers(metadata)
+server_tags = server_tables.server_tags(metadata)
+server_metadata = server_tables.server_metadata(metadata)
 operations = operation_tables.operations(metadata)
 operation_events = operation_tables.operation_events(metadata)

@@ -4,67 +4,19 @@
 |---|---|
 | servers, server_tags, server_metadata | `operations/store.py` |
 | hosts, agents | `cells/hosts.py` |
+| tombstones, settlements | `operations/store.py` |
 | operations, operation_events | `engine/store.py` |
 """
 
 from sqlalchemy import Boolean, Column, Double, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
-from kilonova.database.tables import operation_tables
+from kilonova.database.tables import operation_tables, server_tables
 
 metadata = MetaData()
 
-servers = Table(
-    "servers",
-    metadata,
-    # `body` is objects.server.Server as JSON; every other column is its index, written together with it.
-    Column("id", String(36), primary_key=True),
-    Column("version", Integer, nullable=False),  # counts the writes of this row: each is a compare-and-swap
-    Column("body", LargeBinary, nullable=False),
-    Column("project_id", String(255), nullable=False),
-    Column("user_id", String(255), nullable=False),
-    Column("name", String(255), nullable=False),
-    Column("hostname", String(255), nullable=False),
-    Column("host", String(255)),
-    Column("flavor_id", String(255), nullable=False),
-    Column("image_id", String(36)),
-    Column("key_name", String(255)),
-    Column("availability_zone", String(255)),
-    Column("description", Text),
-    Column("reservation_id", String(64), nullable=False),
-    Column("launch_index", Integer, nullable=False),
-    Column("vm_state", String(32), nullable=False),
-    Column("task_state", String(32)),
-    Column("power_state", Integer, nullable=False),
-    Column("locked", Boolean, nullable=False),
-    Column("config_drive", Boolean, nullable=False),
-    Column("current_op", String(36)),
-    Column("generation", Integer, nullable=False),
-    Column("addresses", Text, nullable=False),  # every fixed address between spaces: ` 10.0.0.4 10.0.0.5 `
-    Column("created_at", Double, nullable=False),
-    Column("updated_at", Double, nullable=False),
-    Column("launched_at", Double),
-    Column("deleted_at", Double),
-    Index("servers_project", "project_id", "created_at", "id"),
-    Index("servers_created", "created_at", "id"),
-    Index("servers_host", "host"),
-    Index("servers_updated", "updated_at"),
-)
-
-server_tags = Table(
-    "server_tags",
-    metadata,
-    Column("server_id", String(36), primary_key=True),
-    Column("tag", String(60), primary_key=True),
-    Index("server_tags_tag", "tag"),
-)
-
-server_metadata = Table(
-    "server_metadata",
-    metadata,
-    Column("server_id", String(36), primary_key=True),
-    Column("key", String(255), primary_key=True),
-    Column("value", String(255), nullable=False),
-)
+servers = server_tables.servers(metadata)
+server_tags = server_tables.server_tags(metadata)
+server_metadata = server_tables.server_metadata(metadata)
 
 agents = Table(
     "agents",
@@ -88,6 +40,22 @@ hosts = Table(
     Column("updated_at", Double, nullable=False),
     Column("description", LargeBinary, nullable=False),  # objects.guest.HostDescription as JSON
     Index("hosts_agent", "agent"),
+)
+
+tombstones = Table(
+    "tombstones",  # what a host owes: a guest to destroy when it returns; a host that owes gets no new servers
+    metadata,
+    Column("host", String(255), primary_key=True),
+    Column("server_id", String(36), primary_key=True),
+    Column("generation", Integer, nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+
+settlements = Table(
+    "settlements",  # servers gone from this cell whose ledger and map rows the global level has yet to settle
+    metadata,
+    Column("server_id", String(36), primary_key=True),
+    Column("created_at", Double, nullable=False),
 )
 
 operations = operation_tables.operations(metadata)

@@ -1,0 +1,98 @@
+"""A server's ports: made or taken on boot, given back on delete. Every function may run again after half of it was done."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kilonova.clients.network import Networks
+from kilonova.objects.guest import GuestAddress, GuestNic
+from kilonova.objects.port import Port
+from kilonova.objects.server import Nic, NicAddress, NicRequest, Server
+
+
+@dataclass(frozen=True)
+class Attached:
+    """One card, as users and as the hypervisor see it."""
+
+    nic: Nic
+    guest: GuestNic
+
+
+async def ports_attach(
+    networks: Networks, server: Server, host: str, zone: str, security_groups: Sequence[str]
+) -> list[Attached]:
+    """Bind the ports that were asked for, making those that don't exist yet; in the order of the request.
+
+    A port made here carries a description that names the server and the position, so that it is found again when
+    an answer was lost. Raises what `Networks.port_create` and `port_bind` raise.
+    """
+    there = {port.description: port for port in await networks.ports_of(server.id)}
+    attached = []
+    for position, request in enumerate(server.networks_requested or ()):
+        port_id = request.port_id or await _made(networks, server, request, position, there, security_groups)
+        port = await networks.port_bind(port_id, server_id=server.id, host=host, zone=zone)
+        attached.append(await _attached(networks, port, request))
+    return attached
+
+
+async def ports_release(networks: Networks, server: Server) -> None:
+    """Delete the ports that were made for the server, and unbind those that were given to it."""
+    for port in await networks.ports_of(server.id):
+        if _made_for(server, port):
+            await networks.port_delete(port.id)
+        else:
+            await networks.port_unbind(port.id)
+
+
+async def _made(
+    networks: Networks,
+    server: Server,
+    request: NicRequest,
+    position: int,
+    there: dict[str, Port],
+    security_groups: Sequence[str],
+) -> str:
+    """The id of the port made for this position, now or by an attempt before."""
+    tag = f"{_mark(server)}{position}"
+    if tag in there:
+        return there[tag].id
+    assert request.network_id is not None, "a card is asked for by network or by port"
+    port = await networks.port_create(
+        project_id=server.project_id,
+        network_id=request.network_id,
+        server_id=server.id,
+        fixed_ip=request.fixed_ip,
+        security_groups=security_groups,
+        tag=tag,
+    )
+    return port.id
+
+
+def _mark(server: Server) -> str:
+    return f"kilonova:{server.id}:"
+
+
+def _made_for(server: Server, port: Port) -> bool:
+    return port.description.startswith(_mark(server))
+
+
+async def _attached(networks: Networks, port: Port, request: NicRequest) -> Attached:
+    network = await networks.network(port.network_id)
+    subnets = {subnet.id: subnet for subnet in await networks.subnets(port.network_id)}
+    placed = [(ip, subnets[ip.subnet_id]) for ip in port.fixed_ips]
+    nic = Nic(
+        port_id=port.id,
+        network_id=network.id,
+        network_name=network.name,
+        mac=port.mac,
+        addresses=tuple(NicAddress(address=ip.address, version=subnet.version) for ip, subnet in placed),
+        owned=request.port_id is None,
+        tag=request.tag,
+    )
+    addresses = tuple(
+        GuestAddress(
+            address=ip.address, version=subnet.version, cidr=subnet.cidr, gateway=subnet.gateway, dns=subnet.dns
+        )
+        for ip, subnet in placed
+    )
+    guest = GuestNic(port_id=port.id, network_id=network.id, mac=port.mac, mtu=network.mtu, addresses=addresses)
+    return Attached(nic, guest)

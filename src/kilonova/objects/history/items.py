@@ -1,0 +1,22 @@
+"""Moves inside lists of a document, for changes of what a list's items may carry."""
+
+from kilonova.kernel.versions import Doc, UnknownField
+
+
+def refuse_in(doc: Doc, key: str, field: str) -> None:
+    """Raise `UnknownField` if an item of the list `doc[key]` carries `field`."""
+    if any(field in item for item in _items(doc, key)):
+        raise UnknownField(field=field)
+
+
+def rename_in(doc: Doc, key: str, old: str, new: str) -> None:
+    """Rename a field of every item of the list `doc[key]` that carries it."""
+    for item in _items(doc, key):
+        if old in item:
+            item[new] = item.pop(old)
+
+
+def _items(doc: Doc, key: str) -> list[Doc]:
+    """The items that are documents; what else a caller may have sent is for the validation after to refuse."""
+    items = doc.get(key)
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []

@@ -1,0 +1,26 @@
+"""2.19: Servers have a description."""
+
+from kilonova.kernel.versions import Change, Doc, UnknownField, accepted, added
+
+
+def _described_by_name(doc: Doc) -> None:
+    if "description" in doc:
+        raise UnknownField(field="description")
+    doc["description"] = doc.get("name")
+
+
+CHANGES: tuple[Change, ...] = (
+    added("server", "description", name="server-description", why="Servers show their description."),
+    Change(
+        name="server-create-description",
+        shape="server_create",
+        why="A server may be created with a description; one without has none, where it was the name before.",
+        up=_described_by_name,
+    ),
+    accepted(
+        "server_update",
+        "description",
+        name="server-update-description",
+        why="The description of a server can be changed.",
+    ),
+)

@@ -1,0 +1,26 @@
+"""2.28: A hypervisor's cpu_info is an object instead of a string."""
+
+import json
+
+from kilonova.kernel.versions import Change, Doc
+
+
+def _as_text(doc: Doc) -> None:
+    if "cpu_info" in doc:
+        doc["cpu_info"] = json.dumps(doc["cpu_info"])
+
+
+def _as_object(doc: Doc) -> None:
+    if "cpu_info" in doc:
+        doc["cpu_info"] = json.loads(doc["cpu_info"])
+
+
+CHANGES: tuple[Change, ...] = (
+    Change(
+        name="hypervisor-cpu-info-object",
+        shape="hypervisor",
+        why="cpu_info is a JSON object; before, it was text that holds one.",
+        up=_as_object,
+        down=_as_text,
+    ),
+)

@@ -1,0 +1,45 @@
+"""2.64: A server group has one policy, with rules; policies and metadata are gone."""
+
+from kilonova.kernel.errors import Invalid
+from kilonova.kernel.versions import Change, Doc, UnknownField
+
+
+def _many_policies(doc: Doc) -> None:
+    doc["policies"] = [doc.pop("policy")]
+    doc["metadata"] = {}
+    doc.pop("rules", None)
+
+
+def _one_policy(doc: Doc) -> None:
+    doc["policy"] = doc.pop("policies")[0]
+    doc.pop("metadata", None)
+
+
+def _one_policy_asked(doc: Doc) -> None:
+    for key in ("policy", "rules"):
+        if key in doc:
+            raise UnknownField(field=key)
+    policies = doc.pop("policies", None)
+    if not isinstance(policies, list) or len(policies) != 1:
+        raise Invalid(
+            reason=f"Invalid input for field/attribute policies. Value: {policies}. It must be a list of exactly one policy."
+        )
+    doc["policy"] = policies[0]
+
+
+CHANGES: tuple[Change, ...] = (
+    Change(
+        name="server-group-policy",
+        shape="server_group",
+        why="A server group shows one policy and its rules instead of a list of policies and empty metadata.",
+        up=_one_policy,
+        down=_many_policies,
+        loses=frozenset({"rules"}),
+    ),
+    Change(
+        name="server-group-create-policy",
+        shape="server_group_create",
+        why="A server group is created with one policy, and with rules if it has any.",
+        up=_one_policy_asked,
+    ),
+)

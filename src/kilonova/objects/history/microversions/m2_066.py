@@ -1,0 +1,18 @@
+"""2.66: Servers and instance actions can be filtered by changes before a time."""
+
+from kilonova.kernel.versions import Change, accepted, ignored_before
+
+CHANGES: tuple[Change, ...] = (
+    ignored_before(
+        "server_query",
+        "changes-before",
+        name="server-list-changes-before",
+        why="The server list can be filtered by the time of the last change, from above.",
+    ),
+    accepted(
+        "instance_action_query",
+        "changes-before",
+        name="instance-action-list-changes-before",
+        why="The list of actions can be filtered by the time of the last change, from above.",
+    ),
+)

@@ -1,0 +1,14 @@
+"""2.73: Servers may be locked with a reason, and lists filter by locked."""
+
+from kilonova.kernel.versions import Change, added, ignored_before
+
+CHANGES: tuple[Change, ...] = (
+    added("server", "locked_reason", name="server-locked-reason", why="Servers show why they are locked."),
+    Change(name="server-lock-reason", shape="server_lock", why="Locking a server takes a reason.", effect=True),
+    ignored_before(
+        "server_query",
+        "locked",
+        name="server-list-locked",
+        why="The server list can be filtered by locked, and sorted by it.",
+    ),
+)

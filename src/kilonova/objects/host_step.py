@@ -1,0 +1,42 @@
+"""What a cell's gateway hands to an agent, and what the agent answers: the shapes of the wire."""
+
+import msgspec
+
+from kilonova.kernel.ids import HostName, OperationId, ServerId
+from kilonova.objects.guest import Guest, GuestSpec
+
+
+class HostStep(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of an operation that a host has to do, under a lease."""
+
+    operation_id: OperationId
+    epoch: int
+    kind: str
+    step: str
+    undo: bool
+    server_id: ServerId
+    host: HostName
+    generation: int
+    spec: GuestSpec | None = None
+    """For steps that make a guest."""
+
+
+class HostReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of one."""
+
+    operation_id: OperationId
+    epoch: int
+    guest: Guest | None = None
+    """As it is now, where there is one."""
+    error: str | None = None
+    """Why the attempt failed; None when it is done."""
+    final: bool = False
+    """No use in trying again."""
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """A guest that must not be there: its server is deleted, or lives elsewhere."""
+
+    server_id: ServerId
+    host: HostName
+    generation: int

@@ -1,0 +1,125 @@
+"""Accepting: an action becomes a durable operation, and its server's row moves, in one transaction of the server's cell."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from kilonova.database.database import Transaction
+from kilonova.engine import progress
+from kilonova.engine import store as operation_store
+from kilonova.engine.plan import Plan
+from kilonova.kernel.errors import Conflict
+from kilonova.kernel.ids import OperationId, ProjectId, ServerId, UserId
+from kilonova.objects.operation import Operation, OperationState
+from kilonova.objects.server import Server
+from kilonova.operations import delete, store
+from kilonova.operations.states import ACTIONS, admit
+from kilonova.operations.work import Work
+
+
+class NotReady(Conflict):
+    """Instance {server_id} is not ready: it is on no host"""
+
+    code = "not-ready"
+
+
+class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asks, and the id of the operation that it becomes."""
+
+    operation_id: OperationId
+    request_id: str
+    project_id: ProjectId
+    user_id: UserId
+
+    @classmethod
+    def of(cls, operation: Operation, new_id: str) -> "Acceptance":
+        """In the name of whoever asked for `operation`."""
+        return cls(
+            operation_id=OperationId(new_id),
+            request_id=operation.request_id,
+            project_id=operation.project_id,
+            user_id=operation.user_id,
+        )
+
+
+def act_txn(
+    tx: Transaction, server_id: ServerId, plan: Plan[Work], params: Mapping[str, Any], asked: Acceptance
+) -> Operation:
+    """Accept an action. Raises `NoSuchServer`, `WrongState`, `NotReady`."""
+    server = store.server_get_txn(tx, server_id)
+    live = _live_txn(tx, server)
+    admit(ACTIONS[plan.kind], server, None if live is None else live.kind)
+    if server.host is None:
+        raise NotReady(server_id=server_id)
+    if live is not None:
+        _supersede_txn(tx, live)
+    return _accept_txn(tx, server, plan, {**params, "host": server.host}, asked)
+
+
+def delete_txn(tx: Transaction, server_id: ServerId, asked: Acceptance) -> Operation | None:
+    """Accept a delete; None when one is under way already. Raises `NoSuchServer`."""
+    server = store.server_get_txn(tx, server_id)
+    live = _live_txn(tx, server)
+    if live is not None and live.kind == delete.PLAN.kind:
+        return None
+    fence_until = 0.0
+    if live is not None:
+        fence_until = live.lease_until
+        _supersede_txn(tx, live)
+    return _accept_txn(tx, server, delete.PLAN, {"host": server.host, "fence_until": fence_until}, asked)
+
+
+def new_operation(
+    plan: Plan[Work], server_id: ServerId, params: Mapping[str, Any], asked: Acceptance, now: float
+) -> Operation:
+    """The operation that an accepted request becomes, at its first step."""
+    return progress.begin(
+        plan,
+        Operation(
+            id=asked.operation_id,
+            server_id=server_id,
+            project_id=asked.project_id,
+            user_id=asked.user_id,
+            request_id=asked.request_id,
+            kind=plan.kind,
+            params=dict(params),
+            deadline=now + plan.deadline_s,
+            created_at=now,
+            updated_at=now,
+        ),
+    )
+
+
+def _accept_txn(
+    tx: Transaction, server: Server, plan: Plan[Work], params: Mapping[str, Any], asked: Acceptance
+) -> Operation:
+    generation = server.generation + 1
+    operation = new_operation(plan, server.id, {**params, "generation": generation}, asked, tx.now)
+    operation_store.operation_insert_txn(tx, operation)
+    task_state = ACTIONS[plan.kind].walk[operation.step]
+
+    def accepted(server: Server) -> Server:
+        return msgspec.structs.replace(server, current_op=operation.id, task_state=task_state, generation=generation)
+
+    store.server_change_txn(tx, server.id, accepted)
+    return operation
+
+
+def _live_txn(tx: Transaction, server: Server) -> Operation | None:
+    return None if server.current_op is None else operation_store.operation_get_txn(tx, server.current_op)
+
+
+def _supersede_txn(tx: Transaction, live: Operation) -> None:
+    """End an operation because another takes over the server; its workers' epochs are stale from here on."""
+    ended = msgspec.structs.replace(
+        live,
+        state=OperationState.SUPERSEDED,
+        epoch=live.epoch + 1,
+        owner=None,
+        host=None,
+        lease_until=0.0,
+        updated_at=tx.now,
+    )
+    operation_store.operation_save_txn(tx, live, ended)
+    operation_store.event_add_txn(tx, ended, "superseded")

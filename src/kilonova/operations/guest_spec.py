@@ -1,0 +1,108 @@
+"""From server to guest: everything its host needs to make it, config drive included. Pure.
+
+Source of the config drive's files: Nova user guide, "Config drives" and "Metadata"; `network_data.json`: nova-specs liberty,
+"metadata service network info".
+"""
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from kilonova.objects.guest import GuestImage, GuestNic, GuestSpec
+from kilonova.objects.operation import Operation
+from kilonova.objects.server import Server
+
+
+def guest_spec(server: Server, operation: Operation, random_seed: str) -> GuestSpec:
+    """The guest that a boot's `spawn` makes. `random_seed` feeds the guest's own randomness (base64)."""
+    params, outputs = operation.params, operation.outputs
+    nics = msgspec.convert(outputs["guest_nics"], tuple[GuestNic, ...])
+    kernel = _image(params.get("kernel"))
+    return GuestSpec(
+        server_id=server.id,
+        generation=params["generation"],
+        name=server.name,
+        hostname=server.hostname,
+        vcpus=server.flavor.vcpus,
+        memory_mb=server.flavor.memory_mb,
+        disk_gb=server.flavor.disk_gb,
+        image=_image(params.get("image")),
+        kernel=kernel,
+        ramdisk=_image(params.get("ramdisk")),
+        cmdline=server.image_properties.get("os_command_line", ""),
+        nics=nics,
+        config_drive=_config_drive(server, params, nics, random_seed),
+        project_id=server.project_id,
+        user_id=server.user_id,
+        flavor_name=server.flavor.name,
+    )
+
+
+def _image(described: dict[str, Any] | None) -> GuestImage | None:
+    return None if described is None else msgspec.convert(described, GuestImage)
+
+
+def _config_drive(
+    server: Server, params: dict[str, Any], nics: Sequence[GuestNic], random_seed: str
+) -> dict[str, bytes]:
+    files = [(path, base64.b64decode(content)) for path, content in params.get("files", ())]
+    contents = {f"openstack/content/{number:04}": content for number, (_, content) in enumerate(files)}
+    listed = [{"path": path, "content_path": f"/content/{number:04}"} for number, (path, _) in enumerate(files)]
+    drive = {
+        "openstack/latest/meta_data.json": _json(_meta_data(server, params, listed, random_seed)),
+        "openstack/latest/network_data.json": _json(_network_data(nics)),
+        "openstack/latest/vendor_data.json": b"{}",
+        **contents,
+    }
+    if server.user_data:
+        drive["openstack/latest/user_data"] = base64.b64decode(server.user_data)
+    return drive
+
+
+def _meta_data(server: Server, params: dict[str, Any], files: list[dict[str, str]], random_seed: str) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "uuid": server.id,
+        "name": server.name,
+        "hostname": server.hostname,
+        "availability_zone": server.availability_zone,
+        "launch_index": server.launch_index,
+        "project_id": server.project_id,
+        "random_seed": random_seed,
+        "devices": [],
+    }
+    if server.metadata:
+        data["meta"] = server.metadata
+    if server.public_key is not None:
+        data["public_keys"] = {server.key_name: server.public_key}
+        data["keys"] = [{"name": server.key_name, "type": server.key_type, "data": server.public_key}]
+    if files:
+        data["files"] = files
+    if params.get("admin_password"):
+        data["admin_pass"] = params["admin_password"]
+    return data
+
+
+def _network_data(nics: Sequence[GuestNic]) -> dict[str, Any]:
+    links, networks, services = [], [], []
+    for number, nic in enumerate(nics):
+        link = f"tap{nic.port_id[:11]}"
+        links.append(
+            {"id": link, "type": "phy", "ethernet_mac_address": nic.mac, "mtu": nic.mtu, "vif_id": nic.port_id}
+        )
+        for address in nic.addresses:
+            networks.append(
+                {
+                    "id": f"network{number}",
+                    "type": "ipv4_dhcp" if address.version == 4 else "ipv6_dhcp",
+                    "link": link,
+                    "network_id": nic.network_id,
+                }
+            )
+            services += [{"type": "dns", "address": server} for server in address.dns]
+    return {"links": links, "networks": networks, "services": services}
+
+
+def _json(document: Any) -> bytes:
+    return msgspec.json.encode(document)

@@ -1,0 +1,136 @@
+"""Lists over every cell: each gives its own page in order, and the pages are merged.
+
+Design notes. Every source (a cell, or the servers that are nowhere yet) is asked for what comes after the marker in one total
+order, so that the first `limit` of the merged pages are the first of all. The marker's sort values are looked up where the
+marker lives; a source continues after those values, whether it has the marker or not. A server may be handed over between two
+reads and be seen twice: it is shown once, from its cell.
+"""
+
+import asyncio
+import heapq
+import logging
+from collections.abc import Sequence
+from functools import cmp_to_key
+from typing import Any
+
+import msgspec
+
+from kilonova.cells import server_map
+from kilonova.cells.cells import Cell, Cells
+from kilonova.database.database import Database, Transaction
+from kilonova.kernel.errors import Invalid, Unavailable
+from kilonova.kernel.ids import CellId, ServerId
+from kilonova.objects.server import Server
+from kilonova.objects.server_query import DownServer, ServerPage, ServerQuery
+from kilonova.operations import server_filters, store
+from kilonova.operations.server_filters import SortValues
+
+log = logging.getLogger(__name__)
+
+CELL_ANSWER_S = 10.0
+"""How long a list waits for a cell."""
+
+_decode_all = msgspec.json.Decoder(Server).decode
+
+
+class NoSuchMarker(Invalid):
+    """marker [{marker}] not found"""
+
+    code = "no-such-marker"
+
+
+class Listing:
+    """Pages of servers over the API database and every cell."""
+
+    def __init__(self, database: Database, cells: Cells) -> None:
+        """`database` is the API database."""
+        self._database = database
+        self._cells = cells
+
+    async def page(self, query: ServerQuery) -> ServerPage:
+        """One page. Raises `Invalid` for an unknown sort key, marker or a regular expression that can't be read."""
+        query = _total_order(query)
+        server_filters.check_sort(query)
+        after = None if query.marker is None else await self._place_of(query, query.marker)
+        sources = await self._sources(query)
+        pages = await asyncio.gather(*(self._ask(cell, query, after) for cell in sources))
+        down = [cell.id for cell, page in zip(sources, pages, strict=True) if page is None and cell is not None]
+        merged = _merge(query, [page for page in pages if page is not None])
+        servers = merged[: query.limit]
+        return ServerPage(
+            servers=tuple(servers), more=len(merged) > query.limit, down=await self._down(query, down) if down else ()
+        )
+
+    async def _sources(self, query: ServerQuery) -> list[Cell | None]:
+        """Where to ask: None stands for the API database, which comes first so that a server on its way is not missed."""
+        cells: list[Cell | None] = list(self._cells.all)
+        if query.project_id is not None:
+            having = await self._database.read(server_map.project_cells_txn, query.project_id)
+            cells = [cell for cell in self._cells.all if cell.id in having]
+        return [None, *cells]
+
+    async def _ask(self, cell: Cell | None, query: ServerQuery, after: SortValues | None) -> list[Server] | None:
+        """One source's page; None when it doesn't answer."""
+        if cell is None:
+            return await self._database.scan(_page_txn, query, after)
+        try:
+            async with asyncio.timeout(CELL_ANSWER_S):
+                return await cell.database.scan(_page_txn, query, after)
+        except (Unavailable, TimeoutError):
+            log.warning("cell %s does not answer: the list goes without it", cell.record.name)
+            return None
+
+    async def _place_of(self, query: ServerQuery, marker: ServerId) -> SortValues:
+        mapping = await self._database.read(server_map.mapping_find_txn, marker)
+        if mapping is not None:
+            database = self._database if mapping.cell_id is None else self._cells.get(mapping.cell_id).database
+            server = await database.read(store.server_find_txn, marker)
+            if server is not None and query.project_id in {None, server.project_id}:
+                return server_filters.sort_values(query, server)
+        raise NoSuchMarker(marker=marker)
+
+    async def _down(self, query: ServerQuery, cells: Sequence[CellId]) -> tuple[DownServer, ...]:
+        rows = await self._database.scan(server_map.living_in_txn, cells, query.project_id, query.limit)
+        return tuple(
+            DownServer(
+                id=row.server_id,
+                project_id=row.project_id,
+                user_id=row.user_id,
+                created_at=row.created_at,
+                cell_id=CellId(str(row.cell_id)),
+            )
+            for row in rows
+        )
+
+
+def _page_txn(tx: Transaction, query: ServerQuery, after: SortValues | None) -> list[Server]:
+    return [_decode_all(row.body) for row in tx.execute(server_filters.page_select(query, after))]
+
+
+def _total_order(query: ServerQuery) -> ServerQuery:
+    """The query with `uuid` as its last key."""
+    if query.sort and query.sort[-1][0] == "uuid":
+        return query
+    direction = query.sort[-1][1] if query.sort else "desc"
+    return msgspec.structs.replace(query, sort=(*query.sort, ("uuid", direction)))
+
+
+def _merge(query: ServerQuery, pages: Sequence[list[Server]]) -> list[Server]:
+    filled = [page for page in pages if page]
+    if len(filled) <= 1:
+        return filled[0] if filled else []
+    directions = [-1 if direction == "desc" else 1 for _, direction in query.sort]
+
+    def compare(one: tuple[SortValues, Any], other: tuple[SortValues, Any]) -> int:
+        for sign, left, right in zip(directions, one[0], other[0], strict=True):
+            if left != right:
+                return sign if left > right else -sign
+        return 0
+
+    keyed = [[(server_filters.sort_values(query, server), server) for server in page] for page in filled]
+    merged: dict[ServerId, Server] = {}
+    for _, server in heapq.merge(*keyed, key=cmp_to_key(compare)):
+        merged[server.id] = server
+        if len(merged) > query.limit:
+            break
+    return list(merged.values())

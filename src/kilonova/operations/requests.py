@@ -1,0 +1,94 @@
+"""Boot requests: servers and their boots in the API database, while they are nowhere yet."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from kilonova.cells import server_map
+from kilonova.database.database import Transaction
+from kilonova.engine import store as operation_store
+from kilonova.engine.progress import Move
+from kilonova.kernel.ids import CellId, ServerId
+from kilonova.objects.boot import Boot
+from kilonova.objects.operation import Operation, OperationState
+from kilonova.objects.server import Server, TaskState, VmState
+from kilonova.operations import cancel, quota, schedule, store
+from kilonova.operations.accept import Acceptance, new_operation
+
+
+def boot_txn(tx: Transaction, defaults: Mapping[str, int], boots: Sequence[Boot], asked: Sequence[Acceptance]) -> None:
+    """Accept servers, all or none. Raises `OverLimit`."""
+    quota.ledger_add_txn(tx, defaults, [boot.server for boot in boots])
+    for boot, acceptance in zip(boots, asked, strict=True):
+        operation = new_operation(schedule.PLAN, boot.server.id, _params(boot), acceptance, tx.now)
+        operation_store.operation_insert_txn(tx, operation)
+        server = msgspec.structs.replace(boot.server, current_op=operation.id, task_state=TaskState.SCHEDULING)
+        store.server_insert_txn(tx, server)
+        mapping = server_map.Mapping(
+            server_id=server.id,
+            project_id=server.project_id,
+            user_id=server.user_id,
+            cell_id=None,
+            operation_id=operation.id,
+            group_id=server.group_id,
+            created_at=server.created_at,
+            deleted_at=None,
+        )
+        server_map.mapping_add_txn(tx, mapping)
+
+
+def cancel_txn(tx: Transaction, request: Operation) -> None:
+    """Turn a boot into its cancellation; for users the server is gone from here on."""
+    cancelled = msgspec.structs.replace(
+        request,
+        kind=cancel.PLAN.kind,
+        state=OperationState.QUEUED,
+        step=cancel.PLAN.first.name,
+        epoch=request.epoch + 1,
+        owner=None,
+        lease_until=0.0,
+        attempt=0,
+        not_before=tx.now,
+        deadline=tx.now + cancel.PLAN.deadline_s,
+        updated_at=tx.now,
+    )
+    operation_store.operation_save_txn(tx, request, cancelled)
+    operation_store.event_add_txn(tx, cancelled, "superseded")
+    store.server_change_txn(tx, request.server_id, lambda server: _gone(server, tx.now))
+    server_map.mappings_deleted_txn(tx, [request.server_id])
+    quota.ledger_remove_txn(tx, [request.server_id])
+
+
+def change_txn(tx: Transaction, server_id: ServerId, change: Callable[[Server], Server]) -> Server:
+    """Change a server that is nowhere yet. Its boot's worker loses the lease, so that no older copy is handed over."""
+    server = store.server_get_txn(tx, server_id)
+    changed = store.server_change_txn(tx, server_id, change)
+    request = server.current_op and operation_store.operation_get_txn(tx, server.current_op)
+    if request:
+        freed = msgspec.structs.replace(request, epoch=request.epoch + 1, owner=None, lease_until=0.0)
+        operation_store.operation_save_txn(tx, request, freed)
+    return changed
+
+
+def project_txn(tx: Transaction, _before: Operation, move: Move) -> None:
+    """When a request ends, its server is in a cell: say which, and forget it here."""
+    operation = move.operation
+    if operation.state is not OperationState.DONE:
+        return
+    server_map.mapping_set_cell_txn(tx, operation.server_id, CellId(operation.outputs["cell_id"]))
+    store.server_forget_txn(tx, operation.server_id)
+    operation_store.operation_forget_txn(tx, operation.id)
+
+
+def _gone(server: Server, now: float) -> Server:
+    return msgspec.structs.replace(
+        server, vm_state=VmState.DELETED, task_state=None, current_op=None, deleted_at=now, updated_at=now
+    )
+
+
+def _params(boot: Boot) -> dict[str, Any]:
+    """What the boot needs beside the server itself."""
+    params: dict[str, Any] = msgspec.to_builtins(boot)
+    del params["server"]
+    return params

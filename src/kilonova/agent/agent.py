@@ -14,7 +14,7 @@ from typing import Protocol
 from kilonova.agent.steps import perform
 from kilonova.drivers.driver import Driver, ImageSource
 from kilonova.kernel.errors import KilonovaError, Unavailable
-from kilonova.kernel.ids import OperationId, ServerId
+from kilonova.kernel.ids import HostName, OperationId, ServerId
 from kilonova.objects.guest import Guest, HostDescription
 from kilonova.objects.host_step import HostReport, HostStep, Order
 from kilonova.objects.server import Server
@@ -69,21 +69,22 @@ class Agent:
         driver: Driver,
         gateway: GatewayClient,
         images: ImageSource,
+        hosts: Callable[[HostName], bool] = lambda _: True,
         rhythm: Rhythm | None = None,
     ) -> None:
-        """`name` is the agent's own, the same after every restart."""
+        """`name` is the agent's own, the same after every restart; `hosts` tells which of the driver's hosts are its."""
         self.name = name
         self._runtime = runtime
         self._driver = driver
         self._gateway = gateway
         self._images = images
+        self._is_mine = hosts
         self._rhythm = rhythm or Rhythm()
         self._held: dict[OperationId, int] = {}
         self._locks: dict[ServerId, asyncio.Lock] = {}
 
     async def run(self) -> None:
-        """Work until cancelled. Raises `HypervisorFailure` when the driver can't work here at all."""
-        await self._driver.start()
+        """Work until cancelled. The driver has been started."""
         await self._patiently(self._describe)
         rhythm = self._rhythm
         async with asyncio.TaskGroup() as group:
@@ -148,7 +149,8 @@ class Agent:
         await self._gateway.beat(self.name)
 
     async def _describe(self) -> None:
-        await self._gateway.register(self.name, await self._driver.hosts())
+        hosts = [host for host in await self._driver.hosts() if self._is_mine(host.name)]
+        await self._gateway.register(self.name, hosts)
 
     async def _renew(self) -> None:
         if self._held:
@@ -156,7 +158,8 @@ class Agent:
 
     async def _observe(self) -> None:
         """Show what is there, and end the guests that must go."""
-        for order in await self._gateway.observe(self.name, await self._driver.guests()):
+        guests = [guest for guest in await self._driver.guests() if self._is_mine(guest.host)]
+        for order in await self._gateway.observe(self.name, guests):
             lock = self._locks.setdefault(order.server_id, asyncio.Lock())
             async with lock:
                 await self._driver.guest_destroy(order.host, order.server_id, order.generation)

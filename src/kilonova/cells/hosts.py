@@ -12,6 +12,7 @@ from kilonova.database.tables.api_database import host_map
 from kilonova.database.tables.cell_database import agents, hosts, servers, tombstones
 from kilonova.kernel.errors import Conflict, NotFound
 from kilonova.kernel.ids import CellId, HostName
+from kilonova.objects.flavor import Flavor
 from kilonova.objects.guest import HostDescription
 from kilonova.objects.host import Host
 
@@ -19,10 +20,28 @@ _encode = msgspec.json.encode
 _decode = msgspec.json.Decoder(HostDescription).decode
 
 
+class _Sized(msgspec.Struct):
+    """The part of a server's body that says how large it is."""
+
+    flavor: Flavor
+
+
+_decode_size = msgspec.json.Decoder(_Sized).decode
+
+
 class HostBusy(Conflict):
     """Host {host} still has {count} servers; move or delete them first."""
 
     code = "host-busy"
+
+
+class HostUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """What the servers of one host take of it."""
+
+    servers: int
+    vcpus: int
+    memory_mb: int
+    disk_gb: int
 
 
 class Hosts:
@@ -77,6 +96,13 @@ class Hosts:
         for cell in self._cells.with_hosts:
             counts.update(await cell.database.scan(server_counts_txn))
         return counts
+
+    async def usage(self) -> dict[HostName, HostUsage]:
+        """What servers take of each host that has any."""
+        found: dict[HostName, HostUsage] = {}
+        for cell in self._cells.with_hosts:
+            found.update(await cell.database.scan(usage_txn))
+        return found
 
     async def owing(self) -> frozenset[HostName]:
         """Hosts with tombstones: they get no new servers until they have settled them."""
@@ -181,8 +207,26 @@ def host_delete_txn(tx: Transaction, name: HostName) -> None:
 
 def server_counts_txn(tx: Transaction) -> dict[HostName, int]:
     """How many living servers each host has."""
-    living = select(servers.c.host, func.count()).where(servers.c.host.is_not(None), servers.c.deleted_at.is_(None))
-    return {HostName(row[0]): row[1] for row in tx.execute(living.group_by(servers.c.host)).all()}
+    living = select(servers.c.host, func.count().label("servers")).where(
+        servers.c.host.is_not(None), servers.c.deleted_at.is_(None)
+    )
+    return {HostName(row["host"]): row["servers"] for row in tx.execute(living.group_by(servers.c.host)).mappings()}
+
+
+def usage_txn(tx: Transaction) -> dict[HostName, HostUsage]:
+    """What living servers take of each host, by their flavors."""
+    living = select(servers.c.host, servers.c.body).where(servers.c.host.is_not(None), servers.c.deleted_at.is_(None))
+    found: dict[HostName, HostUsage] = {}
+    for row in tx.execute(living):
+        flavor = _decode_size(row.body).flavor
+        there = found.get(row.host, HostUsage(servers=0, vcpus=0, memory_mb=0, disk_gb=0))
+        found[row.host] = HostUsage(
+            servers=there.servers + 1,
+            vcpus=there.vcpus + flavor.vcpus,
+            memory_mb=there.memory_mb + flavor.memory_mb,
+            disk_gb=there.disk_gb + flavor.disk_gb + flavor.ephemeral_gb,
+        )
+    return found
 
 
 def hosts_owing_txn(tx: Transaction) -> set[HostName]:
@@ -190,9 +234,9 @@ def hosts_owing_txn(tx: Transaction) -> set[HostName]:
     return {HostName(row.host) for row in tx.execute(select(tombstones.c.host).distinct())}
 
 
-def hosts_mapped_txn(tx: Transaction) -> set[HostName]:
-    """Hosts the API database knows."""
-    return {HostName(row.host) for row in tx.execute(select(host_map.c.host))}
+def hosts_mapped_txn(tx: Transaction) -> dict[HostName, CellId]:
+    """Hosts the API database knows, and the cell of each."""
+    return {HostName(row.host): CellId(row.cell_id) for row in tx.execute(select(host_map))}
 
 
 def hosts_map_txn(tx: Transaction, new: Sequence[Host]) -> None:

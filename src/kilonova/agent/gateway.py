@@ -50,7 +50,7 @@ class Gateway:
 
     async def renew(self, agent: str, held: Sequence[tuple[OperationId, int]]) -> set[OperationId]:
         """Renew the leases of steps that are being done; those that are still the agent's."""
-        return await self._database.write(store.operations_renew_txn, held, LEASE_S)
+        return await self._database.write(store.operations_renew_txn, agent, held, LEASE_S)
 
     async def poll(self, agent: str, wait_s: float) -> list[HostStep]:
         """Steps for the agent's hosts, each leased to it; waits up to `wait_s` seconds for the first."""

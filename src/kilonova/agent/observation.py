@@ -1,6 +1,7 @@
 """What the hypervisors show against what the cell says: power states are taken over, guests that must not be are ordered away.
 
-Only servers at rest are touched: while an operation lives, it decides. A guest that no record of this cell knows is left alone.
+Only servers at rest are touched: while an operation lives, it decides. What was seen before the last operation ended, by an
+older generation or no certain state, counts for nothing. A guest that no record of this cell knows is left alone.
 """
 
 import logging
@@ -8,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, select
+from sqlalchemy import Row, Select, select
 
 from kilonova.database.database import Transaction
 from kilonova.database.tables.cell_database import hosts, tombstones
@@ -32,7 +33,7 @@ def observe_txn(tx: Transaction, agent: str, guests: Sequence[Guest]) -> list[Or
         row = known.get(guest.server_id)
         if row is None or row.host != guest.host:
             orders += _orders_txn(tx, guest)
-        elif row.current_op is None and row.power_state != guest.power_state:
+        elif row.current_op is None and _is_news(row, guest):
             _take_over_txn(tx, guest)
     _settle_debts_txn(tx, agent, {(guest.host, guest.server_id) for guest in guests})
     return orders
@@ -40,8 +41,14 @@ def observe_txn(tx: Transaction, agent: str, guests: Sequence[Guest]) -> list[Or
 
 def _living_on_hosts_of(agent: str) -> Select[Any]:
     mine = select(hosts.c.name).where(hosts.c.agent == agent)
-    wanted = select(servers.c.id, servers.c.host, servers.c.power_state, servers.c.current_op)
+    wanted = select(servers.c.id, servers.c.host, servers.c.power_state, servers.c.current_op, servers.c.generation)
     return wanted.where(servers.c.host.in_(mine), servers.c.deleted_at.is_(None))
+
+
+def _is_news(row: Row[Any], guest: Guest) -> bool:
+    if guest.power_state is PowerState.NOSTATE or guest.generation < row.generation:
+        return False
+    return bool(row.power_state != guest.power_state)
 
 
 def _orders_txn(tx: Transaction, guest: Guest) -> list[Order]:

@@ -111,10 +111,14 @@ class Hosts:
             found |= await cell.database.read(hosts_owing_txn)
         return frozenset(found)
 
-    async def discover(self) -> list[Host]:
-        """Map the hosts that cells have and the API database doesn't know yet; those that are new."""
-        known = await self._database.read(hosts_mapped_txn)
-        new = [host for host in await self.all() if host.name not in known]
+    async def mapped(self) -> dict[HostName, CellId]:
+        """The hosts that the API database knows, and the cell of each: those that servers may be sent to."""
+        return await self._database.read(hosts_mapped_txn)
+
+    async def map_new(self, hosts_: Sequence[Host]) -> list[Host]:
+        """Make those of `hosts_` known that are not yet; which these were."""
+        known = await self.mapped()
+        new = [host for host in hosts_ if host.name not in known]
         if new:
             await self._database.write(hosts_map_txn, new)
         return new

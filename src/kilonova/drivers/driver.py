@@ -39,6 +39,12 @@ class Driver(Protocol):
     async def start(self) -> None:
         """Find what runs already. Raises `HypervisorFailure` with a sentence for the operator when this can't work here."""
 
+    def notices(self) -> Sequence[str]:
+        """What the operator should know of this hypervisor, a sentence each: e.g. that there is no acceleration.
+
+        Known after `start`; whoever starts a cloud says each once.
+        """
+
     async def close(self) -> None:
         """Let go of guests without touching them."""
 
@@ -46,7 +52,10 @@ class Driver(Protocol):
         """The hosts this driver serves, with their resources now."""
 
     async def guests(self) -> Sequence[Guest]:
-        """Every guest there is on these hosts, running or not."""
+        """Every guest there is on these hosts, running or not.
+
+        NOSTATE says that the driver doesn't know: an order is just working on the guest, or its hypervisor hangs.
+        """
 
     async def guest_ensure(self, host: HostName, spec: GuestSpec, images: ImageSource) -> Guest:
         """Make the guest with its disks and cards, and run it. What is there already is kept."""

@@ -117,7 +117,8 @@ class Runner(Generic[C]):
                 while current is not None and current.state.live and current.lease_until > 0:
                     current = await self._step(current)
         finally:
-            self._working.pop(operation.id, None)
+            if self._working.get(operation.id, (0, None))[0] == operation.epoch:
+                del self._working[operation.id]
             self._bus.hint(self._topic)
 
     async def _step(self, operation: Operation) -> Operation | None:
@@ -157,7 +158,7 @@ class Runner(Generic[C]):
             if not held:
                 continue
             with _database_trouble_logged():
-                ours = await self._database.write(store.operations_renew_txn, held, self._pace.lease_s)
+                ours = await self._database.write(store.operations_renew_txn, self._owner, held, self._pace.lease_s)
                 for id_, _ in held:
                     if id_ not in ours and id_ in self._working:
                         self._working[id_][1].cancel()

@@ -129,11 +129,17 @@ def operations_claim_txn(
     return claimed
 
 
-def operations_renew_txn(tx: Transaction, held: Sequence[tuple[OperationId, int]], lease_s: float) -> set[OperationId]:
-    """Renew the leases of `held` (id, epoch); the ids that are still ours."""
+def operations_renew_txn(
+    tx: Transaction, owner: str, held: Sequence[tuple[OperationId, int]], lease_s: float
+) -> set[OperationId]:
+    """Renew the leases of `held` (id, epoch) that `owner` still has; the ids of these.
+
+    A lease that was given back is not taken again: the step that follows may be another's.
+    """
     if not held:
         return set()
-    mine = or_(*(and_(operations.c.id == id_, operations.c.epoch == epoch) for id_, epoch in held))
+    these = or_(*(and_(operations.c.id == id_, operations.c.epoch == epoch) for id_, epoch in held))
+    mine = and_(operations.c.owner == owner, these)
     tx.execute(update(operations).where(operations.c.live == 1, mine).values(lease_until=tx.now + lease_s))
     return set(tx.execute(select(operations.c.id).where(operations.c.live == 1, mine)).scalars())
 

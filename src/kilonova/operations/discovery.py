@@ -45,7 +45,7 @@ class Discovery:
         if changed:
             await self._parts.placement.providers_ensure([provider_of(host) for host in changed])
             self._told.update((host.uuid, host.description) for host in changed)
-        new = await self._parts.hosts.discover()
+        new = await self._parts.hosts.map_new(hosts)
         if new:
             log.info("%d new hosts", len(new))
 

@@ -93,9 +93,7 @@ def usage_txn(tx: Transaction, project_id: ProjectId, user_id: UserId | None = N
         counted = counted.where(quota_ledger.c.user_id == user_id)
         groups = groups.where(server_groups.c.user_id == user_id)
     row = tuple(tx.execute(counted).one())
-    return Usage(
-        instances=row[0], cores=int(row[1]), ram=int(row[2]), server_groups=tx.execute(groups).scalar_one()
-    )
+    return Usage(instances=row[0], cores=int(row[1]), ram=int(row[2]), server_groups=tx.execute(groups).scalar_one())
 
 
 def ledger_add_txn(tx: Transaction, defaults: Mapping[str, int], servers: Sequence[Server]) -> None:

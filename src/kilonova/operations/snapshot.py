@@ -23,12 +23,12 @@ _decode_aggregate = msgspec.json.Decoder(Aggregate).decode
 async def take(parts: Parts, server: Server) -> tuple[ServerRequest, list[HostState]]:
     """The wishes of `server`, and every host that may be sent new servers. Raises `BadExtraSpec`."""
     hosts = await parts.hosts.all()
-    owing = await parts.hosts.owing()
+    owing, mapped = await parts.hosts.owing(), await parts.hosts.mapped()
     zones, group = await parts.database.read(_read_txn, server)
     near = {ServerId(id_) for hint in ("same_host", "different_host") for id_ in server.hints.get(hint, ())}
     named = near | set(group.members if group is not None else ())
     request = request_of(server, group, await _hosts_of(parts, named - {server.id}))
-    usable = [host for host in hosts if host.name not in owing]
+    usable = [host for host in hosts if host.name in mapped and host.name not in owing]
     enabled = {cell.id for cell in parts.cells.with_hosts if not cell.record.disabled}
     states = host_states([host for host in usable if host.cell_id in enabled], zones, parts.runtime.now(), {})
     return request, states

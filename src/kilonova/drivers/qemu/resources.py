@@ -1,0 +1,60 @@
+"""What this machine has to give: processors and memory as far as its control group lets us, and the disk of the state."""
+
+import os
+import platform
+import shutil
+from pathlib import Path
+
+GIB = 1024**3
+MIB = 1024**2
+
+_CGROUPS = Path("/sys/fs/cgroup")
+
+
+def vcpus() -> int:
+    """Processors that this process may use: its affinity, and its control group's quota rounded down, at least 1."""
+    count = len(os.sched_getaffinity(0))
+    for group in _own_cgroups():
+        quota, _, period = _read(group / "cpu.max").partition(" ")
+        if quota.isdecimal() and period.strip().isdecimal():
+            count = min(count, int(quota) // int(period))
+    return max(1, count)
+
+
+def memory_mb() -> int:
+    """Memory of the machine, or of the control group when that has less."""
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    limits = [int(text) for group in _own_cgroups() if (text := _read(group / "memory.max").strip()).isdecimal()]
+    return min([total, *limits]) // MIB
+
+
+def disk_gb(directory: Path) -> int:
+    """Size of the file system that holds `directory`."""
+    return shutil.disk_usage(directory).total // GIB
+
+
+def cpu_info() -> dict[str, object]:
+    """The processor as the Compute API shows it (`cpu_info` of os-hypervisors)."""
+    first = _read(Path("/proc/cpuinfo")).partition("\n\n")[0]
+    facts = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in first.splitlines())}
+    return {
+        "arch": platform.machine(),
+        "model": facts.get("model name", "unknown"),
+        "vendor": facts.get("vendor_id", "unknown"),
+        "features": facts.get("flags", "").split(),
+        "topology": {"sockets": 1, "cores": os.cpu_count() or 1, "threads": 1},
+    }
+
+
+def _own_cgroups() -> list[Path]:
+    """The control group of this process (version 2) and those above it, whose limits hold as well."""
+    own = _read(Path("/proc/self/cgroup")).partition("0::/")[2].partition("\n")[0]
+    group = _CGROUPS / own
+    return [group, *(parent for parent in group.parents if parent.is_relative_to(_CGROUPS))]
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

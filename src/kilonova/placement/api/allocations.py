@@ -1,0 +1,228 @@
+"""Allocations by consumer and by provider (Placement API, "Allocations").
+
+The public rules for generations stand on those of `claims.py`: a consumer that holds nothing counts as new here, although
+its generation is remembered, and versions before 1.28 know no generation of consumers.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from kilonova.database.database import Transaction
+from kilonova.kernel.errors import Conflict, Invalid, NotFound
+from kilonova.kernel.versions import Level
+from kilonova.placement import claims, providers, queries
+from kilonova.placement.api.context import Api, body_of, level_of, provider_uuid, read, require_json, require_uuid
+from kilonova.placement.api.usages import UNKNOWN_TYPE
+from kilonova.placement.claims import Refused
+from kilonova.placement.errors import ConcurrentUpdate
+from kilonova.placement.queries import Holding
+from kilonova.placement.shapes import MAX_UNIT, Allocations, Claim, Consumer, Full, Provider, Stale
+from kilonova.web.call import Call, Reply
+from kilonova.web.routing import Body, Route
+
+NOBODY = "00000000-0000-0000-0000-000000000000"
+"""Project and user of allocations made before 1.8."""
+
+_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+_UpperName = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern="^[A-Z0-9_]+$")]
+_Amount = Annotated[int, msgspec.Meta(ge=1, le=MAX_UNIT)]
+
+
+class NoAllocations(NotFound):
+    """No allocations for consumer '{consumer}'"""
+
+
+class CannotAllocate(Conflict):
+    """Unable to allocate inventory: {reason}"""
+
+
+class ProviderAllocation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is held of one provider."""
+
+    resources: Annotated[dict[_UpperName, _Amount], msgspec.Meta(min_length=1)]
+    generation: int | None = None
+    """As replies show it; of no effect."""
+
+
+class AllocationsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one consumer shall hold, in the newest shape; what a version requires is checked by `_require`."""
+
+    allocations: dict[str, ProviderAllocation]
+    project_id: _Name | UnsetType = UNSET
+    user_id: _Name | UnsetType = UNSET
+    consumer_generation: int | UnsetType | None = UNSET
+    consumer_type: _UpperName | UnsetType = UNSET
+    mappings: dict[str, list[str]] | UnsetType = UNSET
+    """As candidates show it; of no effect."""
+
+
+def routes(api: Api) -> list[Route]:
+    """The routes of allocations."""
+    resource = _Allocations(api)
+    one = "/allocations/{consumer_uuid}"
+    of_provider = "/resource_providers/{uuid}/allocations"
+    return [
+        Route(method="GET", path=of_provider, handler=resource.of_provider),
+        Route(
+            method="POST", path="/allocations", handler=resource.replace_all, since="1.13", body=Body.JSON, success=204
+        ),
+        Route(method="GET", path=one, handler=resource.show),
+        Route(method="PUT", path=one, handler=resource.replace, body=Body.JSON, success=204),
+        Route(method="DELETE", path=one, handler=resource.delete, success=204),
+    ]
+
+
+class _Allocations:
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    async def show(self, call: Call) -> Reply:
+        self._api.allow(call, "allocations:list")
+        consumer, held, held_of = await self._api.database.read(_show_txn, _consumer_uuid(call))
+        if consumer is None or not held:
+            return self._api.fresh(call, {"allocations": {}})
+        doc = {
+            "allocations": {
+                uuid: {"resources": resources, "generation": held_of[uuid].generation}
+                for uuid, resources in held.items()
+            },
+            "project_id": consumer.project_id,
+            "user_id": consumer.user_id,
+            "consumer_generation": consumer.generation,
+            "consumer_type": consumer.consumer_type or UNKNOWN_TYPE,
+        }
+        return self._api.fresh(call, level_of(call).down("allocations", doc), consumer.updated_at)
+
+    async def of_provider(self, call: Call) -> Reply:
+        self._api.allow(call, "resource_providers:allocations:list")
+        provider, holdings = await self._api.database.scan(_of_provider_txn, provider_uuid(call))
+        level = level_of(call)
+        held = {
+            one.consumer: level.down("holding", {"resources": one.resources, "consumer_generation": one.generation})
+            for one in holdings
+        }
+        body = {"allocations": held, "resource_provider_generation": provider.generation}
+        return self._api.fresh(call, body, provider.updated_at)
+
+    async def replace(self, call: Call) -> Reply:
+        self._api.allow(call, "allocations:update")
+        body = body_of(call, AllocationsBody, "allocations_body")
+        level = level_of(call)
+        _require(body, level)
+        if not body.allocations and not level.has("consumer-generation"):
+            raise Invalid(reason="JSON does not validate: allocations must not be empty")
+        await self._write(level, [(_consumer_uuid(call), body)])
+        return Reply()
+
+    async def replace_all(self, call: Call) -> Reply:
+        self._api.allow(call, "allocations:manage")
+        require_json(call)
+        if not isinstance(call.body, dict) or not call.body:
+            raise Invalid(reason="JSON does not validate: the body must be an object with a consumer at least")
+        level = level_of(call)
+        bodies = [
+            (require_uuid("consumer", uuid), read(call, doc, AllocationsBody, "allocations_body"))
+            for uuid, doc in call.body.items()
+        ]
+        for _, body in bodies:
+            _require(body, level)
+        await self._write(level, bodies)
+        return Reply()
+
+    async def delete(self, call: Call) -> Reply:
+        self._api.allow(call, "allocations:delete")
+        await self._api.database.write(_delete_txn, _consumer_uuid(call))
+        return Reply()
+
+    async def _write(self, level: Level, bodies: Sequence[tuple[str, AllocationsBody]]) -> None:
+        try:
+            await self._api.database.write(_replace_txn, bodies, level)
+        except Refused as refused:
+            raise _conflict(refused) from refused
+
+
+def _consumer_uuid(call: Call) -> str:
+    return require_uuid("consumer", call.params["consumer_uuid"])
+
+
+def _require(body: AllocationsBody, level: Level) -> None:
+    """Raise `Invalid` for a field that this version requires and the body lacks."""
+    for change, fields in (
+        ("allocation-owner", ("project_id", "user_id")),
+        ("consumer-generation", ("consumer_generation",)),
+        ("consumer-type", ("consumer_type",)),
+    ):
+        for field in fields:
+            if level.has(change) and getattr(body, field) is UNSET:
+                raise Invalid(reason=f"JSON does not validate: '{field}' is a required property")
+
+
+def _show_txn(tx: Transaction, uuid: str) -> tuple[Consumer | None, Allocations, dict[str, Provider]]:
+    held = queries.allocations_txn(tx, uuid)
+    return queries.consumer_txn(tx, uuid), held, queries.providers_txn(tx, held)
+
+
+def _of_provider_txn(tx: Transaction, uuid: str) -> tuple[Provider, list[Holding]]:
+    return queries.provider_txn(tx, uuid), queries.holdings_txn(tx, uuid)
+
+
+def _delete_txn(tx: Transaction, uuid: str) -> None:
+    if not queries.allocations_txn(tx, uuid):
+        raise NoAllocations(consumer=uuid)
+    claims.release_txn(tx, uuid, None)
+
+
+def _replace_txn(tx: Transaction, bodies: Sequence[tuple[str, AllocationsBody]], level: Level) -> None:
+    wanted = [_claim(tx, consumer, body, level) for consumer, body in bodies]
+    _require_known(tx, wanted)
+    claims.claims_txn(tx, [claim for claim in wanted if claim is not None])
+
+
+def _claim(tx: Transaction, uuid: str, body: AllocationsBody, level: Level) -> Claim | None:
+    """The body as a claim with the generation that the consumer really has; None for emptying what is empty."""
+    consumer = queries.consumer_txn(tx, uuid)
+    holds = bool(queries.allocations_txn(tx, uuid))
+    if level.has("consumer-generation"):
+        shown = consumer.generation if consumer is not None and holds else None
+        if body.consumer_generation != shown:
+            expected = "null" if shown is None else shown
+            given = "null" if body.consumer_generation is None else body.consumer_generation
+            raise ConcurrentUpdate(
+                reason=f"consumer generation conflict for {uuid}: expected {expected} but got {given}."
+            )
+    if not holds and not body.allocations:
+        return None
+    owner = (consumer.project_id or NOBODY, consumer.user_id or NOBODY) if consumer else (NOBODY, NOBODY)
+    kept_type = consumer.consumer_type if consumer is not None else None
+    return Claim(
+        consumer=uuid,
+        generation=None if consumer is None else consumer.generation,
+        allocations={require_uuid("provider", p): dict(one.resources) for p, one in body.allocations.items()},
+        project_id=owner[0] if body.project_id is UNSET else str(body.project_id),
+        user_id=owner[1] if body.user_id is UNSET else str(body.user_id),
+        consumer_type=kept_type if body.consumer_type is UNSET else str(body.consumer_type),
+    )
+
+
+def _require_known(tx: Transaction, wanted: Sequence[Claim | None]) -> None:
+    """Raise `Invalid` for a provider or a class that does not exist."""
+    allocations = [claim.allocations for claim in wanted if claim is not None]
+    uuids = sorted({uuid for one in allocations for uuid in one})
+    known = queries.providers_txn(tx, uuids)
+    for uuid in uuids:
+        if uuid not in known:
+            raise Invalid(reason=f"Allocation for resource provider '{uuid}' that does not exist.")
+    classes = sorted({name for one in allocations for resources in one.values() for name in resources})
+    providers.require_classes_txn(tx, classes, "allocations")
+
+
+def _conflict(refused: Refused) -> Exception:
+    answer = refused.answer
+    if isinstance(answer, Full):
+        return CannotAllocate(reason=f"{answer.resource_class} on resource provider {answer.provider}: {answer.reason}")
+    if isinstance(answer, Stale):
+        return ConcurrentUpdate(reason=f"consumer {refused.claim.consumer} was changed meanwhile.")
+    return CannotAllocate(reason=f"a rule of the set {answer.set_id} forbids resource provider {answer.provider}")

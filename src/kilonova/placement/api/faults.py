@@ -1,0 +1,37 @@
+"""How the Placement API words errors (Placement API, "Errors")."""
+
+from typing import Any
+
+import msgspec
+
+from kilonova.placement.api.history import PLACEMENT
+from kilonova.web.errors import Fault
+
+UNDEFINED = "placement.undefined_code"
+"""The code of errors that the API has no code of their own for."""
+
+_encoder = msgspec.json.Encoder()
+
+
+def coded(fault: Fault) -> tuple[bytes, str]:
+    """An error with its code, since 1.23."""
+    code = fault.code if fault.code.startswith("placement.") else UNDEFINED
+    return _body(fault, {"code": code})
+
+
+def uncoded(fault: Fault) -> tuple[bytes, str]:
+    """An error before 1.23."""
+    return _body(fault, {})
+
+
+def _body(fault: Fault, more: dict[str, Any]) -> tuple[bytes, str]:
+    error = {
+        "status": fault.status,
+        "title": fault.title,
+        "detail": fault.message,
+        "request_id": fault.request_id,
+        **more,
+    }
+    if fault.status == 406:
+        error |= {"min_version": PLACEMENT.labels[0], "max_version": PLACEMENT.labels[-1]}
+    return _encoder.encode({"errors": [error]}), "application/json"

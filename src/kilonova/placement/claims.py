@@ -1,0 +1,155 @@
+"""Claims: what consumers hold, changed as a whole or not at all.
+
+Design notes. A claim replaces everything its consumer holds. All claims of one call are one transaction, in which first what
+becomes less is given back and then what becomes more is taken, so that amounts can pass from one consumer to another. Each
+thing that must never happen is a condition in a write: used beyond capacity (`store.take_txn`), a broken spread rule
+(`slot_enter_txn`), a write by somebody who slept through another's (`consumer_advance_txn`). A refusal leaves the
+transaction function as an exception, which undoes all of it, and becomes a value again outside.
+"""
+
+from collections.abc import Sequence
+
+from kilonova.database.database import Transaction
+from kilonova.placement import queries, store
+from kilonova.placement.shapes import Allocations, Claim, Claimed, Consumer, Crowded, Full, Released, Stale
+
+
+class Refused(Exception):
+    """A claim can't be granted; `answer` says why."""
+
+    def __init__(self, claim: Claim, answer: Full | Crowded | Stale) -> None:
+        """Keep what is told outside the transaction."""
+        super().__init__(claim.consumer)
+        self.claim = claim
+        self.answer = answer
+
+
+def claim_txn(tx: Transaction, claim: Claim) -> Claimed:
+    """Grant one claim; raises `Refused`. A claim whose answer was lost may be made again: it is `Claimed`, replayed."""
+    consumer = queries.consumer_txn(tx, claim.consumer)
+    if _is_replay(tx, claim, consumer):
+        assert consumer is not None
+        return Claimed(consumer.generation, replayed=True)
+    return Claimed(claims_txn(tx, [claim])[0])
+
+
+def claims_txn(tx: Transaction, claims: Sequence[Claim]) -> list[int]:
+    """Grant claims of different consumers together; their generations. Raises `Refused`."""
+    consumers = [queries.consumer_txn(tx, claim.consumer) for claim in claims]
+    held: list[Allocations] = []
+    for claim, consumer in zip(claims, consumers, strict=True):
+        current = None if consumer is None else consumer.generation
+        if current != claim.generation:
+            raise Refused(claim, Stale(current))
+        held.append({} if consumer is None else queries.allocations_txn(tx, claim.consumer))
+    _move(tx, claims, held)
+    for claim, consumer, before in zip(claims, consumers, held, strict=True):
+        store.allocations_replace_txn(tx, claim, held=bool(before))
+        _advance(tx, claim, consumer)
+    store.providers_advance_txn(tx, [uuid for side in (*held, *(c.allocations for c in claims)) for uuid in side])
+    return [(claim.generation or 0) + 1 for claim in claims]
+
+
+def release_txn(tx: Transaction, consumer_uuid: str, generation: int | None) -> Released:
+    """Empty a consumer and keep its generation as a tombstone. Raises `Refused` when `generation` is not its own.
+
+    With None whatever it holds is released, and one that was never heard of gets its tombstone too.
+    """
+    consumer = queries.consumer_txn(tx, consumer_uuid)
+    current = None if consumer is None else consumer.generation
+    empty = Claim(
+        consumer=consumer_uuid,
+        generation=current,
+        allocations={},
+        project_id=consumer.project_id or "" if consumer else "",
+        user_id=consumer.user_id or "" if consumer else "",
+        consumer_type=consumer.consumer_type if consumer else None,
+    )
+    if generation is not None and current != generation:
+        replayed = current == generation + 1 and not queries.allocations_txn(tx, consumer_uuid)
+        if not replayed:
+            raise Refused(empty, Stale(current))
+        return Released(generation + 1)
+    if consumer is None:
+        store.consumer_insert_txn(tx, consumer_uuid, {})
+        return Released(1)
+    return Released(claims_txn(tx, [empty])[0])
+
+
+def _is_replay(tx: Transaction, claim: Claim, consumer: Consumer | None) -> bool:
+    """Whether exactly this claim was the last thing that happened to the consumer."""
+    if consumer is None or consumer.generation != (claim.generation or 0) + 1:
+        return False
+    owner = (consumer.project_id, consumer.user_id, consumer.consumer_type)
+    same_owner = owner == (claim.project_id, claim.user_id, claim.consumer_type)
+    same_set = claim.spread is None or (consumer.set_id, consumer.set_slot) == (claim.spread.id, claim.spread.slot)
+    held = queries.allocations_txn(tx, claim.consumer)
+    return same_owner and same_set and held == claim.allocations
+
+
+def _move(tx: Transaction, claims: Sequence[Claim], held: Sequence[Allocations]) -> None:
+    """Give back what is held no more, then take what is new, least demanding first."""
+    back: list[tuple[str, str, int]] = []
+    take: list[tuple[int, Claim, str, str, int]] = []
+    for claim, before in zip(claims, held, strict=True):
+        for provider, resources in before.items():
+            kept = claim.allocations.get(provider, {})
+            back += [(provider, name, amount) for name, amount in resources.items() if name not in kept]
+        for provider, resources in claim.allocations.items():
+            had = before.get(provider, {})
+            take += [(amount - had.get(name, 0), claim, provider, name, amount) for name, amount in resources.items()]
+    store.give_back_txn(tx, sorted(back))
+    less = [one for one in take if one[0] <= 0]
+    more = [one for one in take if one[0] > 0]
+    for part in (less, more):
+        if not store.take_txn(tx, sorted((provider, name, amount, delta) for delta, _, provider, name, amount in part)):
+            raise _refusal(tx, part)
+
+
+def _refusal(tx: Transaction, part: Sequence[tuple[int, Claim, str, str, int]]) -> Refused:
+    """Which of the inventories refused, and why. Those before it have been changed already, and will be undone."""
+    for delta, claim, provider, name, amount in part:
+        inventory = queries.inventories_txn(tx, provider).get(name)
+        if inventory is None:
+            return Refused(claim, Full(provider, name, "it has no such inventory"))
+        of = inventory.inventory
+        if not of.min_unit <= amount <= of.max_unit or amount % of.step_size:
+            reason = f"it gives {of.min_unit} to {of.max_unit} in steps of {of.step_size}, not {amount}"
+            return Refused(claim, Full(provider, name, reason))
+        if delta > 0 and inventory.used > of.capacity - delta:
+            reason = f"{delta} more do not fit into the capacity of {of.capacity}"
+            return Refused(claim, Full(provider, name, reason))
+    _, claim, provider, name, _ = part[-1]
+    return Refused(claim, Full(provider, name, "the claims together do not fit"))
+
+
+def _advance(tx: Transaction, claim: Claim, consumer: Consumer | None) -> None:
+    """Write the consumer with its next generation and its place in its set."""
+    values = {
+        "project_id": claim.project_id,
+        "user_id": claim.user_id,
+        "consumer_type": claim.consumer_type,
+        **_join(tx, claim, consumer),
+    }
+    if consumer is None:
+        store.consumer_insert_txn(tx, claim.consumer, values)
+    elif not store.consumer_advance_txn(tx, claim.consumer, consumer.generation, values):
+        raise Refused(claim, Stale(None))
+
+
+def _join(tx: Transaction, claim: Claim, consumer: Consumer | None) -> dict[str, str | None]:
+    """Leave the old slot and enter the new one, where they differ; the consumer's columns about it."""
+    member = claim.spread
+    before = None if consumer is None or consumer.set_id is None else (consumer.set_id, consumer.set_slot or "")
+    if consumer is not None and before is not None:
+        stays = consumer.set_provider in claim.allocations and (
+            member is None or (before == (member.id, member.slot) and member.provider == consumer.set_provider)
+        )
+        if stays:
+            return {"set_id": before[0], "set_slot": before[1], "set_provider": consumer.set_provider}
+        store.slot_leave_txn(tx, *before)
+    if member is None:
+        return {"set_id": None, "set_slot": None, "set_provider": None}
+    if not store.slot_enter_txn(tx, member):
+        raise Refused(claim, Crowded(member.id, member.provider))
+    return {"set_id": member.id, "set_slot": member.slot, "set_provider": member.provider}

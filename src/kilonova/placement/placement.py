@@ -1,0 +1,131 @@
+"""What the rest of the cloud calls: providers registered, candidates found, capacity claimed and released."""
+
+from collections.abc import Mapping, Sequence
+
+from kilonova.database.database import Database, Transaction
+from kilonova.placement import candidates, claims, providers, queries, store
+from kilonova.placement.claims import Refused
+from kilonova.placement.shapes import (
+    Allocations,
+    CandidateQuery,
+    Candidates,
+    Claim,
+    Claimed,
+    Consumer,
+    Crowded,
+    Elimination,
+    Full,
+    ProviderSpec,
+    Released,
+    Stale,
+)
+
+PAGE_MAX = 1000
+"""Most consumers of one page."""
+
+FEW = 100
+"""Most candidates that are read on the loop, where the last answer was as short."""
+
+
+class Placement:
+    """The in-process interface. Every method raises `Unavailable` when the database can't answer now.
+
+    How to act for a consumer without ever acting twice (the fence): read `consumer_generation`, then check that the own
+    lease still holds, then `claim` or `release` with that generation. Whoever acts in between makes this `Stale`.
+    """
+
+    def __init__(self, database: Database) -> None:
+        """Work on `database`, whose tables (`placement.tables.metadata`) are there already."""
+        self._database = database
+        self._few = False
+
+    async def providers_ensure(self, specs: Sequence[ProviderSpec]) -> None:
+        """Make root providers be as `specs` say, all in one transaction; only what differs is written.
+
+        Inventories are replaced as a whole; of traits, those reported earlier and not now are taken away and those that
+        people gave stay. Custom names that don't exist are made. A changed provider's generation goes up.
+
+        Raises:
+            DuplicateName: a name belongs to another provider.
+            InventoryInUse: an inventory would go of which something is held.
+            UnknownClass, UnknownTrait: a name is neither standard nor custom.
+        """
+        await self._database.write(providers.ensure_txn, specs)
+
+    async def providers_remove(self, uuids: Sequence[str]) -> None:
+        """Delete providers; those that are not there are no error. Raises `ProviderInUse`, and then deletes none."""
+        await self._database.write(providers.remove_txn, uuids)
+
+    async def candidates(self, query: CandidateQuery) -> Candidates:
+        """Every provider that can give what `query` asks for, in order of UUID, as of one snapshot."""
+        # An answer as short as the last one may cost less than handing the question to a thread.
+        ask = self._database.read if self._few else self._database.scan
+        found = await ask(candidates.candidates_txn, query)
+        self._few = len(found.uuids) <= FEW
+        return found
+
+    async def eliminations(self, query: CandidateQuery) -> list[Elimination]:
+        """Why not the others: per condition of `query`, which providers it removed from those left by the ones before."""
+        return await self._database.scan(candidates.eliminations_txn, query)
+
+    async def consumer_generation(self, consumer: str) -> int | None:
+        """The generation of a consumer, also of one that holds nothing any more; None when it was never heard of."""
+        return await self._database.read(queries.consumer_generation_txn, consumer)
+
+    async def claim(self, claim: Claim) -> Claimed | Full | Crowded | Stale:
+        """Let a consumer hold exactly `claim.allocations`: all of it, or nothing is changed.
+
+        May be repeated after a lost answer: when the very same claim (generation, allocations, owner, set) was the last thing
+        that happened to the consumer, the answer is `Claimed` with `replayed`. With empty allocations it is a release.
+        """
+        try:
+            return await self._database.write(claims.claim_txn, claim)
+        except Refused as refused:
+            return refused.answer
+
+    async def release(self, consumer: str, generation: int | None = None) -> Released | Stale:
+        """Let a consumer hold nothing, and raise its generation, so that a late claim with an older one is refused.
+
+        That holds for a consumer that was never heard of too. With `generation` only if it is still that one (or if this is
+        a repetition); with None in any case.
+        """
+        try:
+            return await self._database.write(claims.release_txn, consumer, generation)
+        except Refused as refused:
+            if isinstance(refused.answer, Stale):
+                return refused.answer
+            raise
+
+    async def forget_tombstones(self, before: float) -> int:
+        """Forget consumers that have held nothing since `before`, which must lie longer ago than any deadline; how many."""
+        return await self._database.write(store.consumers_forget_txn, before)
+
+    async def allocations_of(self, consumer: str) -> Allocations:
+        """What a consumer holds, by provider and class."""
+        return await self._database.read(queries.allocations_txn, consumer)
+
+    async def consumers(self, marker: str = "", limit: int = PAGE_MAX) -> Sequence[Consumer]:
+        """A page of the consumers that hold something, in order of UUID, after `marker`: for auditors."""
+        return await self._database.scan(queries.consumers_txn, marker, min(limit, PAGE_MAX))
+
+    async def spread_members(self, set_id: str, besides: str = "") -> Mapping[str, int]:
+        """How many members of a spread set are on each provider, not counting the consumer `besides`."""
+        return await self._database.read(queries.spread_members_txn, set_id, besides)
+
+    async def usages(self, provider: str) -> Mapping[str, int]:
+        """What is used of a provider, by class. Raises `NoSuchProvider`."""
+        return await self._database.read(_usages_txn, provider)
+
+    async def usages_by_project(self, project_id: str, user_id: str | None = None) -> Mapping[str, int]:
+        """What a project, or a user in it, holds, by class."""
+        by_type = await self._database.scan(queries.usages_txn, project_id, user_id)
+        totals: dict[str, int] = {}
+        for _, amounts in by_type.values():
+            for name, amount in amounts.items():
+                totals[name] = totals.get(name, 0) + amount
+        return totals
+
+
+def _usages_txn(tx: Transaction, provider: str) -> Mapping[str, int]:
+    queries.provider_txn(tx, provider)
+    return {name: stock.used for name, stock in queries.inventories_txn(tx, provider).items()}

@@ -1,0 +1,115 @@
+"""One decision: request, hosts and candidates in; ranked hosts, or the reasons why none, out. Pure."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from typing_extensions import override
+
+from kilonova.kernel.ids import HostName
+from kilonova.placement.shapes import Candidates
+from kilonova.scheduler.filters import FILTERS, Filter
+from kilonova.scheduler.hosts import HostState
+from kilonova.scheduler.request import ServerRequest
+from kilonova.scheduler.weighers import WEIGHERS, Weigher, free_of, weights
+
+RESOURCES = "Resources"
+"""The constraint that placement judges: room and traits."""
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """One constraint that removed hosts."""
+
+    constraint: str
+    removed: int
+    """How many of the hosts that had passed the constraints before."""
+    example: HostName
+    """The first of them."""
+
+    @override
+    def __str__(self) -> str:
+        """For operators."""
+        return f"{self.constraint} removed {self.removed} (e.g. {self.example})"
+
+
+class NoValidHost(msgspec.Struct, frozen=True, kw_only=True):
+    """No host may have the server."""
+
+    total: int
+    """How many hosts there were."""
+    reasons: tuple[Reason, ...]
+    """In the order in which the constraints were asked; only those that removed any."""
+
+    @property
+    def message(self) -> str:
+        """For users: no names, no counts."""
+        return "No valid host was found. There are not enough hosts available."
+
+    @property
+    def details(self) -> str:
+        """For operators: what removed how many."""
+        if not self.total:
+            return "No valid host was found: there are no hosts."
+        told = "; ".join(str(reason) for reason in self.reasons)
+        return f"No valid host was found among {self.total}: {told}."
+
+
+class Ranked(msgspec.Struct, frozen=True):
+    """Every host that may have the server, best first; never empty."""
+
+    hosts: tuple[HostState, ...]
+
+
+def decide(
+    request: ServerRequest,
+    hosts: Sequence[HostState],
+    candidates: Candidates,
+    chance: float,
+    *,
+    filters: Sequence[Filter] = FILTERS,
+    weighers: Sequence[Weigher] = WEIGHERS,
+) -> Ranked | NoValidHost:
+    """Rank the hosts that pass every filter and are among the candidates.
+
+    Args:
+        request: what the server asks for.
+        hosts: every host there is.
+        candidates: the providers that have room, as placement answered `request.query`.
+        chance: a number in [0, 1) that decides which of equally good hosts comes first, so that they share the load.
+        filters: asked in order, before the candidates.
+        weighers: added up.
+    """
+    left, reasons = filtered(request, hosts, filters)
+    row_of = {uuid: row for row, uuid in enumerate(candidates.uuids)}
+    fitting = [host for host in left if host.uuid in row_of]
+    if not fitting:
+        if left:
+            reasons.append(Reason(RESOURCES, len(left), left[0].name))
+        return NoValidHost(total=len(hosts), reasons=tuple(reasons))
+    start = int(chance * len(fitting))
+    turned = fitting[start:] + fitting[:start]
+    free = _rows(free_of(candidates.capacity, candidates.used), [row_of[host.uuid] for host in turned])
+    weight = weights(request, turned, free, weighers)
+    order = sorted(range(len(turned)), key=weight.__getitem__, reverse=True)
+    return Ranked(tuple(turned[at] for at in order))
+
+
+def filtered(
+    request: ServerRequest, hosts: Sequence[HostState], filters: Sequence[Filter]
+) -> tuple[Sequence[HostState], list[Reason]]:
+    """The hosts that pass every filter, and what removed the others."""
+    reasons: list[Reason] = []
+    left = hosts
+    for one in filters:
+        rule = one.rule(request)
+        if rule is None:
+            continue
+        passing = [host for host in left if rule(host)]
+        if len(passing) < len(left):
+            example = next(host for host in left if not rule(host))
+            reasons.append(Reason(one.name, len(left) - len(passing), example.name))
+        left = passing
+    return left, reasons
+
+
+def _rows(columns: Mapping[str, Sequence[int]], rows: Sequence[int]) -> dict[str, list[int]]:
+    return {name: [column[row] for row in rows] for name, column in columns.items()}

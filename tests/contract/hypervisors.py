@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
+import pytest
 
 from kilonova.drivers.driver import Driver
 from kilonova.drivers.fake.driver import FakeDriver
@@ -22,6 +23,11 @@ from kilonova.kernel.ids import HostName, ServerId
 from kilonova.objects.guest import Guest, GuestAddress, GuestImage, GuestNic, GuestSpec, PowerState
 from kilonova.runtime.real import RealRuntime
 from kilonova.runtime.runtime import Runtime
+from kilonova.simulation.faults import QUIET, Faults
+from kilonova.simulation.hypervisor import HostSize, SimDriver
+from kilonova.simulation.hypervisor import Hypervisor as Hardware
+from kilonova.simulation.loop import SimLoop
+from kilonova.simulation.sometimes import Sometimes
 
 SERVER = ServerId("5a5a5a5a-0000-4000-8000-000000000001")
 HELLO = b"hello from the boot sector\r\n"
@@ -57,6 +63,29 @@ class FakeHypervisor:
 
     def boots(self, console: str) -> int:
         return console.count("[fake] boot ")
+
+
+class SimHypervisor:
+    """The simulation's, outside of a simulation: time is real, and nothing goes wrong."""
+
+    host = HostName("host-2")
+
+    def __init__(self) -> None:
+        self._loop = SimLoop(1)
+        self._loop.close()
+        self._hardware = Hardware(self._loop, HostSize(), report=pytest.fail)
+        self._hosts = (HostName("host-1"), self.host)
+        for host in self._hosts:
+            self._hardware.add_host(host)
+
+    def driver(self, runtime: Runtime) -> SimDriver:
+        return SimDriver(self._loop, self._hardware, self._hosts, Faults(QUIET), Sometimes())
+
+    def crash(self, driver: Driver, server_id: ServerId) -> None:
+        self._hardware.crash(self.host, server_id)
+
+    def boots(self, console: str) -> int:
+        return console.count("[sim] boot ")
 
 
 class QemuHypervisor:

@@ -13,6 +13,7 @@ from contract.hypervisors import (
     Hypervisor,
     Images,
     QemuHypervisor,
+    SimHypervisor,
     console_until,
     guest_spec,
     hello_disk,
@@ -27,10 +28,13 @@ from kilonova.runtime.real import RealRuntime
 Scenario = Callable[[Driver], Awaitable[None]]
 
 
-@pytest.fixture(params=["fake", pytest.param("qemu", marks=pytest.mark.qemu)])
+@pytest.fixture(params=["fake", "sim", pytest.param("qemu", marks=pytest.mark.qemu)])
 def hypervisor(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Hypervisor]:
     if request.param == "fake":
         yield FakeHypervisor(tmp_path)
+        return
+    if request.param == "sim":
+        yield SimHypervisor()
         return
     reason = qemu_missing(request.getfixturevalue("tmp_path_factory").getbasetemp() / "probe")
     if reason:

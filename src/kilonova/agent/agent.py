@@ -1,48 +1,29 @@
 """The agent: pulls its hosts' steps from the gateway, makes them so through the driver, and reports.
 
 It keeps nothing that matters: after a restart it finds its guests in the hypervisor and its steps at the gateway. Steps of one
-server are done one at a time, and each is checked with the gateway again just before it begins, so that a step whose operation
-was superseded while it waited is never done.
+server are done one at a time in the order in which they came, and one that had to wait is checked with the gateway again
+before it begins, so that a step whose operation was superseded meanwhile is not done.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
 
+from kilonova.agent.gateway_client import GatewayClient
 from kilonova.agent.steps import perform
+from kilonova.agent.turns import Turns
 from kilonova.drivers.driver import Driver, ImageSource
-from kilonova.kernel.errors import KilonovaError, Unavailable
-from kilonova.kernel.ids import HostName, OperationId, ServerId
+from kilonova.kernel.errors import KilonovaError
+from kilonova.kernel.ids import HostName, OperationId
 from kilonova.objects.guest import Guest, HostDescription
+from kilonova.objects.history import wire
+from kilonova.objects.history.wire import WIRE
 from kilonova.objects.host_step import HostReport, HostStep, Order
 from kilonova.objects.server import Server
 from kilonova.runtime.runtime import Runtime
 
 log = logging.getLogger(__name__)
-
-
-class GatewayClient(Protocol):
-    """The gateway as an agent sees it. Every call raises `Unavailable` when it can't be reached."""
-
-    async def register(self, agent: str, descriptions: Sequence[HostDescription]) -> None:
-        """Say which hosts the agent serves, and what they have."""
-
-    async def beat(self, agent: str) -> None:
-        """Say that the agent is there."""
-
-    async def renew(self, agent: str, held: Sequence[tuple[OperationId, int]]) -> set[OperationId]:
-        """Renew the leases of steps; those that are still the agent's."""
-
-    async def poll(self, agent: str, wait_s: float) -> list[HostStep]:
-        """Steps for the agent's hosts, each leased to it."""
-
-    async def report(self, agent: str, report: HostReport) -> bool:
-        """Tell what came of a step; False when it came too late."""
-
-    async def observe(self, agent: str, guests: Sequence[Guest]) -> list[Order]:
-        """Tell what the hypervisors show; the guests that must go."""
 
 
 @dataclass(frozen=True)
@@ -80,13 +61,16 @@ class Agent:
         self._images = images
         self._is_mine = hosts
         self._rhythm = rhythm or Rhythm()
+        self._level = WIRE.newest
         self._held: dict[OperationId, int] = {}
-        self._locks: dict[ServerId, asyncio.Lock] = {}
+        self._turns = Turns()
 
     async def run(self) -> None:
         """Work until cancelled. The driver has been started."""
-        await self._patiently(self._describe)
         rhythm = self._rhythm
+        while not await self._patiently(self._describe):
+            await self._runtime.sleep(rhythm.retry_s)
+        await self._patiently(self._observe)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._pull())
             for work, every_s in (
@@ -105,36 +89,39 @@ class Agent:
 
     async def _pull(self) -> None:
         while True:
-            steps: list[HostStep] = []
-            try:
-                steps = await self._gateway.poll(self.name, self._rhythm.poll_s)
-            except Unavailable as error:
-                log.warning("no work from the gateway: %s", error.message)
+            if not await self._patiently(self._take):
                 await self._runtime.sleep(self._rhythm.retry_s)
-            for step in steps:
-                self._held[step.operation_id] = step.epoch
-                self._runtime.spawn(self._do(step), name=f"{step.kind}/{step.step} {step.server_id}")
+
+    async def _take(self) -> None:
+        """Wait for steps and set to work on them."""
+        message = await self._gateway.poll(self.name, self._rhythm.poll_s)
+        for step in wire.read(WIRE, message, HostStep):
+            self._held[step.operation_id] = step.epoch
+            self._runtime.spawn(self._do(step), name=f"{step.kind}/{step.step} {step.server_id}")
 
     async def _do(self, step: HostStep) -> None:
-        lock = self._locks.setdefault(step.server_id, asyncio.Lock())
         try:
-            async with lock:
-                held = await self._gateway.renew(self.name, [(step.operation_id, step.epoch)])
-                if step.operation_id in held:
+            async with self._turns.of(step.server_id) as waited:
+                if not waited or await self._is_still_mine(step):
                     await self._report(await self._attempt(step))
-        except Unavailable as error:
+        except KilonovaError as error:
             log.warning("%s of %s is left to its lease: %s", step.step, step.server_id, error.message)
         finally:
             if self._held.get(step.operation_id) == step.epoch:
                 del self._held[step.operation_id]
-            if not lock.locked():
-                self._locks.pop(step.server_id, None)
+
+    async def _is_still_mine(self, step: HostStep) -> bool:
+        return step.operation_id in await self._gateway.renew(self.name, [(step.operation_id, step.epoch)])
 
     async def _attempt(self, step: HostStep) -> HostReport:
         try:
-            guest = await perform(self._driver, step, self._images)
+            async with asyncio.timeout(step.timeout_s):
+                guest = await perform(self._driver, step, self._images)
         except KilonovaError as error:
             return HostReport(operation_id=step.operation_id, epoch=step.epoch, error=error.message)
+        except TimeoutError:
+            reason = f"{step.step} took longer than {step.timeout_s:g} s"
+            return HostReport(operation_id=step.operation_id, epoch=step.epoch, error=reason)
         except Exception as error:  # a bug of a driver must not stop the agent: the operation says it
             log.exception("%s of %s failed", step.step, step.server_id)
             reason = f"{step.step}: unexpected {type(error).__name__}"
@@ -142,7 +129,7 @@ class Agent:
         return HostReport(operation_id=step.operation_id, epoch=step.epoch, guest=guest)
 
     async def _report(self, report: HostReport) -> None:
-        if not await self._gateway.report(self.name, report):
+        if not await self._gateway.report(self.name, wire.told(self._level, [report], HostReport)):
             log.info("the report on %s came too late", report.operation_id)
 
     async def _beat(self) -> None:
@@ -150,7 +137,8 @@ class Agent:
 
     async def _describe(self) -> None:
         hosts = [host for host in await self._driver.hosts() if self._is_mine(host.name)]
-        await self._gateway.register(self.name, hosts)
+        message = wire.told(self._level, hosts, HostDescription)
+        self._level = WIRE.level(await self._gateway.register(self.name, WIRE.newest.label, message))
 
     async def _renew(self) -> None:
         if self._held:
@@ -159,9 +147,9 @@ class Agent:
     async def _observe(self) -> None:
         """Show what is there, and end the guests that must go."""
         guests = [guest for guest in await self._driver.guests() if self._is_mine(guest.host)]
-        for order in await self._gateway.observe(self.name, guests):
-            lock = self._locks.setdefault(order.server_id, asyncio.Lock())
-            async with lock:
+        answer = await self._gateway.observe(self.name, wire.told(self._level, guests, Guest))
+        for order in wire.read(WIRE, answer, Order):
+            async with self._turns.of(order.server_id):
                 await self._driver.guest_destroy(order.host, order.server_id, order.generation)
 
     async def _clean_images(self) -> None:
@@ -169,12 +157,14 @@ class Agent:
 
     async def _again(self, work: Callable[[], Awaitable[None]], every_s: float) -> None:
         while True:
-            await self._patiently(work)
             await self._runtime.sleep(every_s)
+            await self._patiently(work)
 
-    async def _patiently(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Do `work`; a gateway or hypervisor that doesn't answer now is tried again in its own time."""
+    async def _patiently(self, work: Callable[[], Awaitable[None]]) -> bool:
+        """Do `work`; False when a gateway or hypervisor didn't answer, and it has to be tried again."""
         try:
             await work()
         except KilonovaError as error:
             log.warning("%s", error.message)
+            return False
+        return True

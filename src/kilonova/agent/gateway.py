@@ -2,17 +2,20 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from kilonova.agent import observation
 from kilonova.cells.cells import Cell
-from kilonova.cells.hosts import agent_beat_txn, hosts_register_txn
+from kilonova.cells.hosts import agent_beat_txn, agent_wire_txn, hosts_register_txn
 from kilonova.database.database import Transaction
 from kilonova.database.tables.cell_database import hosts
 from kilonova.engine import progress, store
+from kilonova.engine.queue import Queue
 from kilonova.engine.runner import hosts_topic, move_txn
 from kilonova.kernel.ids import HostName, OperationId
 from kilonova.objects.guest import Guest, HostDescription
+from kilonova.objects.history import wire
+from kilonova.objects.history.wire import WIRE
 from kilonova.objects.host_step import HostReport, HostStep, Order
 from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Server
@@ -23,14 +26,16 @@ from kilonova.operations.store import server_find_txn
 from kilonova.operations.work import Parts
 
 LEASE_S = 15.0
-"""An agent renews it by asking for work; one that stops asking loses its steps after this time."""
+"""An agent renews it while it works on a step; one that stops loses its steps after this time."""
 
 STEPS_AT_ONCE = 64
 SEED_BYTES = 32
 
+_OF_AGENT = Queue(select(hosts.c.name).where(hosts.c.agent == bindparam("agent")))
+
 
 class Gateway:
-    """The gateway of one cell, in the cell's own process."""
+    """The gateway of one cell, in the cell's own process. Implements `GatewayClient`."""
 
     def __init__(self, parts: Parts, cell: Cell) -> None:
         """Serve the agents of `cell`."""
@@ -39,46 +44,61 @@ class Gateway:
         self._cell = cell
         self._database = cell.database
 
-    async def register(self, agent: str, descriptions: Sequence[HostDescription]) -> None:
-        """Say which hosts the agent serves, and what they have."""
-        await self._database.write(hosts_register_txn, agent, descriptions, self._runtime.uuid)
+    async def register(self, agent: str, newest: str, descriptions: bytes) -> str:
+        """See `GatewayClient.register`."""
+        level = wire.agreed(WIRE, newest)
+        found = wire.read(WIRE, descriptions, HostDescription)
+        await self._database.write(hosts_register_txn, agent, level.label, found, self._runtime.uuid)
         self._bus.hint(discovery.TOPIC)
+        return level.label
 
     async def beat(self, agent: str) -> None:
-        """Say that the agent, and with it each of its hosts, is there."""
+        """See `GatewayClient.beat`: with the agent, each of its hosts is there."""
         await self._database.write(agent_beat_txn, agent)
 
     async def renew(self, agent: str, held: Sequence[tuple[OperationId, int]]) -> set[OperationId]:
-        """Renew the leases of steps that are being done; those that are still the agent's."""
+        """See `GatewayClient.renew`."""
         return await self._database.write(store.operations_renew_txn, agent, held, LEASE_S)
 
-    async def poll(self, agent: str, wait_s: float) -> list[HostStep]:
-        """Steps for the agent's hosts, each leased to it; waits up to `wait_s` seconds for the first."""
-        listener = self._bus.listen(hosts_topic(self._cell.topic))
-        mine = select(hosts.c.name).where(hosts.c.agent == agent)
-        try:
-            due_in_s = await self._database.read(store.next_due_in_txn, hosts=mine)
-            if due_in_s is None or due_in_s > 0:
-                await listener.wait(wait_s if due_in_s is None else min(wait_s, due_in_s))
-                due_in_s = await self._database.read(store.next_due_in_txn, hosts=mine)
-            if due_in_s is None or due_in_s > 0:
-                return []
-        finally:
-            listener.close()
-        claimed = await self._database.write(_claim_txn, agent)
-        return [self._step(operation, server) for operation, server in claimed]
+    async def poll(self, agent: str, wait_s: float) -> bytes:
+        """See `GatewayClient.poll`."""
+        if not await self._due(agent, wait_s):
+            return wire.told(WIRE.newest, [], HostStep)
+        label, claimed = await self._database.write(_claim_txn, agent)
+        steps = [self._step(operation, server) for operation, server in claimed]
+        return wire.told(wire.agreed(WIRE, label), steps, HostStep)
 
-    async def report(self, agent: str, report: HostReport) -> bool:
-        """Take what came of a step; False when it came too late and counts for nothing."""
-        moved = await self._database.write(_report_txn, report)
+    async def report(self, agent: str, report: bytes) -> bool:
+        """See `GatewayClient.report`."""
+        (said,) = wire.read(WIRE, report, HostReport)
+        moved = await self._database.write(_report_txn, agent, said)
         if moved is None:
             return False
-        self._bus.hint(self._cell.topic)
+        if moved.state.live:
+            self._bus.hint(self._cell.topic if moved.host is None else hosts_topic(self._cell.topic))
         return True
 
-    async def observe(self, agent: str, guests: Sequence[Guest]) -> list[Order]:
-        """Take what the hypervisors show; the guests that must go."""
-        return await self._database.write(observation.observe_txn, agent, guests)
+    async def observe(self, agent: str, guests: bytes) -> bytes:
+        """See `GatewayClient.observe`."""
+        shown = wire.read(WIRE, guests, Guest)
+        label, differences = await self._database.scan(_compare_txn, agent, shown)
+        orders: list[Order] = []
+        if differences:
+            orders = await self._database.write(observation.settle_txn, differences)
+        return wire.told(wire.agreed(WIRE, label), orders, Order)
+
+    async def _due(self, agent: str, wait_s: float) -> bool:
+        """Whether there are steps for the agent's hosts, now or before `wait_s` seconds have passed."""
+        listener = self._bus.listen(hosts_topic(self._cell.topic))
+        try:
+            due_in_s = await self._database.read(_OF_AGENT.next_due_in_txn, agent=agent)
+            if due_in_s is not None and due_in_s <= 0:
+                return True
+            await listener.wait(wait_s if due_in_s is None else min(wait_s, due_in_s))
+        finally:
+            listener.close()
+        due_in_s = await self._database.read(_OF_AGENT.next_due_in_txn, agent=agent)
+        return due_in_s is not None and due_in_s <= 0
 
     def _step(self, operation: Operation, server: Server) -> HostStep:
         undo = operation.state is OperationState.UNDOING
@@ -92,24 +112,25 @@ class Gateway:
             server_id=operation.server_id,
             host=HostName(str(operation.host)),
             generation=operation.params["generation"],
+            timeout_s=CELL_PLANS[operation.kind].step(operation.step).timeout_s,
             spec=guest_spec(server, operation, self._runtime.token(SEED_BYTES)) if makes else None,
         )
 
 
-def _claim_txn(tx: Transaction, agent: str) -> list[tuple[Operation, Server]]:
-    mine = select(hosts.c.name).where(hosts.c.agent == agent)
-    claimed = store.operations_claim_txn(tx, agent, LEASE_S, STEPS_AT_ONCE, hosts=mine)
+def _claim_txn(tx: Transaction, agent: str) -> tuple[str, list[tuple[Operation, Server]]]:
+    """The level to speak at, and the operations that are the agent's now, with their servers."""
     found = []
-    for operation in claimed:
+    for operation in _OF_AGENT.claim_txn(tx, agent, LEASE_S, STEPS_AT_ONCE, agent=agent):
         server = server_find_txn(tx, operation.server_id)
         assert server is not None, "operations of a cell are about its servers"
         found.append((operation, server))
-    return found
+    return agent_wire_txn(tx, agent), found
 
 
-def _report_txn(tx: Transaction, report: HostReport) -> Operation | None:
+def _report_txn(tx: Transaction, agent: str, report: HostReport) -> Operation | None:
+    """Move the operation on, if the agent still has its lease: an answer that was repeated counts once."""
     operation = store.operation_get_txn(tx, report.operation_id)
-    if operation is None or operation.epoch != report.epoch or operation.host is None:
+    if operation is None or operation.epoch != report.epoch or operation.owner != agent or operation.host is None:
         return None
     outcome: progress.Outcome
     if report.error is not None:
@@ -117,6 +138,10 @@ def _report_txn(tx: Transaction, report: HostReport) -> Operation | None:
     else:
         outcome = progress.Done(_outputs(report.guest))
     return move_txn(tx, CELL_PLANS[operation.kind], operation, outcome, projection.project_txn)
+
+
+def _compare_txn(tx: Transaction, agent: str, guests: Sequence[Guest]) -> tuple[str, observation.Differences]:
+    return agent_wire_txn(tx, agent), observation.compare_txn(tx, agent, guests)
 
 
 def _outputs(guest: Guest | None) -> dict[str, object]:

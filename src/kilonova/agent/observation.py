@@ -1,15 +1,20 @@
 """What the hypervisors show against what the cell says: power states are taken over, guests that must not be are ordered away.
 
-Only servers at rest are touched: while an operation lives, it decides. What was seen before the last operation ended, by an
+Only servers at rest are touched: while an operation lives, it decides. What was seen before the last operation began, by an
 older generation or no certain state, counts for nothing. A guest that no record of this cell knows is left alone.
+
+Comparing costs a read of every server on the agent's hosts, and mostly finds nothing: it is done first and apart, and what
+differs is looked at again in the transaction that writes.
 """
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, bindparam, select
 
 from kilonova.database.database import Transaction
 from kilonova.database.tables.cell_database import hosts, tombstones
@@ -23,57 +28,78 @@ from kilonova.operations.store import servers
 log = logging.getLogger(__name__)
 
 _OFF = frozenset({PowerState.SHUTDOWN, PowerState.CRASHED})
+_mine = select(hosts.c.name).where(hosts.c.agent == bindparam("agent"))
+_living = select(
+    servers.c.id, servers.c.host, servers.c.power_state, servers.c.vm_state, servers.c.current_op, servers.c.generation
+).where(servers.c.host.in_(_mine), servers.c.deleted_at.is_(None))
+_debts = select(tombstones.c.host, tombstones.c.server_id).where(tombstones.c.host.in_(_mine))
 
 
-def observe_txn(tx: Transaction, agent: str, guests: Sequence[Guest]) -> list[Order]:
-    """Take over what `guests`, all there are on the agent's hosts, show; the guests that must go."""
-    known = {row.id: row for row in tx.execute(_living_on_hosts_of(agent))}
-    orders: list[Order] = []
+@dataclass(frozen=True)
+class Differences:
+    """Where hypervisors and records differ."""
+
+    changed: Sequence[Guest] = ()
+    """In another power state than their servers say."""
+    unexpected: Sequence[Guest] = ()
+    """Of no server that lives on their host."""
+    settled: Sequence[tuple[HostName, ServerId]] = ()
+    """Owed by a host, and gone."""
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self.changed or self.unexpected or self.settled)
+
+
+def compare_txn(tx: Transaction, agent: str, guests: Sequence[Guest]) -> Differences:
+    """Compare `guests`, all there are on the agent's hosts, with the records. Guests on hosts of others are passed over."""
+    mine = set(tx.execute(_mine, {"agent": agent}).scalars())
+    guests = [guest for guest in guests if guest.host in mine]
+    known = {row.id: row for row in tx.execute(_living, {"agent": agent})}
+    changed, unexpected = [], []
     for guest in guests:
         row = known.get(guest.server_id)
         if row is None or row.host != guest.host:
-            orders += _orders_txn(tx, guest)
-        elif row.current_op is None and _is_news(row, guest):
-            _take_over_txn(tx, guest)
-    _settle_debts_txn(tx, agent, {(guest.host, guest.server_id) for guest in guests})
-    return orders
+            unexpected.append(guest)
+        elif _is_news(row, guest):
+            changed.append(guest)
+    there = {(guest.host, guest.server_id) for guest in guests}
+    owed = [(HostName(row.host), ServerId(row.server_id)) for row in tx.execute(_debts, {"agent": agent})]
+    return Differences(changed, unexpected, [debt for debt in owed if debt not in there])
 
 
-def _living_on_hosts_of(agent: str) -> Select[Any]:
-    mine = select(hosts.c.name).where(hosts.c.agent == agent)
-    wanted = select(servers.c.id, servers.c.host, servers.c.power_state, servers.c.current_op, servers.c.generation)
-    return wanted.where(servers.c.host.in_(mine), servers.c.deleted_at.is_(None))
+def settle_txn(tx: Transaction, differences: Differences) -> list[Order]:
+    """Take over what is news still and forget debts that are settled; the guests that must go."""
+    for guest in differences.changed:
+        store.server_change_txn(tx, guest.server_id, partial(_seen, guest))
+    for host, server_id in differences.settled:
+        store.tombstone_clear_txn(tx, host, server_id)
+    orders = (_order_txn(tx, guest) for guest in differences.unexpected)
+    return [order for order in orders if order is not None]
 
 
-def _is_news(row: Row[Any], guest: Guest) -> bool:
-    if guest.power_state is PowerState.NOSTATE or guest.generation < row.generation:
+def _is_news(known: Row[Any] | Server, guest: Guest) -> bool:
+    if known.current_op is not None or known.host != guest.host or known.vm_state == VmState.DELETED:
         return False
-    return bool(row.power_state != guest.power_state)
+    if guest.power_state is PowerState.NOSTATE or guest.generation < known.generation:
+        return False
+    return bool(known.power_state != guest.power_state)
 
 
-def _orders_txn(tx: Transaction, guest: Guest) -> list[Order]:
-    """The order to end a guest whose server is deleted, or lives on another host and is at rest."""
+def _seen(guest: Guest, server: Server) -> Server:
+    if not _is_news(server, guest):
+        return server
+    off = server.vm_state is VmState.ACTIVE and guest.power_state in _OFF
+    vm_state = VmState.STOPPED if off else server.vm_state
+    return msgspec.structs.replace(server, power_state=guest.power_state, vm_state=vm_state)
+
+
+def _order_txn(tx: Transaction, guest: Guest) -> Order | None:
+    """The order to end a guest whose server is deleted, or is at rest and not on this host."""
     server = store.server_find_txn(tx, guest.server_id)
     if server is None:
         log.warning("guest %s on %s belongs to no server of this cell; it is left alone", guest.server_id, guest.host)
-        return []
+        return None
     if server.vm_state is not VmState.DELETED and (server.current_op is not None or server.host == guest.host):
-        return []
-    return [Order(server_id=guest.server_id, host=guest.host, generation=server.generation)]
-
-
-def _take_over_txn(tx: Transaction, guest: Guest) -> None:
-    def seen(server: Server) -> Server:
-        off = server.vm_state is VmState.ACTIVE and guest.power_state in _OFF
-        vm_state = VmState.STOPPED if off else server.vm_state
-        return msgspec.structs.replace(server, power_state=guest.power_state, vm_state=vm_state)
-
-    store.server_change_txn(tx, guest.server_id, seen)
-
-
-def _settle_debts_txn(tx: Transaction, agent: str, there: set[tuple[HostName, ServerId]]) -> None:
-    """Forget tombstones of guests that are gone."""
-    mine = select(hosts.c.name).where(hosts.c.agent == agent)
-    for row in tx.execute(select(tombstones).where(tombstones.c.host.in_(mine))).all():
-        if (row.host, row.server_id) not in there:
-            store.tombstone_clear_txn(tx, row.host, row.server_id)
+        return None
+    return Order(server_id=guest.server_id, host=guest.host, generation=server.generation)

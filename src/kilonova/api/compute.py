@@ -31,4 +31,7 @@ class Compute:
     page_max: int = 1000
     """Most items of one page (`[api] max_limit`)."""
     link_prefix: str | None = None
-    """Where links begin; the request's own address when None."""
+    """What stands in links before the service's own path, e.g. `https://cloud.example.org`; the request's own scheme and
+    host when None."""
+    identity_url: str | None = None
+    """Where tokens are had; told to those who come without (`WWW-Authenticate`)."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import msgspec
 from sqlalchemy import bindparam, delete, func, insert, select, update
@@ -14,8 +15,14 @@ from kilonova.kernel.errors import Conflict, NotFound
 from kilonova.kernel.ids import CellId, HostName
 from kilonova.objects.flavor import Flavor
 from kilonova.objects.guest import HostDescription
-from kilonova.objects.host import Host
+from kilonova.objects.host import DOWN_AFTER_S, Host
 
+_wire_of = select(agents.c.wire).where(agents.c.name == bindparam("key"))
+_stamp = select(
+    select(func.count()).select_from(hosts).scalar_subquery(), select(func.max(hosts.c.updated_at)).scalar_subquery()
+)
+_beats = select(agents.c.name, agents.c.heartbeat_at)
+_owing = select(tombstones.c.host).distinct()
 _encode = msgspec.json.encode
 _decode = msgspec.json.Decoder(HostDescription).decode
 
@@ -51,12 +58,17 @@ class Hosts:
         """`database` is the API database."""
         self._database = database
         self._cells = cells
-        self._seen: dict[CellId, tuple[tuple[object, ...], list[Host]]] = {}
+        self._seen: dict[CellId, _Seen] = {}
+        self._merged: tuple[list[_Seen], Sequence[Host]] = ([], ())
 
     async def all(self) -> Sequence[Host]:
-        """Every host, ordered by name."""
+        """Every host, ordered by name; the very same sequence as long as nothing has changed."""
         found = await asyncio.gather(*(self._of_cell(cell) for cell in self._cells.with_hosts))
-        return sorted((host for hosts_ in found for host in hosts_), key=lambda host: host.name)
+        before, merged = self._merged
+        if len(before) != len(found) or any(old is not new for old, new in zip(before, found, strict=True)):
+            merged = sorted((host for seen in found for host in seen.hosts), key=lambda host: host.name)
+            self._merged = (found, merged)
+        return merged
 
     async def get(self, name: HostName) -> Host:
         """One host. Raises `NotFound`."""
@@ -128,18 +140,30 @@ class Hosts:
         await self._cells.get(host.cell_id).database.write(host_change_txn, name, values)
         return await self.get(name)
 
-    async def _of_cell(self, cell: Cell) -> list[Host]:
-        stamp = await cell.database.read(_stamp_txn)
+    async def _of_cell(self, cell: Cell) -> "_Seen":
+        stamp, beats = await cell.database.read(_stamp_txn)
         seen = self._seen.get(cell.id)
-        if seen is None or seen[0] != stamp:
-            seen = self._seen[cell.id] = (stamp, await cell.database.scan(hosts_txn, cell.id))
-        return seen[1]
+        if seen is None or seen.stamp != stamp:
+            seen = self._seen[cell.id] = _Seen(stamp, beats, await cell.database.scan(hosts_txn, cell.id))
+        elif seen.beats != beats:
+            heard = [msgspec.structs.replace(host, heartbeat_at=beats.get(host.agent, 0.0)) for host in seen.hosts]
+            seen = self._seen[cell.id] = _Seen(stamp, beats, heard)
+        return seen
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """The hosts of a cell as they were read."""
+
+    stamp: tuple[int, float | None]
+    beats: dict[str, float]
+    hosts: Sequence[Host]
 
 
 def hosts_register_txn(
-    tx: Transaction, agent: str, descriptions: Sequence[HostDescription], new_uuid: Callable[[], str]
+    tx: Transaction, agent: str, wire: str, descriptions: Sequence[HostDescription], new_uuid: Callable[[], str]
 ) -> None:
-    """Write what an agent says of its hosts, new and changed ones, and its first heartbeat."""
+    """Write what an agent says of its hosts, new and changed ones, the level it speaks at, and that it is there."""
     rows = tx.execute(select(hosts.c.name, hosts.c.description, hosts.c.agent)).all()
     there = {row.name: (row.description, row.agent) for row in rows}
     new, changed = [], []
@@ -153,13 +177,19 @@ def hosts_register_txn(
         tx.execute(insert(hosts), new)
     if changed:
         tx.execute(update(hosts).where(hosts.c.name == bindparam("key")), changed)
-    agent_beat_txn(tx, agent)
+    said = update(agents).where(agents.c.name == agent).values(heartbeat_at=tx.now, wire=wire)
+    if tx.execute(said).rowcount == 0:
+        tx.execute(insert(agents), {"name": agent, "heartbeat_at": tx.now, "wire": wire})
 
 
 def agent_beat_txn(tx: Transaction, agent: str) -> None:
-    """One heartbeat, for all hosts of the agent at once."""
-    if tx.execute(update(agents).where(agents.c.name == agent).values(heartbeat_at=tx.now)).rowcount == 0:
-        tx.execute(insert(agents), {"name": agent, "heartbeat_at": tx.now})
+    """One heartbeat, for all hosts of the agent at once. It counts for nothing before the agent has registered."""
+    tx.execute(update(agents).where(agents.c.name == agent).values(heartbeat_at=tx.now))
+
+
+def agent_wire_txn(tx: Transaction, agent: str) -> str:
+    """The level of the wire at which the agent is spoken to; an empty text before it has registered."""
+    return tx.execute(_wire_of, {"key": agent}).scalar() or ""
 
 
 def hosts_of_agent_txn(tx: Transaction, agent: str) -> list[HostName]:
@@ -170,7 +200,7 @@ def hosts_of_agent_txn(tx: Transaction, agent: str) -> list[HostName]:
 
 def hosts_txn(tx: Transaction, cell_id: CellId) -> list[Host]:
     """Every host of a cell, ordered by name."""
-    heard = {row.name: row.heartbeat_at for row in tx.execute(select(agents))}
+    heard = {row.name: row.heartbeat_at for row in tx.execute(_beats)}
     return [
         Host(
             name=HostName(row.name),
@@ -190,9 +220,11 @@ def hosts_txn(tx: Transaction, cell_id: CellId) -> list[Host]:
     ]
 
 
-def hosts_up_txn(tx: Transaction, cell_id: CellId) -> frozenset[HostName]:
-    """The hosts of a cell whose agents are there."""
-    return frozenset(host.name for host in hosts_txn(tx, cell_id) if host.up(tx.now))
+def hosts_up_txn(tx: Transaction) -> frozenset[HostName]:
+    """The hosts of a cell whose agents are there: see `Host.up`."""
+    heard = select(agents.c.name).where(agents.c.heartbeat_at >= tx.now - DOWN_AFTER_S)
+    up = select(hosts.c.name).where(hosts.c.forced_down.is_(False), hosts.c.agent.in_(heard))
+    return frozenset(HostName(row.name) for row in tx.execute(up))
 
 
 def host_change_txn(tx: Transaction, name: HostName, values: dict[str, object]) -> None:
@@ -235,7 +267,7 @@ def usage_txn(tx: Transaction) -> dict[HostName, HostUsage]:
 
 def hosts_owing_txn(tx: Transaction) -> set[HostName]:
     """Hosts that owe the end of a guest."""
-    return {HostName(row.host) for row in tx.execute(select(tombstones.c.host).distinct())}
+    return {HostName(row.host) for row in tx.execute(_owing)}
 
 
 def hosts_mapped_txn(tx: Transaction) -> dict[HostName, CellId]:
@@ -251,11 +283,10 @@ def hosts_map_txn(tx: Transaction, new: Sequence[Host]) -> None:
         tx.execute(insert(host_map), rows)
 
 
-def _stamp_txn(tx: Transaction) -> tuple[object, ...]:
-    """Changes whenever a host's row or an agent's heartbeat does."""
-    counted = tx.execute(select(func.count(), func.max(hosts.c.updated_at))).one()
-    beats = tx.execute(select(func.count(), func.max(agents.c.heartbeat_at), func.min(agents.c.heartbeat_at))).one()
-    return (*counted, *beats)
+def _stamp_txn(tx: Transaction) -> tuple[tuple[int, float | None], dict[str, float]]:
+    """What changes whenever a host's row does, and the last heartbeat of every agent."""
+    count, updated_at = tuple(tx.execute(_stamp).one())
+    return (count, updated_at), {row.name: row.heartbeat_at for row in tx.execute(_beats)}
 
 
 def _new_host(

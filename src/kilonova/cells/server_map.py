@@ -27,6 +27,7 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True):
 
 _by_id = select(server_map).where(server_map.c.server_id == bindparam("key"))
 _insert = insert(server_map)
+_set_cell = update(server_map).where(server_map.c.server_id == bindparam("key")).values(cell_id=bindparam("cell"))
 
 
 def mapping_find_txn(tx: Transaction, server_id: ServerId) -> Mapping | None:
@@ -42,7 +43,7 @@ def mapping_add_txn(tx: Transaction, mapping: Mapping) -> None:
 
 def mapping_set_cell_txn(tx: Transaction, server_id: ServerId, cell_id: CellId) -> None:
     """Say which cell has it."""
-    tx.execute(update(server_map).where(server_map.c.server_id == server_id).values(cell_id=cell_id))
+    tx.execute(_set_cell, {"key": server_id, "cell": cell_id})
 
 
 def mappings_deleted_txn(tx: Transaction, server_ids: Sequence[ServerId]) -> None:

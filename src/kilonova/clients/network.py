@@ -26,8 +26,11 @@ class Networks(Protocol):
     async def security_groups(self, caller: Caller) -> Sequence[SecurityGroup]:
         """The security groups of the caller's project; its `default` group is made when it is not there yet."""
 
+    async def network(self, network_id: str) -> Network:
+        """One network, in the service's own name. Raises `NotFound`."""
+
     async def subnets(self, network_id: str) -> Sequence[Subnet]:
-        """The subnets of a network."""
+        """The subnets of a network, the oldest first."""
 
     async def ports_of(self, server_id: str) -> Sequence[Port]:
         """Every port whose `device_id` is the server: how a lost answer is found again. Ordered by id."""
@@ -44,14 +47,17 @@ class Networks(Protocol):
     ) -> Port:
         """Make a port for a server, marked with `tag` in its description so that it is found again and known as ours to delete.
 
-        Raises `Conflict` when the address is taken or none is left, `NotFound` for a network or group that is gone,
-        `OverLimit` for a project's quota.
+        Raises `Conflict` when the address is taken or none is left, `Invalid` for an address that is not the network's,
+        `NotFound` for a network or group that is gone, `OverLimit` for the project's quota. A lost answer may leave a
+        port behind: look for the tag among `ports_of` before trying again.
         """
 
     async def port_bind(self, port_id: str, *, server_id: str, host: str, zone: str) -> Port:
         """Give a port to a server on a host (`device_id`, `device_owner` `compute:ZONE`, `binding:host_id`).
 
-        Raises `NotFound`, and `Conflict` when another server has it.
+        What answers is bound, with its `vif_type`; it becomes `ACTIVE` when the network's own parts have wired it.
+
+        Raises `NotFound`, and `Conflict` when another server has it or the network doesn't reach the host.
         """
 
     async def port_unbind(self, port_id: str) -> None:

@@ -20,6 +20,7 @@ from sqlalchemy import Connection, MetaData, create_engine
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
+from kilonova.database import functions
 from kilonova.database.database import Transaction
 from kilonova.kernel.errors import Unavailable
 from kilonova.runtime.runtime import Runtime
@@ -61,6 +62,7 @@ class SqliteDatabase:
         self.name = name
         self.path = path
         self._runtime = runtime
+        self._engine = create_engine("sqlite://", creator=self._open, poolclass=NullPool, isolation_level="AUTOCOMMIT")
         self._reader = self._connect()
         self._scanner = ThreadPoolExecutor(1, thread_name_prefix=f"{name}-scan")
         self._scan_connection: Connection | None = None
@@ -73,6 +75,7 @@ class SqliteDatabase:
             raw = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
             for pragma in _PRAGMAS:
                 raw.execute(pragma)
+            functions.register(raw)
             return raw
 
         engine = create_engine("sqlite://", creator=connect, poolclass=NullPool, isolation_level="AUTOCOMMIT")
@@ -83,7 +86,7 @@ class SqliteDatabase:
 
     async def create(self, metadata: MetaData) -> None:
         """Create the tables of `metadata` that are not there yet, in one transaction."""
-        await self.write(lambda tx: metadata.create_all(tx.connection))
+        await self.write(_create_txn, metadata)
 
     async def read(self, work: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """See `Database.read`."""
@@ -121,7 +124,7 @@ class SqliteDatabase:
         try:
             return work(Transaction(connection, self._runtime.now()))
         except OperationalError as error:
-            raise Unavailable(service=f"the database {self.name}", reason=_reason(error)) from error
+            raise _translated(self.name, error) from error
         finally:
             raw.execute("COMMIT")
 
@@ -171,6 +174,13 @@ class SqliteDatabase:
         return results
 
 
+def _create_txn(tx: Transaction, metadata: MetaData) -> None:
+    there = {row[0] for row in _raw(tx.connection).execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    missing = [table for table in metadata.sorted_tables if table.name not in there]
+    if missing:
+        metadata.create_all(tx.connection, missing, checkfirst=False)
+
+
 def _raw(connection: Connection) -> sqlite3.Connection:
     return cast("sqlite3.Connection", connection.connection.dbapi_connection)
 
@@ -180,8 +190,11 @@ def _reason(error: Exception) -> str:
 
 
 def _translated(name: str, error: Exception) -> Exception:
-    """Trouble with the database itself becomes `Unavailable`; whatever the transaction function raised stays."""
-    if isinstance(error, OperationalError):
+    """Trouble with the database itself becomes `Unavailable`; whatever the transaction function raised stays.
+
+    SQLITE_ERROR is trouble with the statement, so it is ours.
+    """
+    if isinstance(error, OperationalError) and getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR:
         return Unavailable(service=f"the database {name}", reason=_reason(error))
     return error
 

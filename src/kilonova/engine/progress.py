@@ -34,7 +34,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Waiting:
-    """Nothing went wrong, but it is too early: try again in `delay_s` without counting an attempt."""
+    """Nothing went wrong, but it is too early: try again in `delay_s` without counting an attempt, until the deadline."""
 
     delay_s: float
     reason: str
@@ -74,14 +74,14 @@ def after(plan: Plan[Any], operation: Operation, outcome: Outcome, now: float) -
     match outcome:
         case Done():
             return _undone(plan, operation, step, now) if undoing else _done(plan, operation, step, outcome, now)
-        case Waiting():
+        case Waiting() if now < operation.deadline:
             return Move(
                 _later(operation, now, outcome.delay_s, attempt=operation.attempt - 1), "waiting", outcome.reason
             )
         case Failed() if _may_retry(operation, step, outcome, now, undoing=undoing):
             delay_s = min(BACKOFF_MAX_S, BACKOFF_S * 2 ** max(0, operation.attempt - 1))
             return Move(_later(operation, now, delay_s, attempt=operation.attempt), "retried", outcome.reason)
-        case Failed() | Lost():
+        case Failed() | Lost() | Waiting():
             return _given_up(plan, operation, step, outcome, now, undoing=undoing)
 
 
@@ -118,7 +118,13 @@ def _undone(plan: Plan[Any], operation: Operation, step: Step[Any], now: float) 
 
 
 def _given_up(
-    plan: Plan[Any], operation: Operation, step: Step[Any], outcome: Failed | Lost, now: float, *, undoing: bool
+    plan: Plan[Any],
+    operation: Operation,
+    step: Step[Any],
+    outcome: Failed | Lost | Waiting,
+    now: float,
+    *,
+    undoing: bool,
 ) -> Move:
     """The step won't be done. Go on without it where its host owes it, go back where there is a way, else end."""
     if undoing:

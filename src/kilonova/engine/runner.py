@@ -7,10 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+import msgspec
+
 from kilonova.bus.bus import Bus
 from kilonova.database.database import Database, Transaction
 from kilonova.engine import progress, store
 from kilonova.engine.plan import Plan, Step
+from kilonova.engine.queue import CONTROL
 from kilonova.kernel.errors import KilonovaError, Unavailable
 from kilonova.kernel.ids import OperationId
 from kilonova.objects.operation import Operation, OperationState
@@ -21,12 +24,20 @@ C = TypeVar("C")
 Projection = Callable[[Transaction, Operation, progress.Move], None]
 """Writes what a move means for other rows, in the move's own transaction."""
 
+AGAIN_S = 0.01
+"""Before looking again at what another runner was claiming."""
+
 log = logging.getLogger(__name__)
 
 
 def hosts_topic(topic: str) -> str:
     """What is hinted when a host's agent has something to do."""
     return f"{topic}/hosts"
+
+
+def ended_topic(topic: str) -> str:
+    """What is hinted when the control plane has ended an operation."""
+    return f"{topic}/ended"
 
 
 class TooEarly(KilonovaError):
@@ -97,17 +108,16 @@ class Runner(Generic[C]):
     async def _take(self) -> float:
         """Claim what is due and set to work on it; seconds until it is worth looking again."""
         free = self._pace.concurrency - len(self._working)
-        due_in_s = await self._database.read(store.next_due_in_txn)
+        due_in_s = await self._database.read(CONTROL.next_due_in_txn)
         if due_in_s is None or not free:
             return self._pace.poll_s
-        if due_in_s <= 0:
-            for operation in await self._database.write(
-                store.operations_claim_txn, self._owner, self._pace.lease_s, free
-            ):
-                task = self._runtime.spawn(self._work(operation), name=f"{operation.kind} {operation.id}")
-                self._working[operation.id] = (operation.epoch, task)
-            due_in_s = await self._database.read(store.next_due_in_txn)
-        return self._pace.poll_s if due_in_s is None else min(self._pace.poll_s, max(0.01, due_in_s))
+        if due_in_s > 0:
+            return min(self._pace.poll_s, due_in_s)
+        claimed = await self._database.write(CONTROL.claim_txn, self._owner, self._pace.lease_s, free)
+        for operation in claimed:
+            task = self._runtime.spawn(self._work(operation), name=f"{operation.kind} {operation.id}")
+            self._working[operation.id] = (operation.epoch, task)
+        return 0.0 if claimed else AGAIN_S
 
     async def _work(self, operation: Operation) -> None:
         request_ids.current.set(operation.request_id)
@@ -117,17 +127,23 @@ class Runner(Generic[C]):
                 while current is not None and current.state.live and current.lease_until > 0:
                     current = await self._step(current)
         finally:
+            was_full = len(self._working) >= self._pace.concurrency
             if self._working.get(operation.id, (0, None))[0] == operation.epoch:
                 del self._working[operation.id]
-            self._bus.hint(self._topic)
+            if was_full or (current is not None and current.state.live):
+                self._bus.hint(self._topic)
 
     async def _step(self, operation: Operation) -> Operation | None:
         """Attempt the step and save what came of it; None when the operation is no longer ours."""
         plan = self._plans[operation.kind]
         outcome = await self._attempt(plan.step(operation.step), operation)
-        moved = await self._database.write(move_txn, plan, operation, outcome, self._project)
+        moved = await self._database.write(
+            move_txn, plan, operation, outcome, self._project, lease_s=self._pace.lease_s
+        )
         if moved is not None and moved.host is not None:
             self._bus.hint(hosts_topic(self._topic))
+        if moved is not None and not moved.state.live:
+            self._bus.hint(ended_topic(self._topic))
         return moved
 
     async def _attempt(self, step: Step[C], operation: Operation) -> progress.Outcome:
@@ -165,10 +181,20 @@ class Runner(Generic[C]):
 
 
 def move_txn(
-    tx: Transaction, plan: Plan[Any], operation: Operation, outcome: progress.Outcome, project: Projection
+    tx: Transaction,
+    plan: Plan[Any],
+    operation: Operation,
+    outcome: progress.Outcome,
+    project: Projection,
+    *,
+    lease_s: float = 0.0,
 ) -> Operation | None:
-    """Move an operation on, its log and what depends on it; None when it was taken over or superseded meanwhile."""
-    move = progress.after(plan, operation, outcome, tx.now)
+    """Move an operation on, its log and what depends on it; None when it was taken over or superseded meanwhile.
+
+    A worker that goes on with the next step renews its lease by `lease_s` seconds with this.
+    """
+    leased = msgspec.structs.replace(operation, lease_until=tx.now + lease_s) if lease_s else operation
+    move = progress.after(plan, leased, outcome, tx.now)
     if not store.operation_save_txn(tx, operation, move.operation):
         return None
     store.event_add_txn(tx, operation, move.result, move.message)

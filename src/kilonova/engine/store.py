@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import MetaData, RowMapping, Select, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import BindParameter, MetaData, Row, bindparam, delete, func, insert, select, update
 
 from kilonova.database.database import Transaction
 from kilonova.database.tables import operation_tables
@@ -16,23 +16,59 @@ _metadata = MetaData()
 operations = operation_tables.operations(_metadata)
 events = operation_tables.operation_events(_metadata)
 
-Hosts = Sequence[HostName] | Select[tuple[str]]
-"""Names of hosts, or the query that finds them."""
+COLUMNS = tuple(operations.c[name] for name in Operation.__struct_fields__)
+"""What a query selects to find whole operations: see `operation_of`."""
 
-_COLUMNS = tuple(column.name for column in operations.c if column.name != "live")
+_key: BindParameter[str] = bindparam("key")
+_live_as_believed = (operations.c.id == _key, operations.c.epoch == bindparam("believed"), operations.c.live == 1)
+
 _insert = insert(operations)
-_insert_event = insert(events)
-_by_id = select(operations).where(operations.c.id == bindparam("key"))
-_by_server = (
-    select(operations)
-    .where(operations.c.server_id == bindparam("key"))
-    .order_by(operations.c.created_at.desc(), operations.c.id.desc())
+_save = update(operations).where(*_live_as_believed)
+_take = update(operations).where(*_live_as_believed)
+_renew = (
+    update(operations)
+    .where(*_live_as_believed, operations.c.owner == bindparam("holder"))
+    .values(lease_until=bindparam("until"))
 )
-_save = update(operations).where(
-    operations.c.id == bindparam("key"), operations.c.epoch == bindparam("believed"), operations.c.live == 1
+_forget = delete(operations).where(operations.c.id == _key)
+_by_id = select(*COLUMNS).where(operations.c.id == _key)
+_is_live = select(operations.c.id).where(*_live_as_believed)
+_newest_first = (operations.c.created_at.desc(), operations.c.id.desc())
+_by_server = select(*COLUMNS).where(operations.c.server_id == _key).order_by(*_newest_first)
+
+_EVENT_COLUMNS = tuple(events.c[name] for name in OperationEvent.__struct_fields__)
+_events_of = select(*_EVENT_COLUMNS).where(events.c.operation_id == _key).order_by(events.c.seq)
+_events_insert = insert(events)
+_events_forget = delete(events).where(events.c.operation_id == _key)
+_next_seq = func.coalesce(func.max(events.c.seq), 0) + 1
+_event_append = insert(events).from_select(
+    [column.name for column in _EVENT_COLUMNS],
+    select(
+        *(
+            _next_seq if column.name == "seq" else bindparam(f"the_{column.name}", type_=column.type)
+            for column in _EVENT_COLUMNS
+        )
+    ).where(events.c.operation_id == bindparam("the_operation_id")),
 )
-_next_seq = select(func.coalesce(func.max(events.c.seq), 0) + 1).where(events.c.operation_id == bindparam("key"))
-_due_at = func.max(operations.c.not_before, operations.c.lease_until)  # SQLite's max of two columns, GREATEST elsewhere
+
+
+class AtHost(msgspec.Struct, frozen=True):
+    """A live operation whose step is a host's, as far as the watch looks at it."""
+
+    id: OperationId
+    epoch: int
+    kind: str
+    step: str
+    host: HostName
+    not_before: float
+    lease_until: float
+    updated_at: float
+
+
+_AT_HOST_COLUMNS = tuple(operations.c[name] for name in AtHost.__struct_fields__)
+_at_hosts = select(*_AT_HOST_COLUMNS).where(
+    operations.c.live == 1, operations.c.host.is_not(None), operations.c.state != OperationState.BLOCKED
+)
 
 
 def operation_insert_txn(tx: Transaction, operation: Operation) -> None:
@@ -42,19 +78,19 @@ def operation_insert_txn(tx: Transaction, operation: Operation) -> None:
 
 def operation_get_txn(tx: Transaction, operation_id: OperationId) -> Operation | None:
     """One operation; None when there is none."""
-    row = tx.execute(_by_id, {"key": operation_id}).mappings().first()
-    return None if row is None else _operation(row)
+    row = tx.execute(_by_id, {"key": operation_id}).first()
+    return None if row is None else operation_of(row)
 
 
 def operation_forget_txn(tx: Transaction, operation_id: OperationId) -> None:
     """Remove an operation and its log: it lives on in a cell."""
-    tx.execute(operations.delete().where(operations.c.id == operation_id))
-    tx.execute(events.delete().where(events.c.operation_id == operation_id))
+    tx.execute(_forget, {"key": operation_id})
+    tx.execute(_events_forget, {"key": operation_id})
 
 
 def operations_of_server_txn(tx: Transaction, server_id: ServerId) -> list[Operation]:
     """All operations of a server, newest first."""
-    return [_operation(row) for row in tx.execute(_by_server, {"key": server_id}).mappings()]
+    return [operation_of(row) for row in tx.execute(_by_server, {"key": server_id})]
 
 
 def operation_save_txn(tx: Transaction, before: Operation, after: Operation) -> bool:
@@ -65,68 +101,21 @@ def operation_save_txn(tx: Transaction, before: Operation, after: Operation) -> 
     return tx.execute(_save, values).rowcount == 1
 
 
-def event_add_txn(
-    tx: Transaction, operation: Operation, result: str, message: str | None = None, *, step: str | None = None
-) -> None:
-    """Add a line to an operation's log, about `step` or the one it is at."""
-    seq = tx.execute(_next_seq, {"key": operation.id}).scalar_one()
-    event = OperationEvent(
-        operation_id=operation.id,
-        seq=seq,
-        step=operation.step if step is None else step,
-        result=result,
-        epoch=operation.epoch,
-        host=operation.host,
-        at=tx.now,
-        message=message,
-    )
-    tx.execute(_insert_event, msgspec.structs.asdict(event))
-
-
-def events_copy_txn(tx: Transaction, lines: Sequence[OperationEvent]) -> None:
-    """Add the lines of an operation that came from another database; those that are there already stay."""
-    if not lines:
-        return
-    there = set(tx.execute(select(events.c.seq).where(events.c.operation_id == lines[0].operation_id)).scalars())
-    new = [msgspec.structs.asdict(line) for line in lines if line.seq not in there]
-    if new:
-        tx.execute(_insert_event, new)
-
-
-def events_of_txn(tx: Transaction, operation_id: OperationId) -> list[OperationEvent]:
-    """The log of an operation, in order."""
-    rows = tx.execute(select(events).where(events.c.operation_id == operation_id).order_by(events.c.seq))
-    return [OperationEvent(**row) for row in rows.mappings()]
-
-
-def operations_claim_txn(
-    tx: Transaction, owner: str, lease_s: float, most: int, *, hosts: Hosts | None = None
-) -> list[Operation]:
-    """Take the lease of up to `most` operations that are due: of the control plane, or of `hosts`. Bumps their epochs."""
-    place = operations.c.host.is_(None) if hosts is None else operations.c.host.in_(hosts)
-    due = (
-        select(operations)
-        .where(operations.c.live == 1, place, operations.c.not_before <= tx.now, operations.c.lease_until <= tx.now)
-        .where(operations.c.state != OperationState.BLOCKED)
-        .order_by(operations.c.not_before, operations.c.id)
-        .limit(most)
-    )
-    claimed = []
-    for before in [_operation(row) for row in tx.execute(due).mappings()]:
-        state = OperationState.RUNNING if before.state is OperationState.QUEUED else before.state
-        after = msgspec.structs.replace(
-            before,
-            state=state,
-            owner=owner,
-            lease_until=tx.now + lease_s,
-            epoch=before.epoch + 1,
-            attempt=before.attempt + 1,
-            updated_at=tx.now,
-        )
-        if operation_save_txn(tx, before, after):
-            event_add_txn(tx, after, "started")
-            claimed.append(after)
-    return claimed
+def operation_take_txn(tx: Transaction, before: Operation, owner: str, lease_s: float) -> Operation | None:
+    """Take an operation's lease and begin an attempt at its step; None when somebody was faster."""
+    changes: dict[str, Any] = {
+        "state": OperationState.RUNNING if before.state is OperationState.QUEUED else before.state,
+        "owner": owner,
+        "lease_until": tx.now + lease_s,
+        "epoch": before.epoch + 1,
+        "attempt": before.attempt + 1,
+        "updated_at": tx.now,
+    }
+    if tx.execute(_take, {"key": before.id, "believed": before.epoch, **changes}).rowcount != 1:
+        return None
+    taken = msgspec.structs.replace(before, **changes)
+    event_add_txn(tx, taken, "started")
+    return taken
 
 
 def operations_renew_txn(
@@ -136,44 +125,64 @@ def operations_renew_txn(
 
     A lease that was given back is not taken again: the step that follows may be another's.
     """
-    if not held:
-        return set()
-    these = or_(*(and_(operations.c.id == id_, operations.c.epoch == epoch) for id_, epoch in held))
-    mine = and_(operations.c.owner == owner, these)
-    tx.execute(update(operations).where(operations.c.live == 1, mine).values(lease_until=tx.now + lease_s))
-    return set(tx.execute(select(operations.c.id).where(operations.c.live == 1, mine)).scalars())
+    until = tx.now + lease_s
+    ours = set()
+    for id_, epoch in held:
+        if tx.execute(_renew, {"key": id_, "believed": epoch, "holder": owner, "until": until}).rowcount == 1:
+            ours.add(id_)
+    return ours
 
 
 def operation_is_ours_txn(tx: Transaction, operation: Operation) -> bool:
     """Whether nobody has taken the operation over, ended it or superseded it."""
-    row = tx.execute(_by_id, {"key": operation.id}).first()
-    return row is not None and row.live == 1 and row.epoch == operation.epoch
+    return tx.execute(_is_live, {"key": operation.id, "believed": operation.epoch}).first() is not None
 
 
-def next_due_in_txn(tx: Transaction, *, hosts: Hosts | None = None) -> float | None:
-    """Seconds until the next operation can be claimed, 0 or less for now; None when there is none."""
-    place = operations.c.host.is_(None) if hosts is None else operations.c.host.in_(hosts)
-    wanted = select(func.min(_due_at)).where(
-        operations.c.live == 1, place, operations.c.state != OperationState.BLOCKED
-    )
-    due: float | None = tx.execute(wanted).scalar()
-    return None if due is None else due - tx.now
-
-
-def operations_at_hosts_txn(tx: Transaction, most: int) -> tuple[float, list[Operation]]:
-    """Database time, and operations whose step waits for a host's agent or for one whose lease ran out; longest first."""
-    waiting = (
-        select(operations)
-        .where(operations.c.live == 1, operations.c.host.is_not(None), operations.c.lease_until <= tx.now)
-        .order_by(operations.c.not_before)
-        .limit(most)
-    )
-    return tx.now, [_operation(row) for row in tx.execute(waiting).mappings()]
+def operations_at_hosts_txn(tx: Transaction) -> tuple[float, list[AtHost]]:
+    """Database time, and every live operation whose step is a host's."""
+    return tx.now, [AtHost(*tuple(row)) for row in tx.execute(_at_hosts)]
 
 
 def leases_expire_txn(tx: Transaction) -> None:
     """Free every lease: said by a program that knows itself to be alone, such as `kilonova up` when it starts."""
     tx.execute(update(operations).where(operations.c.live == 1).values(lease_until=0.0, owner=None))
+
+
+def event_add_txn(
+    tx: Transaction, operation: Operation, result: str, message: str | None = None, *, step: str | None = None
+) -> None:
+    """Add a line to an operation's log, about `step` or the one it is at."""
+    line = {
+        "the_operation_id": operation.id,
+        "the_step": operation.step if step is None else step,
+        "the_result": result,
+        "the_epoch": operation.epoch,
+        "the_host": operation.host,
+        "the_at": tx.now,
+        "the_message": message,
+    }
+    tx.execute(_event_append, line)
+
+
+def events_of_txn(tx: Transaction, operation_id: OperationId) -> list[OperationEvent]:
+    """The log of an operation, in order."""
+    rows = tx.execute(_events_of, {"key": operation_id})
+    return [OperationEvent(**dict(zip(OperationEvent.__struct_fields__, row, strict=True))) for row in rows]
+
+
+def events_insert_txn(tx: Transaction, lines: Sequence[OperationEvent]) -> None:
+    """Add the log of an operation that came from another database, and is new here."""
+    if lines:
+        tx.execute(_events_insert, [msgspec.structs.asdict(line) for line in lines])
+
+
+def operation_of(row: Row[Any]) -> Operation:
+    """The operation in a row of COLUMNS."""
+    values = dict(zip(Operation.__struct_fields__, row, strict=True))
+    values["params"] = msgspec.json.decode(values["params"])
+    values["outputs"] = msgspec.json.decode(values["outputs"])
+    values["state"] = OperationState(values["state"])
+    return Operation(**values)
 
 
 def _values(operation: Operation) -> dict[str, Any]:
@@ -182,11 +191,3 @@ def _values(operation: Operation) -> dict[str, Any]:
     values["outputs"] = msgspec.json.encode(operation.outputs)
     values["live"] = 1 if operation.state.live else None
     return values
-
-
-def _operation(row: RowMapping) -> Operation:
-    values = {name: row[name] for name in _COLUMNS}
-    values["params"] = msgspec.json.decode(values["params"])
-    values["outputs"] = msgspec.json.decode(values["outputs"])
-    values["state"] = OperationState(values["state"])
-    return Operation(**values)

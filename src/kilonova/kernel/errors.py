@@ -61,6 +61,12 @@ class TooLarge(KilonovaError):
     code = "too-large"
 
 
+class UnsupportedMedia(KilonovaError):
+    """{reason}"""
+
+    code = "unsupported-media"
+
+
 class NotAcceptable(KilonovaError):
     """{reason}"""
 

@@ -25,3 +25,8 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 def is_uuid(text: object) -> bool:
     """Whether `text` is a UUID, with dashes or without."""
     return isinstance(text, str) and _UUID.fullmatch(text) is not None
+
+
+def uuid_number(uuid: str) -> int:
+    """A number of 48 bits that stands for `uuid` where old APIs want one; two UUIDs hardly ever share it."""
+    return int(uuid.replace("-", "")[:12], 16)

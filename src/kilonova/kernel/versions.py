@@ -45,7 +45,8 @@ class Change:
     loses: frozenset[str] = frozenset()
     """Keys whose value `down` may lose."""
     retires: frozenset[str] = frozenset()
-    """Keys that requests may not carry from here on; the newest shape still knows them, for older callers."""
+    """Keys that are gone from here on: requests may not carry them, responses don't show them. The newest shape
+    still knows them, for older callers."""
     effect: bool = False
     """True when behaviour differs too, and code asks `level.has(name)`."""
 
@@ -75,6 +76,21 @@ def accepted(shape: str, *fields: str, name: str, why: str, effect: bool = False
 def refused(shape: str, *fields: str, name: str, why: str, effect: bool = False) -> Change:
     """A request shape lost `fields`: newer versions refuse them."""
     return Change(name=name, shape=shape, why=why, retires=frozenset(fields), effect=effect)
+
+
+def withdrawn(shape: str, *fields: str, name: str, why: str, effect: bool = False) -> Change:
+    """A response shape lost `fields`: newer versions don't show them, though the code still says them for older ones."""
+    return Change(name=name, shape=shape, why=why, retires=frozenset(fields), effect=effect)
+
+
+def ignored_before(shape: str, *fields: str, name: str, why: str, effect: bool = False) -> Change:
+    """A query got `fields`: older versions take no notice of them."""
+
+    def up(doc: Doc) -> None:
+        for key in fields:
+            doc.pop(key, None)
+
+    return Change(name=name, shape=shape, why=why, up=up, effect=effect)
 
 
 def renamed(shape: str, old: str, new: str, *, name: str, why: str) -> Change:
@@ -180,17 +196,28 @@ class Level:
         return doc
 
     def down(self, shape: str, doc: Doc) -> Doc:
-        """Tell `doc`, in the newest shape, at this level; edits and returns `doc`."""
+        """Tell `doc`, in the newest shape (with what older levels show), at this level; edits and returns `doc`."""
         moves = self._downs.get(shape)
         if moves is None:
-            later = [c.down for c in self._of(shape, self.position + 1, None) if c.down is not stay]
-            moves = self._downs[shape] = tuple(reversed(later))
+            moves = self._downs[shape] = self._compose_down(shape)
         for move in moves:
             move(doc)
         return doc
 
+    def _compose_down(self, shape: str) -> tuple[Move, ...]:
+        gone = sorted(self._retired(shape))
+        later = [c.down for c in self._of(shape, self.position + 1, None) if c.down is not stay]
+        if not gone:
+            return tuple(reversed(later))
+
+        def drop(doc: Doc) -> None:
+            for key in gone:
+                doc.pop(key, None)
+
+        return (drop, *reversed(later))
+
     def _compose_up(self, shape: str) -> tuple[Move, ...]:
-        gone = frozenset(key for c in self._of(shape, 0, self.position + 1) for key in c.retires)
+        gone = self._retired(shape)
         moves = [c.up for c in self._of(shape, self.position + 1, None) if c.up is not stay]
         if not gone:
             return tuple(moves)
@@ -201,6 +228,9 @@ class Level:
                     raise UnknownField(field=key)
 
         return (refuse, *moves)
+
+    def _retired(self, shape: str) -> frozenset[str]:
+        return frozenset(key for c in self._of(shape, 0, self.position + 1) for key in c.retires)
 
     def _of(self, shape: str, start: int, stop: int | None) -> list[Change]:
         return [c for _, changes in self.line.steps[start:stop] for c in changes if c.shape == shape]

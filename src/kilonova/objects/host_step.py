@@ -17,6 +17,8 @@ class HostStep(msgspec.Struct, frozen=True, kw_only=True):
     server_id: ServerId
     host: HostName
     generation: int
+    timeout_s: float
+    """How long an attempt may take."""
     spec: GuestSpec | None = None
     """For steps that make a guest."""
 

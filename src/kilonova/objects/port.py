@@ -59,7 +59,6 @@ class Port(msgspec.Struct, frozen=True, kw_only=True):
     vif_type: str = ""
     vnic_type: str = "normal"
     tags: tuple[str, ...] = ()
-    description: str = ""
 
 
 class SecurityGroup(msgspec.Struct, frozen=True, kw_only=True):

@@ -143,6 +143,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     """The one live operation."""
     generation: int = 1
     """Counts the wishes about this server that its host must tell apart, old from new."""
+    request_epoch: int = 0
+    """The epoch at which its boot request was handed over to the cell: a later one carries what users changed since."""
     progress: int = 0
     reservation_id: str = ""
     launch_index: int = 0

@@ -13,7 +13,6 @@ async def networking(work: Work) -> Outputs:
     """Give the server its ports on the chosen host."""
     server = await work.server()
     host, zone = work.operation.params["host"], server.availability_zone or ""
-    await work.check_lease()
     attached = await ports.ports_attach(
         work.parts.networks, server, host, zone, work.operation.params["security_group_ids"]
     )
@@ -23,20 +22,10 @@ async def networking(work: Work) -> Outputs:
     }
 
 
-async def release_ports(work: Work) -> None:
-    """Give the ports back."""
+async def give_back(work: Work) -> None:
+    """Give the ports back, then what the global level has claimed in placement."""
     await ports.ports_release(work.parts.networks, await work.server())
-
-
-async def release_claim(work: Work) -> None:
-    """Give back what the global level claimed in placement."""
-    await work.check_lease()
-    await work.parts.placement.release(work.operation.server_id)
-
-
-async def keep_claim(_work: Work) -> Outputs:
-    """The claim came with the operation; this step stands for its undo."""
-    return {}
+    await work.release_claim()
 
 
 PLAN: Plan[Work] = Plan(
@@ -44,8 +33,7 @@ PLAN: Plan[Work] = Plan(
     deadline_s=DEADLINE_S,
     secrets=("files", "admin_password"),
     steps=(
-        Step(name="claim", ensure=keep_claim, undo=release_claim),
-        Step(name="networking", ensure=networking, undo=release_ports),
+        Step(name="networking", ensure=networking, undo=give_back),
         Step(name="spawn", where=Where.HOST, undo_on_host=True, timeout_s=600.0, retries=1),
     ),
 )

@@ -12,6 +12,9 @@ from kilonova.objects.server import Server, VmState
 from kilonova.operations import accept, store
 from kilonova.operations.work import Work
 
+DEADLINE_S = 30 * 24 * 3600.0
+"""Nobody waits for it: it may outlast the outage of a cell."""
+
 
 async def bury(work: Work) -> Outputs:
     """Take the server's id in the cell it was meant for, or delete it there."""
@@ -28,8 +31,7 @@ async def bury(work: Work) -> Outputs:
 async def release(work: Work) -> Outputs:
     """Give the claim back, unless the cell's delete will."""
     if not work.operation.outputs["handed_over"]:
-        await work.check_lease()
-        await work.parts.placement.release(work.operation.server_id)
+        await work.release_claim()
     return {}
 
 
@@ -47,7 +49,7 @@ def _bury_txn(tx: Transaction, operation: Operation, server: Server, new_id: str
 
 PLAN: Plan[Work] = Plan(
     kind="cancel",
-    deadline_s=24 * 3600.0,
+    deadline_s=DEADLINE_S,
     steps=(
         Step(name="bury", ensure=bury, retries=1_000_000),
         Step(name="release", ensure=release, retries=1_000_000),

@@ -71,7 +71,7 @@ class CellConductor:
             topic=cell.topic,
             plans=CELL_PLANS,
             project=projection.project_txn,
-            hosts_up=lambda: cell.database.scan(hosts_up_txn, cell.id),
+            hosts_up=lambda: cell.database.scan(hosts_up_txn),
         )
 
     async def run(self) -> None:

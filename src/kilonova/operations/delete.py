@@ -18,8 +18,7 @@ async def ports(work: Work) -> Outputs:
 
 async def allocation(work: Work) -> Outputs:
     """Give its resources back, and make sure that no claim of an earlier worker can come after."""
-    await work.check_lease()
-    await work.parts.placement.release(work.operation.server_id)
+    await work.release_claim()
     return {}
 
 

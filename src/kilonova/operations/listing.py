@@ -50,7 +50,7 @@ class Listing:
     async def page(self, query: ServerQuery) -> ServerPage:
         """One page. Raises `Invalid` for an unknown sort key, marker or a regular expression that can't be read."""
         query = _total_order(query)
-        server_filters.check_sort(query)
+        server_filters.check(query)
         after = None if query.marker is None else await self._place_of(query, query.marker)
         sources = await self._sources(query)
         pages = await asyncio.gather(*(self._ask(cell, query, after) for cell in sources))

@@ -42,6 +42,8 @@ def _shown(server: Server, action: Action, operation: Operation, now: float) -> 
             changes.update(deleted_at=now, power_state=PowerState.NOSTATE, nics=())
     elif operation.state is OperationState.FAILED:
         changes.update(fault=_fault(operation, now), vm_state=action.fails_in or server.vm_state)
+        if action.kind == "boot":
+            changes.update(host=None, nics=())  # all of it was undone: a guest that shows up later is ordered away
     return msgspec.structs.replace(server, **changes)
 
 

@@ -7,7 +7,7 @@ removed when the server is gone; nothing is reserved, so nothing can be left res
 from collections.abc import Mapping, Sequence
 
 import msgspec
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import bindparam, delete, func, insert, select
 
 from kilonova.database.database import Database, Transaction
 from kilonova.database.tables.api_database import limits, quota_ledger, server_groups
@@ -28,6 +28,18 @@ DEFAULTS = {
     "injected_file_path_bytes": 255,
 }
 """Nova's resources and defaults (Compute configuration reference, `[quota]`); -1 is unlimited."""
+
+_DEFAULT_CLASS = "class:default"
+_COUNTED = ("instances", "cores", "ram")
+"""What the ledger counts."""
+_Amounts = tuple[int, int, int]
+
+_limits_of = select(limits).where(limits.c.scope.in_(bindparam("scopes", expanding=True)))
+_of_project = select(
+    func.count(), func.coalesce(func.sum(quota_ledger.c.cores), 0), func.coalesce(func.sum(quota_ledger.c.memory_mb), 0)
+).where(quota_ledger.c.project_id == bindparam("project"))
+_of_user = _of_project.where(quota_ledger.c.user_id == bindparam("user"))
+_insert = insert(quota_ledger)
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +66,7 @@ class Quota:
 
     async def class_limits(self, name: str) -> dict[str, int]:
         """The limits of a quota class; only `default` counts."""
-        return await self._database.read(lambda tx: {**self.defaults, **_of_scope_txn(tx, f"class:{name}")})
+        return await self._database.read(lambda tx: {**self.defaults, **_of_class_txn(tx, name)})
 
     async def usage(self, project_id: ProjectId, user_id: UserId | None = None) -> Usage:
         """What is used now."""
@@ -77,36 +89,32 @@ def limits_txn(
     tx: Transaction, defaults: Mapping[str, int], project_id: ProjectId, user_id: UserId | None
 ) -> dict[str, int]:
     """See `Quota.limits`."""
-    found = {**defaults, **_of_scope_txn(tx, "class:default"), **_of_scope_txn(tx, _scope(project_id, None))}
-    return found if user_id is None else {**found, **_of_scope_txn(tx, _scope(project_id, user_id))}
+    by_scope = _of_scopes_txn(tx, [_DEFAULT_CLASS, _scope(project_id, None), _scope(project_id, user_id)])
+    return _in_force(defaults, by_scope, project_id, user_id)
 
 
 def usage_txn(tx: Transaction, project_id: ProjectId, user_id: UserId | None = None) -> Usage:
     """See `Quota.usage`."""
-    counted = select(
-        func.count(),
-        func.coalesce(func.sum(quota_ledger.c.cores), 0),
-        func.coalesce(func.sum(quota_ledger.c.memory_mb), 0),
-    ).where(quota_ledger.c.project_id == project_id)
+    instances, cores, ram = _counted_txn(tx, project_id, user_id)
     groups = select(func.count()).select_from(server_groups).where(server_groups.c.project_id == project_id)
     if user_id is not None:
-        counted = counted.where(quota_ledger.c.user_id == user_id)
         groups = groups.where(server_groups.c.user_id == user_id)
-    row = tuple(tx.execute(counted).one())
-    return Usage(instances=row[0], cores=int(row[1]), ram=int(row[2]), server_groups=tx.execute(groups).scalar_one())
+    return Usage(instances=instances, cores=cores, ram=ram, server_groups=tx.execute(groups).scalar_one())
 
 
 def ledger_add_txn(tx: Transaction, defaults: Mapping[str, int], servers: Sequence[Server]) -> None:
     """Enter new servers, all of one project and user. Raises `OverLimit` when they don't all fit, for either."""
     project_id, user_id = servers[0].project_id, servers[0].user_id
-    wanted = {
-        "instances": len(servers),
-        "cores": sum(server.flavor.vcpus for server in servers),
-        "ram": sum(server.flavor.memory_mb for server in servers),
-    }
-    _check(wanted, limits_txn(tx, defaults, project_id, None), usage_txn(tx, project_id))
-    if _of_scope_txn(tx, _scope(project_id, user_id)):
-        _check(wanted, limits_txn(tx, defaults, project_id, user_id), usage_txn(tx, project_id, user_id))
+    wanted = (
+        len(servers),
+        sum(server.flavor.vcpus for server in servers),
+        sum(server.flavor.memory_mb for server in servers),
+    )
+    of_user = _scope(project_id, user_id)
+    by_scope = _of_scopes_txn(tx, [_DEFAULT_CLASS, _scope(project_id, None), of_user])
+    _check(wanted, _in_force(defaults, by_scope, project_id, None), _counted_txn(tx, project_id, None))
+    if of_user in by_scope:
+        _check(wanted, _in_force(defaults, by_scope, project_id, user_id), _counted_txn(tx, project_id, user_id))
     lines = [
         {
             "server_id": server.id,
@@ -117,7 +125,7 @@ def ledger_add_txn(tx: Transaction, defaults: Mapping[str, int], servers: Sequen
         }
         for server in servers
     ]
-    tx.execute(insert(quota_ledger), lines)
+    tx.execute(_insert, lines)
 
 
 def ledger_remove_txn(tx: Transaction, server_ids: Sequence[ServerId]) -> None:
@@ -125,20 +133,42 @@ def ledger_remove_txn(tx: Transaction, server_ids: Sequence[ServerId]) -> None:
     tx.execute(delete(quota_ledger).where(quota_ledger.c.server_id.in_(server_ids)))
 
 
-def _check(wanted: Mapping[str, int], allowed: Mapping[str, int], used: Usage) -> None:
-    for resource, requested in wanted.items():
-        limit, has = allowed[resource], getattr(used, resource)
+def _check(wanted: _Amounts, allowed: Mapping[str, int], used: _Amounts) -> None:
+    for resource, requested, has in zip(_COUNTED, wanted, used, strict=True):
+        limit = allowed[resource]
         if limit >= 0 and has + requested > limit:
             raise OverLimit(resource=resource, requested=requested, used=has, limit=limit)
+
+
+def _counted_txn(tx: Transaction, project_id: ProjectId, user_id: UserId | None) -> _Amounts:
+    """What the ledger says of a project, or of a user in it, in the order of _COUNTED."""
+    statement = _of_project if user_id is None else _of_user
+    instances, cores, ram = tuple(tx.execute(statement, {"project": project_id, "user": user_id}).one())
+    return instances, int(cores), int(ram)
+
+
+def _in_force(
+    defaults: Mapping[str, int], by_scope: Mapping[str, dict[str, int]], project_id: ProjectId, user_id: UserId | None
+) -> dict[str, int]:
+    """The limits of a project or user; what is narrower comes later and wins."""
+    found = {**defaults, **by_scope.get(_DEFAULT_CLASS, {}), **by_scope.get(_scope(project_id, None), {})}
+    return found if user_id is None else {**found, **by_scope.get(_scope(project_id, user_id), {})}
 
 
 def _scope(project_id: ProjectId, user_id: UserId | None) -> str:
     return f"project:{project_id}" if user_id is None else f"user:{project_id}:{user_id}"
 
 
-def _of_scope_txn(tx: Transaction, scope: str) -> dict[str, int]:
-    rows = tx.execute(select(limits.c.resource, limits.c.value).where(limits.c.scope == scope))
-    return {row.resource: row.value for row in rows}
+def _of_scopes_txn(tx: Transaction, scopes: Sequence[str]) -> dict[str, dict[str, int]]:
+    """The limits set for each of `scopes` that has any."""
+    found: dict[str, dict[str, int]] = {}
+    for row in tx.execute(_limits_of, {"scopes": scopes}):
+        found.setdefault(row.scope, {})[row.resource] = row.value
+    return found
+
+
+def _of_class_txn(tx: Transaction, name: str) -> dict[str, int]:
+    return _of_scopes_txn(tx, [f"class:{name}"]).get(f"class:{name}", {})
 
 
 def _set_txn(tx: Transaction, scope: str, values: dict[str, int]) -> None:

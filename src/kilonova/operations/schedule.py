@@ -12,14 +12,14 @@ from kilonova.cells.cells import Cell
 from kilonova.database.database import Transaction
 from kilonova.engine import store as operation_store
 from kilonova.engine.plan import Outputs, Plan, Step
-from kilonova.engine.runner import hosts_topic
-from kilonova.kernel.errors import Invalid, Unavailable
+from kilonova.engine.runner import TooEarly, hosts_topic
+from kilonova.kernel.errors import KilonovaError, Unavailable
 from kilonova.kernel.ids import CELL0, CellId, HostName
 from kilonova.objects.operation import Operation, OperationEvent, OperationState
 from kilonova.objects.server import Fault, Server, TaskState, VmState
-from kilonova.operations import boot, snapshot, store
+from kilonova.operations import boot, store
 from kilonova.operations.accept import Acceptance, new_operation
-from kilonova.operations.work import TakenOver, Work
+from kilonova.operations.work import TakenOver, Work, still_ours_txn
 from kilonova.scheduler.decide import NoValidHost
 from kilonova.scheduler.service import Owner, Placed
 
@@ -31,42 +31,51 @@ PATIENCE_S = 300.0
 
 
 async def schedule(work: Work) -> Outputs:
-    """Choose a host and claim what the server takes there."""
-    server = await work.server()
+    """Choose a host and claim what the server takes there; a server that can't have one gets its refusal."""
     try:
-        request, hosts = await snapshot.take(work.parts, server)
-        generation = await work.parts.placement.consumer_generation(server.id)
-        await work.check_lease()
-        owner = Owner(consumer=server.id, generation=generation, project_id=server.project_id, user_id=server.user_id)
-        answer = await work.parts.scheduler.place(request, hosts, owner)
-    except Invalid as error:
-        return _refused(error.message, error.message)
-    except Unavailable as error:
-        if work.parts.runtime.now() < server.created_at + PATIENCE_S:
+        return await _place(work)
+    except (Unavailable, TakenOver, TooEarly) as error:
+        if work.parts.runtime.now() < work.operation.created_at + PATIENCE_S:
             raise
         return _refused("No valid host was found: the placement service did not answer.", error.message)
+    except KilonovaError as error:
+        return _refused(error.message, error.message)
+
+
+async def _place(work: Work) -> Outputs:
+    generation = await work.parts.placement.consumer_generation(work.operation.server_id)
+    server = await work.server()
+    request, hosts = await work.parts.snapshots.take(server)
+    owner = Owner(consumer=server.id, generation=generation, project_id=server.project_id, user_id=server.user_id)
+    answer = await work.parts.scheduler.place(request, hosts, owner)
     match answer:
         case Placed():
             return {"cell_id": answer.host.cell_id, "host": answer.host.name, "zone": answer.host.zone}
         case NoValidHost():
             return _refused(answer.message, answer.details)
         case _:
-            raise TakenOver(id=work.operation.id)
+            raise TooEarly(0.0, "another worker has just changed what the server holds")
 
 
 async def handover(work: Work) -> Outputs:
     """Give the server to the cell that was chosen; to cell0 when none was."""
     operation = work.operation
     cell = work.parts.cells.get(CellId(operation.outputs["cell_id"]))
-    server = await work.server()
-    log = await work.database.read(operation_store.events_of_txn, operation.id)
-    await work.check_lease()
+    server, log = await work.database.read(_request_txn, operation)
     if cell.id == CELL0:
         await cell.database.write(_bury_txn, operation, server, log)
     else:
         await cell.database.write(_hand_over_txn, operation, server, log)
         _hint(work, cell)
     return {}
+
+
+def _request_txn(tx: Transaction, operation: Operation) -> tuple[Server, list[OperationEvent]]:
+    """The server and the log of its boot. Raises `TakenOver`."""
+    still_ours_txn(tx, operation)
+    server = store.server_get_txn(tx, operation.server_id)
+    log = operation_store.events_of_txn(tx, operation.id)
+    return msgspec.structs.replace(server, request_epoch=operation.epoch), log
 
 
 def _hint(work: Work, cell: Cell) -> None:
@@ -90,7 +99,7 @@ def _hand_over_txn(tx: Transaction, request: Operation, server: Server, log: lis
     )
     if store.server_insert_txn(tx, placed):
         operation_store.operation_insert_txn(tx, operation)
-        operation_store.events_copy_txn(tx, log)
+        operation_store.events_insert_txn(tx, log)
     else:
         store.server_change_txn(tx, server.id, lambda there: _carried(there, server))
 
@@ -106,7 +115,7 @@ def _bury_txn(tx: Transaction, request: Operation, server: Server, log: list[Ope
             _cell_operation(request, {}, tx.now), state=OperationState.FAILED, error=fault.details
         )
         operation_store.operation_insert_txn(tx, operation)
-        operation_store.events_copy_txn(tx, log)
+        operation_store.events_insert_txn(tx, log)
         operation_store.event_add_txn(tx, operation, "failed", fault.details, step="schedule")
     else:
         store.server_change_txn(tx, server.id, lambda there: _carried(there, server))
@@ -125,11 +134,12 @@ def _cell_operation(request: Operation, params: dict[str, Any], now: float) -> O
 
 
 def _carried(there: Server, server: Server) -> Server:
-    """What the user changed while an earlier attempt at the hand-over was under way."""
-    if there.vm_state is VmState.DELETED:
+    """What the user changed since an earlier attempt at the hand-over; a late attempt with an older copy changes nothing."""
+    if there.vm_state is VmState.DELETED or there.request_epoch >= server.request_epoch:
         return there
     return msgspec.structs.replace(
         there,
+        request_epoch=server.request_epoch,
         name=server.name,
         hostname=server.hostname,
         description=server.description,

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, exists, false, func, or_, select, true
 
+from kilonova.database.functions import check_pattern
 from kilonova.kernel.errors import Invalid
 from kilonova.objects.server import Server, VmState
 from kilonova.objects.server_query import ServerQuery, StateFilter
@@ -162,8 +163,12 @@ def _tags(query: ServerQuery) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def check_sort(query: ServerQuery) -> None:
-    """Raise `Invalid` for a sort key that servers don't have."""
+def check(query: ServerQuery) -> None:
+    """Raise `Invalid` for a sort key that servers don't have, and for a regular expression that can't be used."""
     for key, _ in query.sort:
         if key not in _SORTABLE:
             raise Invalid(reason=f"Invalid sort key: {key}")
+    for field, _ in _LIKE:
+        pattern = getattr(query, field)
+        if pattern is not None:
+            check_pattern(pattern)

@@ -82,7 +82,7 @@ class Servers:
 
         async def accept_delete(database: Database) -> None:
             if database is self._database:
-                await database.write(_cancel_txn, server_id)
+                await database.write(requests.delete_txn, server_id, asked)
             else:
                 await database.write(accept.delete_txn, server_id, asked)
 
@@ -153,12 +153,3 @@ class Servers:
 def _change_txn(tx: Transaction, server_id: ServerId, change: Callable[[Server], Server]) -> Server:
     store.server_get_txn(tx, server_id)
     return store.server_change_txn(tx, server_id, change)
-
-
-def _cancel_txn(tx: Transaction, server_id: ServerId) -> None:
-    server = store.server_get_txn(tx, server_id)
-    assert server.current_op is not None, "a server that is nowhere is being booted"
-    request = operation_store.operation_get_txn(tx, server.current_op)
-    if request is None or request.kind != schedule.PLAN.kind:
-        raise NoSuchServer(id=server_id)
-    requests.cancel_txn(tx, request)

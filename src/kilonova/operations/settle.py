@@ -8,6 +8,7 @@ import logging
 from kilonova.cells import server_map
 from kilonova.cells.cells import Cell
 from kilonova.database.database import Transaction
+from kilonova.engine.runner import ended_topic
 from kilonova.kernel.errors import Unavailable
 from kilonova.kernel.ids import ServerId
 from kilonova.operations import store
@@ -29,7 +30,7 @@ class Settler:
 
     async def run(self, cell: Cell) -> None:
         """Settle one cell until cancelled."""
-        listener = self._parts.bus.listen(cell.topic)
+        listener = self._parts.bus.listen(ended_topic(cell.topic))
         try:
             while True:
                 try:

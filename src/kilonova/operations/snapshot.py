@@ -1,58 +1,115 @@
-"""What a scheduling decision looks at, read in one go: the hosts, the aggregates, the server's group."""
+"""What a scheduling decision looks at: the hosts, the aggregates, the server's group.
 
-from collections.abc import Iterable
+Facts about hosts change seldom and there are many of them, so they are joined once and kept until one of their sources changes,
+or a host has been silent for too long. Everything is asked for at each decision; only the joining is saved.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from kilonova.cells import server_map
-from kilonova.database.database import Transaction
+from kilonova.cells.cells import Cells
+from kilonova.cells.hosts import Hosts
+from kilonova.database.database import Database, Transaction
 from kilonova.database.tables.api_database import aggregates, server_groups
-from kilonova.kernel.ids import HostName, ServerId
+from kilonova.kernel.ids import CellId, HostName, ServerId
 from kilonova.objects.aggregate import Aggregate
+from kilonova.objects.host import DOWN_AFTER_S, Host
 from kilonova.objects.server import Server
 from kilonova.objects.server_group import ServerGroup
 from kilonova.operations import store
-from kilonova.operations.work import Parts
+from kilonova.runtime.runtime import Runtime
 from kilonova.scheduler.hosts import HostState, host_states
 from kilonova.scheduler.request import ServerRequest, request_of
 
 _decode_aggregate = msgspec.json.Decoder(Aggregate).decode
+_aggregates = select(aggregates.c.body).order_by(aggregates.c.id)
+_group = select(server_groups).where(server_groups.c.id == bindparam("key"))
 
 
-async def take(parts: Parts, server: Server) -> tuple[ServerRequest, list[HostState]]:
-    """The wishes of `server`, and every host that may be sent new servers. Raises `BadExtraSpec`."""
-    hosts = await parts.hosts.all()
-    owing, mapped = await parts.hosts.owing(), await parts.hosts.mapped()
-    zones, group = await parts.database.read(_read_txn, server)
-    near = {ServerId(id_) for hint in ("same_host", "different_host") for id_ in server.hints.get(hint, ())}
-    named = near | set(group.members if group is not None else ())
-    request = request_of(server, group, await _hosts_of(parts, named - {server.id}))
-    usable = [host for host in hosts if host.name in mapped and host.name not in owing]
-    enabled = {cell.id for cell in parts.cells.with_hosts if not cell.record.disabled}
-    states = host_states([host for host in usable if host.cell_id in enabled], zones, parts.runtime.now(), {})
-    return request, states
+@dataclass(frozen=True)
+class _Joined:
+    """Host states, and what they were joined from."""
+
+    hosts: Sequence[Host]
+    owing: frozenset[HostName]
+    aggregates: Sequence[bytes]
+    cells: frozenset[CellId]
+    until: float
+    """When a host counts as down that is up here, unless it is heard of before."""
+    states: list[HostState]
 
 
-def _read_txn(tx: Transaction, server: Server) -> tuple[list[Aggregate], ServerGroup | None]:
-    zones = [_decode_aggregate(row.body) for row in tx.execute(select(aggregates.c.body))]
-    if server.group_id is None:
-        return zones, None
-    row = tx.execute(select(server_groups).where(server_groups.c.id == server.group_id)).mappings().first()
-    if row is None:
-        return zones, None
-    members = tuple(mapping.server_id for mapping in server_map.group_members_txn(tx, server.group_id))
-    return zones, ServerGroup(**row, members=members)
+class Snapshots:
+    """Takes a snapshot for each decision."""
+
+    def __init__(self, runtime: Runtime, database: Database, cells: Cells, hosts: Hosts) -> None:
+        """`database` is the API database."""
+        self._runtime = runtime
+        self._database = database
+        self._cells = cells
+        self._hosts = hosts
+        self._mapped: dict[HostName, CellId] = {}
+        self._joined: _Joined | None = None
+
+    async def take(self, server: Server) -> tuple[ServerRequest, list[HostState]]:
+        """The wishes of `server`, and every host that may be sent new servers. Raises `BadExtraSpec`."""
+        bodies, group = await self._database.read(_read_txn, server.group_id)
+        near = {ServerId(id_) for hint in ("same_host", "different_host") for id_ in server.hints.get(hint, ())}
+        named = near | set(group.members if group is not None else ())
+        request = request_of(server, group, await self._hosts_of(named - {server.id}))
+        return request, await self._states(bodies)
+
+    async def _states(self, bodies: Sequence[bytes]) -> list[HostState]:
+        hosts, owing = await self._hosts.all(), await self._hosts.owing()
+        cells = frozenset(cell.id for cell in self._cells.with_hosts if not cell.record.disabled)
+        now, joined = self._runtime.now(), self._joined
+        if joined is None or joined.hosts is not hosts or now > joined.until:
+            joined = None
+        if joined is None or (joined.owing, joined.aggregates, joined.cells) != (owing, bodies, cells):
+            joined = self._joined = await self._join(hosts, owing, bodies, cells, now)
+        return joined.states
+
+    async def _join(
+        self,
+        hosts: Sequence[Host],
+        owing: frozenset[HostName],
+        bodies: Sequence[bytes],
+        cells: frozenset[CellId],
+        now: float,
+    ) -> _Joined:
+        if any(self._mapped.get(host.name) != host.cell_id for host in hosts):
+            self._mapped = await self._hosts.mapped()
+        usable = [
+            host
+            for host in hosts
+            if host.cell_id in cells and self._mapped.get(host.name) == host.cell_id and host.name not in owing
+        ]
+        until = min((host.heartbeat_at + DOWN_AFTER_S for host in usable if host.up(now)), default=now)
+        states = host_states(usable, [_decode_aggregate(body) for body in bodies], now, {})
+        return _Joined(hosts, owing, bodies, cells, until, states)
+
+    async def _hosts_of(self, server_ids: Iterable[ServerId]) -> dict[ServerId, HostName]:
+        """Where servers are; those that are nowhere are left out."""
+        found: dict[ServerId, HostName] = {}
+        for server_id in sorted(server_ids):
+            mapping = await self._database.read(server_map.mapping_find_txn, server_id)
+            if mapping is None or mapping.cell_id is None:
+                continue
+            server = await self._cells.get(mapping.cell_id).database.read(store.server_find_txn, server_id)
+            if server is not None and server.host is not None:
+                found[server_id] = server.host
+        return found
 
 
-async def _hosts_of(parts: Parts, server_ids: Iterable[ServerId]) -> dict[ServerId, HostName]:
-    """Where servers are; those that are nowhere are left out."""
-    found: dict[ServerId, HostName] = {}
-    for server_id in sorted(server_ids):
-        mapping = await parts.database.read(server_map.mapping_find_txn, server_id)
-        if mapping is None or mapping.cell_id is None:
-            continue
-        server = await parts.cells.get(mapping.cell_id).database.read(store.server_find_txn, server_id)
-        if server is not None and server.host is not None:
-            found[server_id] = server.host
-    return found
+def _read_txn(tx: Transaction, group_id: str | None) -> tuple[list[bytes], ServerGroup | None]:
+    """The bodies of all aggregates, and the group with its living members."""
+    bodies = [row.body for row in tx.execute(_aggregates)]
+    row = None if group_id is None else tx.execute(_group, {"key": group_id}).mappings().first()
+    if group_id is None or row is None:
+        return bodies, None
+    members = tuple(mapping.server_id for mapping in server_map.group_members_txn(tx, group_id))
+    return bodies, ServerGroup(**row, members=members)

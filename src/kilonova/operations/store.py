@@ -22,6 +22,12 @@ server_metadata = server_tables.server_metadata(_metadata)
 _decoder = msgspec.json.Decoder(Server)
 _by_id = select(servers.c.body, servers.c.version).where(servers.c.id == bindparam("key"))
 _insert = insert(servers)
+_delete = delete(servers).where(servers.c.id == bindparam("key"))
+_tags_insert, _metadata_insert = insert(server_tags), insert(server_metadata)
+_tags_delete = delete(server_tags).where(server_tags.c.server_id == bindparam("key"))
+_metadata_delete = delete(server_metadata).where(server_metadata.c.server_id == bindparam("key"))
+_settlement_of = select(settlements.c.server_id).where(settlements.c.server_id == bindparam("key"))
+_settlements = select(settlements.c.server_id).order_by(settlements.c.created_at).limit(bindparam("most"))
 _update = update(servers).where(servers.c.id == bindparam("key"), servers.c.version == bindparam("believed"))
 
 
@@ -77,9 +83,8 @@ def server_change_txn(tx: Transaction, server_id: ServerId, change: Callable[[Se
 
 def server_forget_txn(tx: Transaction, server_id: ServerId) -> None:
     """Remove a server's rows: it lives on in a cell."""
-    tx.execute(delete(server_tags).where(server_tags.c.server_id == server_id))
-    tx.execute(delete(server_metadata).where(server_metadata.c.server_id == server_id))
-    tx.execute(delete(servers).where(servers.c.id == server_id))
+    for statement in (_tags_delete, _metadata_delete, _delete):
+        tx.execute(statement, {"key": server_id})
 
 
 def tombstone_add_txn(tx: Transaction, host: HostName, server_id: ServerId, generation: int) -> None:
@@ -96,14 +101,13 @@ def tombstone_clear_txn(tx: Transaction, host: HostName, server_id: ServerId) ->
 
 def settlement_add_txn(tx: Transaction, server_id: ServerId) -> None:
     """Tell the global level that a server is gone from this cell."""
-    if tx.execute(select(settlements.c.server_id).where(settlements.c.server_id == server_id)).first() is None:
+    if tx.execute(_settlement_of, {"key": server_id}).first() is None:
         tx.execute(insert(settlements), {"server_id": server_id, "created_at": tx.now})
 
 
 def settlements_txn(tx: Transaction, most: int) -> list[ServerId]:
     """Servers that the global level has yet to settle, longest waiting first."""
-    rows = tx.execute(select(settlements.c.server_id).order_by(settlements.c.created_at).limit(most))
-    return [ServerId(row.server_id) for row in rows]
+    return [ServerId(row.server_id) for row in tx.execute(_settlements, {"most": most})]
 
 
 def settlements_clear_txn(tx: Transaction, server_ids: list[ServerId]) -> None:
@@ -155,12 +159,15 @@ def _columns(server: Server) -> dict[str, Any]:
 
 def _index_txn(tx: Transaction, before: Server | None, after: Server) -> None:
     """Keep the rows that tags and metadata are searched by in step with the body."""
-    if before is None or before.tags != after.tags:
-        tx.execute(delete(server_tags).where(server_tags.c.server_id == after.id))
+    had_tags, had_metadata = ((), {}) if before is None else (before.tags, before.metadata)
+    if had_tags != after.tags:
+        if had_tags:
+            tx.execute(_tags_delete, {"key": after.id})
         if after.tags:
-            tx.execute(insert(server_tags), [{"server_id": after.id, "tag": tag} for tag in after.tags])
-    if before is None or before.metadata != after.metadata:
-        tx.execute(delete(server_metadata).where(server_metadata.c.server_id == after.id))
+            tx.execute(_tags_insert, [{"server_id": after.id, "tag": tag} for tag in after.tags])
+    if had_metadata != after.metadata:
+        if had_metadata:
+            tx.execute(_metadata_delete, {"key": after.id})
         if after.metadata:
             rows = [{"server_id": after.id, "key": key, "value": value} for key, value in after.metadata.items()]
-            tx.execute(insert(server_metadata), rows)
+            tx.execute(_metadata_insert, rows)

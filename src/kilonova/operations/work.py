@@ -1,18 +1,22 @@
 """What the steps of an operation work with."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from kilonova.bus.bus import Bus
 from kilonova.cells.cells import Cells
 from kilonova.cells.hosts import Hosts
 from kilonova.clients.network import Networks
-from kilonova.database.database import Database
+from kilonova.database.database import Database, Transaction
 from kilonova.engine import store
+from kilonova.engine.runner import TooEarly
 from kilonova.kernel.errors import Conflict
 from kilonova.objects.operation import Operation
 from kilonova.objects.server import Server
+from kilonova.operations.snapshot import Snapshots
 from kilonova.operations.store import server_get_txn
 from kilonova.placement.placement import Placement
+from kilonova.placement.shapes import Stale
 from kilonova.runtime.runtime import Runtime
 from kilonova.scheduler.service import Scheduler
 
@@ -37,6 +41,11 @@ class Parts:
     scheduler: Scheduler
     networks: Networks
 
+    @cached_property
+    def snapshots(self) -> Snapshots:
+        """What scheduling decisions look at."""
+        return Snapshots(self.runtime, self.database, self.cells, self.hosts)
+
 
 @dataclass(frozen=True)
 class Work:
@@ -49,9 +58,30 @@ class Work:
 
     async def check_lease(self) -> None:
         """Raise `TakenOver` when the operation was taken over: called between reading outside state and changing it."""
-        if not await self.database.read(store.operation_is_ours_txn, self.operation):
-            raise TakenOver(id=self.operation.id)
+        await self.database.read(still_ours_txn, self.operation)
 
     async def server(self) -> Server:
-        """The server, as its cell has it now."""
-        return await self.database.read(server_get_txn, self.operation.server_id)
+        """The server, as its cell has it now. Raises `TakenOver` like `check_lease`."""
+        return await self.database.read(_server_txn, self.operation)
+
+    async def release_claim(self) -> None:
+        """Give back what the server holds in placement, so that no claim of an earlier worker can come after.
+
+        This is the fence that `Placement` describes: whoever acts between reading the generation and writing wins.
+        """
+        server_id = self.operation.server_id
+        generation = await self.parts.placement.consumer_generation(server_id)
+        await self.check_lease()
+        if isinstance(await self.parts.placement.release(server_id, generation), Stale):
+            raise TooEarly(0.0, "another worker has just changed what the server holds")
+
+
+def still_ours_txn(tx: Transaction, operation: Operation) -> None:
+    """Raise `TakenOver` when somebody else has the operation now, or it has ended."""
+    if not store.operation_is_ours_txn(tx, operation):
+        raise TakenOver(id=operation.id)
+
+
+def _server_txn(tx: Transaction, operation: Operation) -> Server:
+    still_ours_txn(tx, operation)
+    return server_get_txn(tx, operation.server_id)

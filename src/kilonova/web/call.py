@@ -59,6 +59,12 @@ class Call:
             raise NotAuthenticated
         return self.caller
 
+    @property
+    def version(self) -> Level:
+        """The level negotiated, for routes of services that have versions."""
+        assert self.level is not None
+        return self.level
+
     async def read(self, limit: int) -> bytes:
         """The whole body. Raises `TooLarge` beyond `limit` bytes, before reading it where its length was declared."""
         declared = self.request.headers.get("content-length", "0")

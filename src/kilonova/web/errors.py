@@ -13,6 +13,7 @@ STATUS: tuple[tuple[type[errors.KilonovaError], int], ...] = (
     (errors.Conflict, 409),
     (errors.Gone, 410),
     (errors.TooLarge, 413),
+    (errors.UnsupportedMedia, 415),
     (errors.Invalid, 400),
     (errors.NotImplementedHere, 501),
     (errors.Unavailable, 503),

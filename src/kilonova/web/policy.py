@@ -36,12 +36,12 @@ class Policy:
     """All rules of a service, ready to ask."""
 
     def __init__(self, defaults: Iterable[Rule], overrides: Mapping[str, str] | None = None) -> None:
-        """Compile every rule. Raises `BadRule` for an expression that can't be read."""
+        """Compile what `overrides` says; a default when it is first asked. Raises `BadRule` for what can't be read."""
         self.rules = {rule.name: rule for rule in defaults}
         texts = {name: rule.check for name, rule in self.rules.items()} | dict(overrides or {})
-        self._checks: dict[str, Check] = {}
-        for name, text in texts.items():
-            self._checks[name] = _Parser(name, text, self._checks).parse()
+        self._checks = _Checks(texts)
+        for name in overrides or {}:
+            self._checks[name]
 
     def allows(self, rule: str, caller: Caller, target: Target | None = None) -> bool:
         """Whether `caller` may do what `rule` guards, to `target` (its own project when None)."""
@@ -54,10 +54,25 @@ class Policy:
             raise Forbidden(rule=rule)
 
 
+class _Checks(dict[str, Check]):
+    """Compiled rules by name, each made when it is first needed: a cloud has hundreds and a start asks for none."""
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        super().__init__()
+        self._texts = texts
+
+    def __missing__(self, name: str) -> Check:
+        self[name] = check = _Parser(name, self._texts[name], self).parse()
+        return check
+
+    def known(self, name: str) -> Check | None:
+        return self[name] if name in self._texts else None
+
+
 class _Parser:
     """Recursive descent over `or`, `and`, `not`, parentheses and single checks."""
 
-    def __init__(self, name: str, text: str, rules: Mapping[str, Check]) -> None:
+    def __init__(self, name: str, text: str, rules: _Checks) -> None:
         self._name = name
         self._rules = rules
         self._tokens = _tokens(text)
@@ -146,21 +161,19 @@ def _never(_credentials: Mapping[str, object], _target: Target) -> bool:
     return False
 
 
-def _rule(rules: Mapping[str, Check], name: str) -> Check:
+def _rule(rules: _Checks, name: str) -> Check:
     def check(credentials: Mapping[str, object], target: Target) -> bool:
-        named = rules.get(name)
+        named = rules.known(name)
         return named is not None and named(credentials, target)
 
     return check
 
 
 def _role(name: str) -> Check:
-    wanted = name.lower()
-
     def check(credentials: Mapping[str, object], target: Target) -> bool:
-        role = _filled(wanted, target)
+        role = _filled(name, target)
         roles = credentials.get("roles")
-        return role is not None and isinstance(roles, Iterable) and role in [str(r).lower() for r in roles]
+        return role is not None and isinstance(roles, Iterable) and role.lower() in [str(r).lower() for r in roles]
 
     return check
 

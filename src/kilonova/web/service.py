@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
@@ -57,6 +57,8 @@ class Dialect:
     wrong_method: int = 405
     """What a known path answers to a method it doesn't have."""
     body_max: int = BODY_MAX
+    challenge: str | None = None
+    """What a 401 says in `WWW-Authenticate`."""
 
 
 class Service:
@@ -77,11 +79,14 @@ class Service:
         try:
             reply, status = await self._answer(call)
             response = self._response(reply, status)
+        except ClientDisconnect:
+            log.info("%s %s %r broken off by the client", self.dialect.name, call.method, call.path)
+            return
         except Exception as error:  # noqa: BLE001 - whatever happened, the client gets an answer in the service's words
             response = self._refusal(call, error)
         self._sign(call, response)
         await response(scope, receive, send)
-        log.info("%s %s %s %s", self.dialect.name, call.method, call.path, response.status_code)
+        log.info("%s %s %r %s", self.dialect.name, call.method, call.path, response.status_code)
 
     async def _answer(self, call: Call) -> tuple[Reply, int]:
         if self.dialect.negotiation is not None:
@@ -119,7 +124,7 @@ class Service:
             call.body = decode(await call.read(self.dialect.body_max))
         if served[0].action is None:
             return served[0]
-        return _by_action(call, served)
+        return _by_action(call, found.routes)
 
     def _response(self, reply: Reply, status: int) -> Response:
         headers = dict(reply.headers)
@@ -136,9 +141,12 @@ class Service:
         if isinstance(error, NoSuchAction):
             fault = Fault(400, error.message, error.code, call.request_id)
         if fault.status == 500:
-            log.error("%s %s %s failed", self.dialect.name, call.method, call.path, exc_info=error)
+            log.error("%s %s %r failed", self.dialect.name, call.method, call.path, exc_info=error)
         body, media_type = self.dialect.error_body(fault)
-        return Response(body, fault.status, dict(fault.headers), media_type)
+        headers = dict(fault.headers)
+        if fault.status == 401 and self.dialect.challenge is not None:
+            headers["WWW-Authenticate"] = self.dialect.challenge
+        return Response(body, fault.status, headers, media_type)
 
     def _sign(self, call: Call, response: Response) -> None:
         for name, value in request_ids.headers(self.dialect.name, call.request_id):
@@ -149,12 +157,15 @@ class Service:
 
 
 def _by_action(call: Call, routes: Sequence[Route]) -> Route:
-    """The route whose action is the single key of the body."""
+    """The route whose action is the single key of the body. An action of other versions is not found, an unknown one is wrong."""
     body = call.body
     keys = list(body) if isinstance(body, dict) else []
     if len(keys) != 1:
         raise NoSuchAction(action="the body must hold exactly one")
-    for route in routes:
-        if route.action == keys[0]:
+    named = [route for route in routes if route.action == keys[0]]
+    if not named:
+        raise NoSuchAction(action=keys[0])
+    for route in named:
+        if route.served_at(call.level):
             return route
-    raise NoSuchAction(action=keys[0])
+    raise NoSuchPath

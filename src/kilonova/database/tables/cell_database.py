@@ -23,6 +23,7 @@ agents = Table(
     metadata,
     Column("name", String(255), primary_key=True),
     Column("heartbeat_at", Double, nullable=False),
+    Column("wire", String(16), nullable=False),  # the level of objects.history.wire to speak at with it
 )
 
 hosts = Table(
@@ -40,6 +41,7 @@ hosts = Table(
     Column("updated_at", Double, nullable=False),
     Column("description", LargeBinary, nullable=False),  # objects.guest.HostDescription as JSON
     Index("hosts_agent", "agent"),
+    Index("hosts_updated", "updated_at"),
 )
 
 tombstones = Table(

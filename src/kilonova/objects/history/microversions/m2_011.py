@@ -3,6 +3,12 @@
 from kilonova.kernel.versions import Change, accepted, added
 
 CHANGES: tuple[Change, ...] = (
-    added("service", "forced_down", name="service-forced-down", why="Services show whether they were forced down."),
+    added(
+        "service",
+        "forced_down",
+        name="service-forced-down",
+        why="Services show whether they were forced down.",
+        effect=True,
+    ),
     accepted("service_update", "forced_down", name="service-update-forced-down", why="A service may be forced down."),
 )

@@ -7,7 +7,7 @@ from kilonova.kernel.versions import Change, Doc
 def _no_soft_policies(doc: Doc) -> None:
     policies = doc.get("policies")
     for policy in policies if isinstance(policies, list) else ():
-        if policy in {"soft-affinity", "soft-anti-affinity"}:
+        if policy in ("soft-affinity", "soft-anti-affinity"):
             raise Invalid(
                 reason=f"Invalid input for field/attribute policies. Value: {policy}. It needs microversion 2.15."
             )

@@ -8,5 +8,6 @@ CHANGES: tuple[Change, ...] = (
         "host_status",
         name="server-host-status",
         why="Server details show administrators the status of the host.",
+        effect=True,
     ),
 )

@@ -19,7 +19,7 @@ CHANGES: tuple[Change, ...] = (
     Change(
         name="hypervisor-cpu-info-object",
         shape="hypervisor",
-        why="cpu_info is a JSON object; before, it was text that holds one.",
+        why="The field cpu_info is a JSON object; before, it was text that holds one.",
         up=_as_object,
         down=_as_text,
     ),

@@ -19,10 +19,13 @@ def _one_policy_asked(doc: Doc) -> None:
     for key in ("policy", "rules"):
         if key in doc:
             raise UnknownField(field=key)
-    policies = doc.pop("policies", None)
+    if "policies" not in doc:
+        return
+    policies = doc.pop("policies")
     if not isinstance(policies, list) or len(policies) != 1:
+        value = str(policies)[:200]
         raise Invalid(
-            reason=f"Invalid input for field/attribute policies. Value: {policies}. It must be a list of exactly one policy."
+            reason=f"Invalid input for field/attribute policies. Value: {value}. It must be a list of one policy."
         )
     doc["policy"] = policies[0]
 

@@ -1,6 +1,6 @@
 """2.66: Servers and instance actions can be filtered by changes before a time."""
 
-from kilonova.kernel.versions import Change, accepted, ignored_before
+from kilonova.kernel.versions import Change, ignored_before
 
 CHANGES: tuple[Change, ...] = (
     ignored_before(
@@ -9,7 +9,7 @@ CHANGES: tuple[Change, ...] = (
         name="server-list-changes-before",
         why="The server list can be filtered by the time of the last change, from above.",
     ),
-    accepted(
+    ignored_before(
         "instance_action_query",
         "changes-before",
         name="instance-action-list-changes-before",

@@ -1,14 +1,8 @@
-"""2.69: While a cell is down, its servers and services are listed with what is known of them."""
+"""2.69: While a cell is down, its servers are listed with what is known of them."""
 
 from kilonova.kernel.versions import Change
 
 CHANGES: tuple[Change, ...] = (
-    Change(
-        name="service-down-cells",
-        shape="service_list",
-        why="Services of a cell that does not answer are listed with the status UNKNOWN.",
-        effect=True,
-    ),
     Change(
         name="server-down-cells",
         shape="server",

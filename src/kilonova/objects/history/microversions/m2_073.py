@@ -10,5 +10,6 @@ CHANGES: tuple[Change, ...] = (
         "locked",
         name="server-list-locked",
         why="The server list can be filtered by locked, and sorted by it.",
+        effect=True,
     ),
 )

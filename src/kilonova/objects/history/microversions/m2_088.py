@@ -20,5 +20,6 @@ CHANGES: tuple[Change, ...] = (
         "vcpus_used",
         name="hypervisor-usage-gone",
         why="What hypervisors have and use is told by placement.",
+        effect=True,
     ),
 )

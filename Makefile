@@ -1,0 +1,41 @@
+# The ways into the project. `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test check bench interop clean
+
+PYTHON := .venv/bin/python
+TESTS ?=
+
+help: ## list what can be made
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-8s %s\n", $$1, $$2 }'
+
+setup: ## make the virtual environment, with .venv/bin/kilonova in it
+	@tools/setup .venv requirements/dev.txt --project
+
+demo: setup ## boot a real virtual machine with the real `openstack` client
+	@$(PYTHON) -m tools.demo
+
+up: setup ## run a cloud in the foreground
+	@echo "clouds.yaml will be in the state directory ($$(.venv/bin/kilonova config show --json | sed 's/.*"state":"\([^"]*\)".*/\1/')). In another terminal:"
+	@echo '    eval "$$($(CURDIR)/.venv/bin/kilonova env)"'
+	@echo '    openstack server list'
+	@.venv/bin/kilonova up
+
+test: setup ## pass the tests
+	@$(PYTHON) -m pytest -n 2 -m "not interop" $(TESTS)
+
+check: setup ## format, lint, types, import ladder, house rules, docs
+	@.venv/bin/ruff format --check --quiet
+	@.venv/bin/ruff check --quiet
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+	@$(PYTHON) -m pytest tests/house tests/docs
+
+bench: setup ## measure, and print each figure with the floor of the same run
+	@$(PYTHON) -m bench
+
+interop: setup ## judge the cloud with real clients and real Keystone, Glance and Neutron
+	@$(PYTHON) -m tools.interop
+
+clean: ## remove what was made here, but no state directory
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,31 @@
+"""The Protocol by which an agent reaches its cell's gateway."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from kilonova.kernel.ids import OperationId
+
+
+class GatewayClient(Protocol):
+    """The gateway as an agent sees it; documents cross as messages of `objects.history.wire`.
+
+    Every call raises `Unavailable` when the gateway can't be reached, and `BadMessage` for what it can't understand.
+    """
+
+    async def register(self, agent: str, newest: str, descriptions: bytes) -> str:
+        """Say which hosts the agent serves (`HostDescription`), and its newest level; the level to speak at from now on."""
+
+    async def beat(self, agent: str) -> None:
+        """Say that the agent is there."""
+
+    async def renew(self, agent: str, held: Sequence[tuple[OperationId, int]]) -> set[OperationId]:
+        """Renew the leases of steps; those that are still the agent's."""
+
+    async def poll(self, agent: str, wait_s: float) -> bytes:
+        """Steps for the agent's hosts (`HostStep`), each leased to it; waits up to `wait_s` seconds for the first."""
+
+    async def report(self, agent: str, report: bytes) -> bool:
+        """Tell what came of a step (one `HostReport`); False when it came too late and counts for nothing."""
+
+    async def observe(self, agent: str, guests: bytes) -> bytes:
+        """Tell what the hypervisors show (every `Guest` of the agent's hosts); the guests that must go (`Order`)."""

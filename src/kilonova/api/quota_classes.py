@@ -1,0 +1,45 @@
+"""Quota classes: the limits that hold where a project has none of its own (Compute API reference, "Quota class sets")."""
+
+from kilonova.api import body
+from kilonova.api.compute import Compute
+from kilonova.api.query import ComputeRoute
+from kilonova.api.quota_fields import QuotaValues, shown, values_of
+from kilonova.kernel.versions import Doc
+from kilonova.web.call import Call, Reply
+from kilonova.web.routing import Body
+
+_RULE = "os_compute_api:os-quota-class-sets:"
+
+
+class QuotaClasses:
+    """The handlers."""
+
+    def __init__(self, compute: Compute) -> None:
+        self._compute = compute
+
+    async def show(self, call: Call) -> Reply:
+        """The limits of a class."""
+        self._compute.policy.enforce(_RULE + "show", call.user)
+        name = call.params["id"]
+        return Reply({"quota_class_set": {"id": name} | await self._told(call, name)})
+
+    async def update(self, call: Call) -> Reply:
+        """Set limits of a class."""
+        self._compute.policy.enforce(_RULE + "update", call.user)
+        asked = body.read(call, "quota_class_set", QuotaValues, "quota_class_set_update")
+        name = call.params["id"]
+        await self._compute.quota.set_class_limits(name, values_of(asked, self._compute.quota.defaults))
+        return Reply({"quota_class_set": await self._told(call, name)})
+
+    async def _told(self, call: Call, name: str) -> Doc:
+        return call.version.down("quota_class_set", shown(await self._compute.quota.class_limits(name)))
+
+
+def routes(compute: Compute) -> list[ComputeRoute]:
+    """The routes of quota classes."""
+    classes = QuotaClasses(compute)
+    path = "/os-quota-class-sets/{id}"
+    return [
+        ComputeRoute(method="GET", path=path, handler=classes.show),
+        ComputeRoute(method="PUT", path=path, handler=classes.update, body=Body.JSON),
+    ]

@@ -1,0 +1,181 @@
+"""What is done to servers through `POST /servers/{id}/action` (API reference, "Servers - run an action")."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from kilonova.api import body
+from kilonova.api.compute import Compute
+from kilonova.api.fields import Whole
+from kilonova.api.query import ComputeRoute
+from kilonova.api.server_access import find, find_to_change
+from kilonova.kernel.errors import NotImplementedHere
+from kilonova.objects.caller import Caller
+from kilonova.objects.server import Server
+from kilonova.web.call import Call, Reply
+from kilonova.web.routing import Body
+
+_PATH = "/servers/{id}/action"
+_TO_COME: dict[str, tuple[str | None, str | None]] = {
+    **dict.fromkeys(("addFixedIp", "addFloatingIp", "removeFixedIp", "removeFloatingIp"), (None, "2.43")),
+    **dict.fromkeys(("os-getSPICEConsole", "os-getSerialConsole", "os-getVNCConsole"), (None, "2.5")),
+    **dict.fromkeys(
+        (
+            *("addSecurityGroup", "changePassword", "confirmResize", "createBackup", "createImage", "evacuate"),
+            *("injectNetworkInfo", "migrate", "os-migrateLive", "os-resetState", "pause", "rebuild"),
+            *(
+                "removeSecurityGroup",
+                "rescue",
+                "resize",
+                "restore",
+                "resume",
+                "revertResize",
+                "shelve",
+                "shelveOffload",
+            ),
+            *("suspend", "unpause", "unrescue", "unshelve"),
+        ),
+        (None, None),
+    ),
+    "trigger_crash_dump": ("2.17", None),
+}
+"""Actions of the API without an operation here, with the first and last microversion that has them."""
+
+
+class ActionToCome(NotImplementedHere):
+    """The action {action} is not available in this version of Kilonova."""
+
+    code = "action-to-come"
+
+
+class Reboot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What stands under `reboot`."""
+
+    type: Literal["HARD", "Hard", "hard", "SOFT", "Soft", "soft"]
+
+
+class Length(Whole):
+    """How many lines: a number, or -1 for all."""
+
+    low = -1
+
+
+class ConsoleOutput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What stands under `os-getConsoleOutput`."""
+
+    length: Length | None = None
+
+
+class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What stands under `lock`."""
+
+    locked_reason: Annotated[str, msgspec.Meta(min_length=1, max_length=255)] | None = None
+
+
+class ServerActions:
+    """The handlers."""
+
+    def __init__(self, compute: Compute) -> None:
+        self._compute = compute
+
+    async def start(self, call: Call) -> Reply:
+        """Power a stopped server on."""
+        return await self._act(call, "os_compute_api:servers:start", "start")
+
+    async def stop(self, call: Call) -> Reply:
+        """Power a server off."""
+        return await self._act(call, "os_compute_api:servers:stop", "stop")
+
+    async def reboot(self, call: Call) -> Reply:
+        """Restart a server, by asking its guest or by force."""
+        wish = body.read(call, "reboot", Reboot)
+        kind = "reboot_hard" if wish.type.lower() == "hard" else "reboot"
+        return await self._act(call, "os_compute_api:servers:reboot", kind)
+
+    async def force_delete(self, call: Call) -> Reply:
+        """Delete a server at once, which here every delete does."""
+        server = await find_to_change(call, self._compute, "os_compute_api:os-deferred-delete:force")
+        await self._compute.servers.delete(call.user, call.request_id, server.id)
+        return Reply()
+
+    async def lock(self, call: Call) -> Reply:
+        """Keep everybody but administrators from changing a server."""
+        reason = _lock_reason(call)
+        server = await find(call, self._compute, "os_compute_api:os-lock-server:lock")
+        by = _locker(call.user, server)
+
+        def lock(server: Server) -> Server:
+            if server.locked and by == "owner":
+                return server
+            return msgspec.structs.replace(server, locked=True, locked_reason=reason, locked_by=by)
+
+        await self._compute.servers.update(server.id, lock)
+        return Reply()
+
+    async def unlock(self, call: Call) -> Reply:
+        """Take a lock away; what an administrator locked, by one only."""
+        server = await find(call, self._compute, "os_compute_api:os-lock-server:unlock")
+        if server.locked_by not in {None, _locker(call.user, server)}:
+            target = {"project_id": server.project_id, "user_id": server.user_id}
+            self._compute.policy.enforce("os_compute_api:os-lock-server:unlock:unlock_override", call.user, target)
+
+        def unlock(server: Server) -> Server:
+            return msgspec.structs.replace(server, locked=False, locked_reason=None, locked_by=None)
+
+        await self._compute.servers.update(server.id, unlock)
+        return Reply()
+
+    async def console_output(self, call: Call) -> Reply:
+        """The end of what a guest wrote to its serial console."""
+        wish = body.read(call, "os-getConsoleOutput", ConsoleOutput)
+        server = await find(call, self._compute, "os_compute_api:os-console-output")
+        lines = None if wish.length is None or wish.length < 0 else int(wish.length)
+        return Reply({"output": await self._compute.servers.console_output(server.id, lines)})
+
+    async def _act(self, call: Call, rule: str, kind: str) -> Reply:
+        server = await find_to_change(call, self._compute, rule)
+        await self._compute.servers.act(call.user, call.request_id, server.id, kind, {})
+        return Reply()
+
+
+def routes(compute: Compute) -> list[ComputeRoute]:
+    """A route for each action."""
+    actions = ServerActions(compute)
+    return [
+        _route("os-start", actions.start),
+        _route("os-stop", actions.stop),
+        _route("reboot", actions.reboot),
+        _route("lock", actions.lock),
+        _route("unlock", actions.unlock),
+        _route("forceDelete", actions.force_delete),
+        _route("os-getConsoleOutput", actions.console_output, success=200),
+        *(
+            _route(action, partial(action_to_come, action), since=since, until=until)
+            for action, (since, until) in _TO_COME.items()
+        ),
+    ]
+
+
+def _route(action: str, handler: Callable[[Call], Awaitable[Reply]], success: int = 202, **window: Any) -> ComputeRoute:
+    return ComputeRoute(
+        method="POST", path=_PATH, action=action, handler=handler, body=Body.JSON, success=success, **window
+    )
+
+
+async def action_to_come(action: str, _call: Call) -> Reply:
+    """Say that it is not there yet."""
+    raise ActionToCome(action=action)
+
+
+def _lock_reason(call: Call) -> str | None:
+    """The reason given; before 2.73 nobody looked at what stood under `lock`."""
+    if not call.version.has("server-lock-reason") or call.body["lock"] is None:
+        return None
+    return body.read(call, "lock", Lock).locked_reason
+
+
+def _locker(caller: Caller, server: Server) -> str:
+    """As whom `caller` locks and unlocks: `owner` in the server's own project, else `admin`."""
+    return "owner" if server.project_id == caller.project_id else "admin"

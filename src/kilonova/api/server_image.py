@@ -1,0 +1,192 @@
+"""What a new server boots from: its image and flavor, checked against each other.
+
+There is no block storage until it is configured, so of block device mappings only one is taken: the image itself, onto the
+host's own disk.
+"""
+
+from dataclasses import dataclass
+
+from msgspec import UNSET
+
+from kilonova.api.compute import Compute
+from kilonova.api.flavor_store import FlavorNotFound, flavor_find_txn
+from kilonova.api.server_access import is_admin
+from kilonova.api.server_body import BlockDevice, ServerCreate
+from kilonova.kernel.errors import Forbidden, Invalid, NotFound
+from kilonova.objects.caller import Caller
+from kilonova.objects.flavor import Flavor
+from kilonova.objects.guest import GuestImage
+from kilonova.objects.image import Image
+
+_GIB = 1 << 30
+
+
+class NoSuchFlavor(Invalid):
+    """Flavor {id} could not be found."""
+
+    code = "no-such-flavor"
+
+
+class ImageNotActive(Invalid):
+    """Image {id} is not active."""
+
+    code = "image-not-active"
+
+
+class ImageWithoutHash(Invalid):
+    """Image {id} has no sha512 hash, so that its content could not be verified."""
+
+    code = "image-without-hash"
+
+
+class NoImage(Invalid):
+    """Missing imageRef attribute"""
+
+    code = "no-image"
+
+
+class OtherImage(Invalid):
+    """Block Device Mapping is Invalid: the boot device's image {mapped} is not imageRef {given}."""
+
+    code = "other-image"
+
+
+class NoBlockStorage(Invalid):
+    """Block Device Mapping is Invalid: no block storage is configured; a server boots from an image onto its host's disk."""
+
+    code = "no-block-storage"
+
+
+class MemoryTooSmall(Invalid):
+    """Flavor's memory is too small for requested image."""
+
+    code = "flavor-memory-too-small"
+
+
+class DiskSmallerThanImage(Invalid):
+    """Flavor's disk is too small for requested image. Flavor disk is {disk} bytes, image is {size} bytes."""
+
+    code = "flavor-disk-too-small"
+
+
+class DiskSmallerThanMinimum(Invalid):
+    """Flavor's disk is smaller than the minimum size specified in image metadata. Flavor disk is {disk} bytes, minimum size is {size} bytes."""  # noqa: E501
+
+    code = "flavor-disk-below-minimum"
+
+
+class ZeroDisk(Forbidden):
+    """Only volume-backed servers are allowed for flavors with zero disk."""
+
+    code = "zero-disk-flavor"
+
+
+@dataclass(frozen=True)
+class BootImages:
+    """The content that a guest starts from."""
+
+    id: str
+    properties: dict[str, str]
+    """As the server keeps them: those of the image, and what it is made of."""
+    disk: GuestImage
+    kernel: GuestImage | None
+    ramdisk: GuestImage | None
+
+
+async def flavor_of(caller: Caller, compute: Compute, flavor_id: str) -> Flavor:
+    """The flavor asked for. Raises `Invalid` for one that isn't there for the caller, or not for new servers."""
+    seen_by = None if is_admin(caller, compute) else caller.project_id
+    try:
+        flavor = await compute.database.read(flavor_find_txn, flavor_id, seen_by)
+    except FlavorNotFound as error:
+        raise NoSuchFlavor(id=flavor_id[:100]) from error
+    if flavor.disabled:
+        raise NoSuchFlavor(id=flavor_id)
+    return flavor
+
+
+async def images_of(caller: Caller, compute: Compute, wish: ServerCreate, flavor: Flavor) -> BootImages:
+    """The images asked for, fit for `flavor`. Raises `Invalid`, `Forbidden`."""
+    image = await _image(caller, compute, _image_id(wish))
+    _check_fit(image, flavor)
+    if flavor.disk_gb == 0 and not compute.policy.allows("os_compute_api:servers:create:zero_disk_flavor", caller):
+        raise ZeroDisk
+    kernel_id, ramdisk_id = image.properties.get("kernel_id"), image.properties.get("ramdisk_id")
+    return BootImages(
+        id=image.id,
+        properties=_kept(image),
+        disk=_content(image),
+        kernel=_content(await _image(caller, compute, kernel_id)) if kernel_id else None,
+        ramdisk=_content(await _image(caller, compute, ramdisk_id)) if ramdisk_id else None,
+    )
+
+
+def _image_id(wish: ServerCreate) -> str:
+    """The id of the image to boot from."""
+    mapped = _mapped(wish)
+    given = str(wish.image_ref) if wish.image_ref else None
+    if mapped is not None and given is not None and mapped != given:
+        raise OtherImage(mapped=mapped, given=given)
+    chosen = given or mapped
+    if chosen is None:
+        raise NoImage
+    return chosen
+
+
+def _mapped(wish: ServerCreate) -> str | None:
+    """The image that block device mappings put onto the host's own disk; None without mappings."""
+    if wish.block_device_mapping or len(wish.block_device_mapping_v2) > 1:
+        raise NoBlockStorage
+    for device in wish.block_device_mapping_v2:
+        image_id = device.uuid if device.uuid is not UNSET else device.image_id
+        if not _is_local_boot(device) or image_id is UNSET:
+            raise NoBlockStorage
+        return str(image_id)
+    return None
+
+
+def _is_local_boot(device: BlockDevice) -> bool:
+    return (
+        device.source_type == "image"
+        and device.destination_type == "local"
+        and str(device.boot_index) == "0"
+        and device.volume_size is None
+    )
+
+
+async def _image(caller: Caller, compute: Compute, image_id: str) -> Image:
+    try:
+        image = await compute.images.image_get(caller, image_id)
+    except NotFound as error:
+        raise Invalid(reason=f"Can not find requested image {image_id[:100]}") from error
+    if image.status != "active":
+        raise ImageNotActive(id=image.id)
+    return image
+
+
+def _check_fit(image: Image, flavor: Flavor) -> None:
+    """Whether the flavor is large enough; one without a disk takes the size of the image."""
+    if flavor.memory_mb < image.min_ram:
+        raise MemoryTooSmall
+    disk = flavor.disk_gb * _GIB
+    if disk and (image.size or 0) > disk:
+        raise DiskSmallerThanImage(disk=disk, size=image.size)
+    if disk and image.min_disk * _GIB > disk:
+        raise DiskSmallerThanMinimum(disk=disk, size=image.min_disk * _GIB)
+
+
+def _content(image: Image) -> GuestImage:
+    if image.sha512 is None:
+        raise ImageWithoutHash(id=image.id)
+    return GuestImage(id=image.id, disk_format=image.disk_format or "raw", size=image.size or 0, sha512=image.sha512)
+
+
+def _kept(image: Image) -> dict[str, str]:
+    made_of = {
+        "base_image_ref": image.id,
+        "container_format": image.container_format or "bare",
+        "disk_format": image.disk_format or "raw",
+        "min_disk": str(image.min_disk),
+        "min_ram": str(image.min_ram),
+    }
+    return {**image.properties, **made_of}

@@ -1,0 +1,211 @@
+"""Compute services: the agent's side of each host (Compute API reference, "Compute services").
+
+Every host is one `nova-compute` service, because that is how clients know hosts that run servers.
+"""
+
+from typing import Literal, TypeVar
+
+from msgspec import UNSET, Struct, UnsetType
+
+from kilonova.api import body, times
+from kilonova.api.aggregate_store import aggregates_forget_host_txn
+from kilonova.api.availability_zones import zones
+from kilonova.api.compute import Compute
+from kilonova.api.fields import HostField, Truth
+from kilonova.api.query import ComputeRoute, Query
+from kilonova.kernel.errors import Invalid, NotFound
+from kilonova.kernel.ids import HostName, is_uuid, uuid_number
+from kilonova.kernel.versions import Doc
+from kilonova.objects.host import Host
+from kilonova.web.call import Call, Reply
+from kilonova.web.routing import Body
+
+T = TypeVar("T")
+
+BINARY = "nova-compute"
+_RULE = "os_compute_api:os-services:"
+
+LIST = Query(names=("binary", "host"), strict="strict-list-queries")
+
+
+class NoSuchService(NotFound):
+    """Compute service {id} could not be found."""
+
+    code = "no-such-service"
+
+
+class NoSuchBinary(NotFound):
+    """Could not find binary {binary} on host {host}."""
+
+    code = "no-such-binary"
+
+
+class UnknownServiceAction(NotFound):
+    """Unknown action"""
+
+    code = "unknown-service-action"
+
+
+class BadUuid(Invalid):
+    """Invalid uuid {id}"""
+
+    code = "bad-uuid"
+
+
+class ReasonWithoutDisable(Invalid):
+    """A disabled_reason needs the status 'disabled'."""
+
+    code = "reason-without-disable"
+
+
+class NothingToUpdate(Invalid):
+    """No updates were requested. Fields 'status' or 'forced_down' should be specified."""
+
+    code = "no-service-update"
+
+
+class Reason(str):
+    """1 to 255 characters."""
+
+    __slots__ = ()
+
+    @classmethod
+    def read(cls, value: object) -> "Reason":
+        """Check `value`. Raises ValueError."""
+        if not isinstance(value, str) or not 1 <= len(value) <= 255:
+            raise ValueError("it must be a text of 1 to 255 characters")
+        return cls(value)
+
+
+class ServiceUpdate(Struct, forbid_unknown_fields=True):
+    """The body of an update since 2.53."""
+
+    status: Literal["enabled", "disabled"] | UnsetType = UNSET
+    disabled_reason: Reason | UnsetType = UNSET
+    forced_down: Truth | UnsetType = UNSET
+
+
+class ServiceAction(Struct, forbid_unknown_fields=True):
+    """The body of an update before 2.53, when the path said what to do."""
+
+    host: HostField
+    binary: str
+    disabled_reason: Reason | None = None
+    forced_down: Truth | None = None
+
+
+class Services:
+    """The handlers."""
+
+    def __init__(self, compute: Compute) -> None:
+        self._compute = compute
+
+    async def index(self, call: Call) -> Reply:
+        """List services, of one host or binary if asked."""
+        self._compute.policy.enforce(_RULE + "list", call.user)
+        asked = LIST.read(call)
+        wanted_host, wanted_binary = asked.one("host"), asked.one("binary")
+        hosts = await self._compute.hosts.all() if wanted_binary in {None, "", BINARY} else ()
+        shown = [host for host in hosts if not wanted_host or host.name == wanted_host]
+        zone_of = await zones(self._compute)
+        default = self._compute.default_zone
+        return Reply({"services": [self._told(call, host, zone_of.get(host.name, default)) for host in shown]})
+
+    async def update(self, call: Call) -> Reply:
+        """Change one service: by UUID since 2.53, by the name of an action before."""
+        self._compute.policy.enforce(_RULE + "update", call.user)
+        if not call.version.has("service-uuid"):
+            return await self._act(call)
+        host = await self._find(call)
+        asked = body.struct(call, body.whole(call), ServiceUpdate, None, "service")
+        _check_update(asked)
+        reason = None if asked.disabled_reason is UNSET else str(asked.disabled_reason)
+        if asked.status == "enabled":
+            await self._compute.hosts.enable(host.name)
+        elif asked.status == "disabled":
+            await self._compute.hosts.disable(host.name, reason)
+        if asked.forced_down is not UNSET:
+            await self._compute.hosts.force_down(host.name, down=bool(asked.forced_down))
+        changed = await self._compute.hosts.get(host.name)
+        zone_of = await zones(self._compute)
+        return Reply({"service": self._told(call, changed, zone_of.get(host.name, self._compute.default_zone))})
+
+    async def delete(self, call: Call) -> Reply:
+        """Forget a service and its host, which must have no servers."""
+        self._compute.policy.enforce(_RULE + "delete", call.user)
+        host = await self._find(call)
+        await self._compute.hosts.delete(host.name)
+        await self._compute.database.write(aggregates_forget_host_txn, host.name)
+        return Reply()
+
+    async def _act(self, call: Call) -> Reply:
+        """The actions that ended with 2.52; each answers what it changed."""
+        action, hosts = call.params["id"], self._compute.hosts
+        known = call.version.has("service-forced-down") or action != "force-down"
+        if action not in {"enable", "disable", "disable-log-reason", "force-down"} or not known:
+            raise UnknownServiceAction
+        asked = body.struct(call, body.whole(call), ServiceAction, "service_update", "service")
+        host = await hosts.get(HostName(str(asked.host)))
+        if asked.binary != BINARY:
+            raise NoSuchBinary(binary=asked.binary[:100], host=host.name)
+        told: Doc = {"status": "disabled"}
+        if action == "enable":
+            await hosts.enable(host.name)
+            told = {"status": "enabled"}
+        elif action == "disable":
+            await hosts.disable(host.name, None)
+        elif action == "force-down":
+            told = {"forced_down": bool(_needed(asked.forced_down, "forced_down"))}
+            await hosts.force_down(host.name, down=told["forced_down"])
+        else:
+            told["disabled_reason"] = str(_needed(asked.disabled_reason, "disabled_reason"))
+            await hosts.disable(host.name, told["disabled_reason"])
+        return Reply({"service": {"host": host.name, "binary": BINARY, **told}})
+
+    async def _find(self, call: Call) -> Host:
+        """The host whose service has the id in the path: a UUID since 2.53, a number before."""
+        wanted, level = call.params["id"], call.version
+        by_uuid = level.has("service-uuid")
+        if by_uuid and not is_uuid(wanted):
+            raise BadUuid(id=wanted[:100])
+        for host in await self._compute.hosts.all():
+            if wanted == (host.service_uuid if by_uuid else str(uuid_number(host.service_uuid))):
+                return host
+        raise NoSuchService(id=wanted[:100])
+
+    def _told(self, call: Call, host: Host, zone: str) -> Doc:
+        doc: Doc = {
+            "id": host.service_uuid,
+            "binary": BINARY,
+            "host": host.name,
+            "zone": zone,
+            "status": "enabled" if host.enabled else "disabled",
+            "state": "up" if host.up(self._compute.runtime.now()) else "down",
+            "updated_at": times.micro(host.heartbeat_at),
+            "disabled_reason": host.disabled_reason,
+            "forced_down": host.forced_down,
+        }
+        return call.version.down("service", doc)
+
+
+def routes(compute: Compute) -> list[ComputeRoute]:
+    """The routes of services."""
+    services = Services(compute)
+    return [
+        ComputeRoute(method="GET", path="/os-services", handler=services.index, query=LIST),
+        ComputeRoute(method="PUT", path="/os-services/{id}", handler=services.update, body=Body.JSON),
+        ComputeRoute(method="DELETE", path="/os-services/{id}", handler=services.delete, success=204),
+    ]
+
+
+def _check_update(asked: ServiceUpdate) -> None:
+    if asked.disabled_reason is not UNSET and asked.status != "disabled":
+        raise ReasonWithoutDisable
+    if asked.status is UNSET and asked.forced_down is UNSET:
+        raise NothingToUpdate
+
+
+def _needed(value: T | None, name: str) -> T:
+    if value is None:
+        raise body.BadField(field=name, value="None", reason=f"'{name}' is a required property")
+    return value

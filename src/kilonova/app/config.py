@@ -1,0 +1,134 @@
+"""The configuration: one TOML file, a table for each part, a typed value for each key.
+
+Every key has its default and its meaning here and nowhere else; `docs/operate/configuration.md` is made from them.
+How values come in is in `config_sources.py`.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+SECRET = "secret"
+"""Marks keys whose values `kilonova config show` hides."""
+
+HostCount = Annotated[int, Meta(ge=0, le=10_000)]
+CellCount = Annotated[int, Meta(ge=1, le=100)]
+
+
+def _text(description: str) -> Meta:
+    return Meta(description=description)
+
+
+def _count(description: str, least: int = 0, most: int | None = None) -> Meta:
+    return Meta(description=description, ge=least, le=most)
+
+
+class Up(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How `kilonova up` starts a cloud."""
+
+    state: Annotated[str, _text("State directory.")] = "~/.local/share/kilonova"
+    listen: Annotated[str, _text("Address and port to answer on; port 0 takes a free one.")] = "127.0.0.1:8774"
+    driver: Annotated[
+        Literal["auto", "qemu", "fake"],
+        _text(
+            "Hypervisor. `auto` keeps what the state directory was made with, and begins with QEMU where there is one."
+        ),
+    ] = "auto"
+    hosts: Annotated[
+        HostCount | None, _text("Hypervisor hosts, spread over the cells; as before, or 1, when not set.")
+    ] = None
+    cells: Annotated[CellCount | None, _text("Cells beside cell0; as before, or 1, when not set.")] = None
+    tls_cert: Annotated[str | None, _text("Certificate chain to serve HTTPS with, a PEM file.")] = None
+    tls_key: Annotated[str | None, _text("Private key of `tls_cert`, a PEM file.")] = None
+    insecure: Annotated[bool, _text("Allow plain HTTP on addresses that other machines reach.")] = False
+
+    @property
+    def path(self) -> Path:
+        """The state directory, absolute."""
+        return Path(self.state).expanduser().absolute()
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who may do what: the built-in service, or a Keystone."""
+
+    url: Annotated[str | None, _text("Keystone's URL; the built-in service when not set.")] = None
+    username: Annotated[str, _text("Service account at Keystone.")] = "nova"
+    password: Annotated[
+        str | None, Meta(description="Password of the service account.", extra_json_schema={SECRET: True})
+    ] = None
+    password_file: Annotated[str | None, _text("File that holds the password, in place of `password`.")] = None
+    project_name: Annotated[str, _text("Project of the service account.")] = "service"
+    user_domain_name: Annotated[str, _text("Domain of the service account.")] = "Default"
+    project_domain_name: Annotated[str, _text("Domain of that project.")] = "Default"
+    region: Annotated[str, _text("Region: in the built-in catalog, and of the endpoints used.")] = "RegionOne"
+    interface: Annotated[str, _text("Which of the catalog's interfaces to use.")] = "public"
+    ca_file: Annotated[str | None, _text("PEM file of the authority behind the services' certificates.")] = None
+    token_lifetime_s: Annotated[int, _count("How long built-in tokens live, in seconds.", 60)] = 3600
+    hash_time_cost: Annotated[int, _count("Argon2 passes over the memory, for built-in passwords.", 1, 100)] = 2
+    hash_memory_kib: Annotated[int, _count("Argon2 memory in KiB, for built-in passwords.", 8, 1 << 22)] = 19 * 1024
+
+
+class Image(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where images are: the built-in service, or a Glance."""
+
+    url: Annotated[
+        str | None,
+        _text("Glance's URL, or `catalog` for the one in Keystone's catalog; the built-in service when not set."),
+    ] = None
+    max_size_gb: Annotated[int, _count("Largest image that the built-in service takes, in GB.", 1)] = 64
+
+
+class Network(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where networks are: the built-in service, or a Neutron."""
+
+    url: Annotated[
+        str | None,
+        _text("Neutron's URL, or `catalog` for the one in Keystone's catalog; the built-in service when not set."),
+    ] = None
+
+
+class Api(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The Compute API."""
+
+    max_limit: Annotated[int, _count("Most items of one page.", 1, 100_000)] = 1000
+    link_prefix: Annotated[
+        str | None,
+        _text("Where links and the catalog begin, e.g. `https://cloud.example`; as listened on when not set."),
+    ] = None
+
+
+class Quota(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Default limits of a project, Nova's own; -1 is no limit."""
+
+    instances: Annotated[int, _count("Servers.", -1)] = 10
+    cores: Annotated[int, _count("Virtual CPUs.", -1)] = 20
+    ram: Annotated[int, _count("Memory of all servers, in MB.", -1)] = 51200
+    key_pairs: Annotated[int, _count("Key pairs of a user.", -1)] = 100
+    metadata_items: Annotated[int, _count("Metadata items of a server.", -1)] = 128
+    server_groups: Annotated[int, _count("Server groups.", -1)] = 10
+    server_group_members: Annotated[int, _count("Servers of a group.", -1)] = 10
+    injected_files: Annotated[int, _count("Injected files (until 2.56).", -1)] = 5
+    injected_file_content_bytes: Annotated[int, _count("Bytes of an injected file.", -1)] = 10240
+    injected_file_path_bytes: Annotated[int, _count("Bytes of its path.", -1)] = 255
+
+
+class Log(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The log file, `log/kilonova.log` in the state directory."""
+
+    level: Annotated[Literal["debug", "info", "warning", "error"], _text("Least level that is written.")] = "info"
+    max_bytes: Annotated[int, _count("Size at which the file is rotated, in bytes.", 10_000)] = 10_000_000
+    backups: Annotated[int, _count("Rotated files that are kept.", 0, 1000)] = 5
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All of it, one attribute for each table of the file."""
+
+    up: Up = Up()
+    identity: Identity = Identity()
+    image: Image = Image()
+    network: Network = Network()
+    api: Api = Api()
+    quota: Quota = Quota()
+    log: Log = Log()

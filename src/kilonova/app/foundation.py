@@ -1,0 +1,38 @@
+"""What every part of a cloud is made from."""
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from sqlalchemy import MetaData
+
+from kilonova.app.config import Config
+from kilonova.app.state import State
+from kilonova.bus.local import LocalBus
+from kilonova.database.sqlite import SqliteDatabase
+from kilonova.runtime.runtime import Runtime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Foundation:
+    """Given to whatever makes a part."""
+
+    config: Config
+    state: State
+    runtime: Runtime
+    bus: LocalBus
+    url: str
+    """Where clients find the cloud, without a slash at its end."""
+    parts: AsyncExitStack
+    """Closes the parts, the last one first."""
+
+    def database(self, name: str) -> SqliteDatabase:
+        """Open the database `name`."""
+        database = SqliteDatabase(name, self.state.database(name), self.runtime)
+        self.parts.push_async_callback(database.close)
+        return database
+
+    async def database_with(self, name: str, metadata: MetaData) -> SqliteDatabase:
+        """Open the database `name`, with its tables made."""
+        database = self.database(name)
+        await database.create(metadata)
+        return database

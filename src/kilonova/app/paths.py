@@ -1,0 +1,12 @@
+"""Where each service answers, below the cloud's address."""
+
+PATHS = {
+    "identity": "/identity/v3",
+    "compute": "/compute/v2.1",
+    "placement": "/placement",
+    "image": "/image/v2",
+    "network": "/network/v2.0",
+}
+"""Where each service's API begins, by its type."""
+OWN = "/kilonova"
+"""Where Kilonova answers what no OpenStack API asks (`local_api.py`)."""

@@ -1,0 +1,75 @@
+"""A cloud's life in one process: take the address and the state directory, build, answer, let go."""
+
+import errno
+import logging
+import shutil
+from collections.abc import Callable
+
+from kilonova.app import clouds_yaml
+from kilonova.app.config import Config
+from kilonova.app.listen import Listener, bind
+from kilonova.app.logs import start_logging
+from kilonova.app.server import serve
+from kilonova.app.state import ROOM_MB, State, open_state
+from kilonova.app.state_errors import DiskFull
+from kilonova.app.wiring import build
+from kilonova.kernel.errors import Unavailable
+from kilonova.runtime.runtime import Runtime
+
+log = logging.getLogger(__name__)
+Say = Callable[[str], None]
+
+
+async def run(config: Config, runtime: Runtime, *, say: Say, note: Say) -> None:
+    """Run a cloud until SIGTERM or SIGINT.
+
+    Args:
+        config: all of it.
+        runtime: the process's.
+        say: gets the one line `ready URL`.
+        note: gets what the person who starts it should know, a sentence each.
+
+    Raises:
+        KilonovaError: whatever keeps the cloud from starting, in one sentence.
+    """
+    listener = bind(config.up)
+    path = config.up.path
+    try:
+        state = open_state(path, runtime)
+        try:
+            await _run_on(state, config, runtime, listener, say, note)
+        finally:
+            state.close()
+    except (OSError, Unavailable) as error:
+        if _is_disk_full(error):
+            raise DiskFull(path=path, free_mb=shutil.disk_usage(path).free >> 20, needed_mb=ROOM_MB) from error
+        raise
+    finally:
+        listener.socket.close()
+
+
+async def _run_on(state: State, config: Config, runtime: Runtime, listener: Listener, say: Say, note: Say) -> None:
+    start_logging(state.folder("log"), config.log)
+    cloud = await build(config, state, runtime, listener.url)
+    try:
+        clouds_yaml.write(state, config, cloud.url, runtime)
+        for sentence in (*state.notices, *cloud.notices):
+            log.warning("%s", sentence)
+            note(sentence)
+
+        def ready() -> None:
+            state.announce(cloud.url, cloud.driver, config.up.tls_cert)
+            log.info("ready at %s", cloud.url)
+            say(f"ready {listener.url}")
+
+        await serve(cloud.app, listener, config.up, ready)
+        log.info("stopping")
+    finally:
+        await cloud.close()
+
+
+def _is_disk_full(error: OSError | Unavailable) -> bool:
+    """Whether the system or SQLite says that no room is left."""
+    if isinstance(error, OSError):
+        return error.errno in {errno.ENOSPC, errno.EDQUOT}
+    return "disk is full" in error.message

@@ -1,0 +1,105 @@
+"""Where the parts meet: every object of a cloud is made here, in the order in which they need each other."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import msgspec
+from starlette.types import ASGIApp
+
+from kilonova.api.compute import Compute
+from kilonova.api.policies import RULES
+from kilonova.api.service import ComputeService
+from kilonova.app import hypervisor, roles
+from kilonova.app.config import Config
+from kilonova.app.foundation import Foundation
+from kilonova.app.local_api import local_api
+from kilonova.app.paths import OWN
+from kilonova.app.root import mounted
+from kilonova.app.services import Services
+from kilonova.app.state import State
+from kilonova.bus.local import LocalBus
+from kilonova.drivers.driver import Driver
+from kilonova.operations.quota import Quota
+from kilonova.operations.servers import Servers
+from kilonova.operations.work import Parts
+from kilonova.placement import tables as placement_tables
+from kilonova.placement.api.service import PlacementService
+from kilonova.placement.placement import Placement
+from kilonova.runtime.runtime import Runtime
+from kilonova.web.policy import Policy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cloud:
+    """A cloud that runs, but for the socket."""
+
+    app: ASGIApp
+    url: str
+    """Where clients find it, without a slash at its end."""
+    driver: str
+    compute: Compute
+    work: Parts
+    hypervisor: Driver
+    notices: tuple[str, ...]
+    """What the person who starts it should know, a sentence each."""
+    close: Callable[[], Awaitable[None]]
+    """Stop all roles and let go of everything; what is under way goes on at the next start."""
+
+
+async def build(config: Config, state: State, runtime: Runtime, listening_url: str) -> Cloud:
+    """Make a cloud on a state directory.
+
+    Args:
+        config: all of it.
+        state: the open state directory; the cloud's databases and guests are in it.
+        runtime: clock, ids, tasks and threads.
+        listening_url: the address that is listened on; links begin with it unless `[api] link_prefix` is set.
+
+    Raises:
+        KilonovaError: what keeps the cloud from starting, in one sentence.
+    """
+    url = (config.api.link_prefix or listening_url).rstrip("/")
+    async with AsyncExitStack() as parts:
+        foundation = Foundation(config=config, state=state, runtime=runtime, bus=LocalBus(), url=url, parts=parts)
+        shape = hypervisor.shape(config.up, state)
+
+        services = Services(foundation)
+        identity = await services.identity()
+        images = await services.images(identity)
+        networks = await services.networks(identity)
+
+        placement = await foundation.database_with("placement", placement_tables.metadata)
+        services.answering["placement"] = PlacementService(placement, identity, runtime)
+
+        work = await roles.parts_of(foundation, shape, networks, Placement(placement))
+        driver = hypervisor.make(shape, state, runtime)
+        agents = await roles.start(foundation, work, driver, images)
+        quota = Quota(work.database, msgspec.structs.asdict(config.quota))
+        compute = Compute(
+            runtime=runtime,
+            database=work.database,
+            servers=Servers(work, quota, agents),
+            hosts=work.hosts,
+            quota=quota,
+            identity=identity,
+            images=images,
+            networks=networks,
+            policy=Policy(RULES),
+            page_max=config.api.max_limit,
+            link_prefix=config.api.link_prefix,
+        )
+        services.answering["compute"] = ComputeService(compute, identity)
+
+        state.remember(driver=shape.driver, hosts=shape.hosts, cells=shape.cells)
+        return Cloud(
+            app=mounted(url, services.answering, {OWN: local_api(compute.servers, identity, runtime)}),
+            url=url,
+            driver=shape.driver,
+            compute=compute,
+            work=work,
+            hypervisor=driver,
+            notices=(*shape.notices, *driver.notices()),
+            close=parts.pop_all().aclose,
+        )
+    raise AssertionError("an exit stack of closers swallows no errors")

@@ -1,0 +1,63 @@
+"""`kilonova`: the commands, and how errors end them.
+
+Commands are imported when they are called: `kilonova --help` costs no more than this file.
+"""
+
+from importlib import import_module
+
+import click
+from typing_extensions import override
+
+import kilonova
+from kilonova.cli.exit_codes import exit_code
+from kilonova.kernel.errors import KilonovaError
+
+COMMANDS = {
+    "up": "Start a cloud and stay in the foreground.",
+    "status": "Tell whether a cloud runs, where, and what it holds.",
+    "stop": "Stop the cloud; its servers run on.",
+    "env": "Print what a shell needs to use the cloud.",
+    "ssh": "Log in to a server.",
+    "reset": "Remove a state directory and all that is in it.",
+    "config": "Show the configuration in force.",
+    "sim": "Run the whole cloud in one seeded simulation, under faults.",
+    "version": "Print the version.",
+}
+
+
+class Commands(click.Group):
+    """A group whose commands live in a module each, named like the command."""
+
+    @override
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    @override
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(f"kilonova.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    @override
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    @override
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except KilonovaError as error:
+            click.echo(f"kilonova: {error.message}", err=True)
+            ctx.exit(exit_code(error))
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(kilonova.__version__, message="%(version)s")
+def main() -> None:
+    """A whole OpenStack Compute cloud in one process.
+
+    Begin with `kilonova up`, then `eval "$(kilonova env)"` in another terminal, and `openstack server list`.
+    """

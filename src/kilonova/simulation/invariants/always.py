@@ -1,0 +1,96 @@
+"""What holds after every commit, said in SQL so that looking costs microseconds.
+
+A trigger sees a forbidden change of a row and writes it down; a query finds a forbidden state of the tables.
+"""
+
+from collections.abc import Callable
+
+from kilonova.objects.server import TaskState, VmState
+from kilonova.operations.states import ACTIONS
+from kilonova.simulation.database import DatabaseServer
+
+_SEEN = "CREATE TABLE seen_violations (what TEXT NOT NULL);"
+
+_OPERATION_TRIGGERS = """
+CREATE TRIGGER epoch_down AFTER UPDATE ON operations WHEN NEW.epoch < OLD.epoch BEGIN
+    INSERT INTO seen_violations VALUES ('the epoch of operation ' || NEW.id || ' went down'); END;
+CREATE TRIGGER ended_changed AFTER UPDATE ON operations WHEN OLD.live IS NULL AND NEW.state <> OLD.state BEGIN
+    INSERT INTO seen_violations VALUES ('operation ' || NEW.id || ' was ' || OLD.state || ' and became ' || NEW.state); END;
+"""
+
+_SERVER_TRIGGERS = """
+CREATE TRIGGER raised_from_the_dead AFTER UPDATE ON servers WHEN OLD.vm_state = 'deleted' AND NEW.vm_state <> 'deleted' BEGIN
+    INSERT INTO seen_violations VALUES ('server ' || NEW.id || ' was deleted and became ' || NEW.vm_state); END;
+CREATE TRIGGER generation_down AFTER UPDATE ON servers WHEN NEW.generation < OLD.generation BEGIN
+    INSERT INTO seen_violations VALUES ('the generation of server ' || NEW.id || ' went down'); END;
+CREATE TRIGGER illegal_states AFTER UPDATE ON servers WHEN NEW.task_state IS NOT NULL
+    AND NEW.vm_state || '/' || NEW.task_state NOT IN ({legal}) BEGIN
+    INSERT INTO seen_violations VALUES ('server ' || NEW.id || ' is ' || NEW.vm_state || '/' || NEW.task_state); END;
+"""
+
+_PLACEMENT_TRIGGERS = """
+CREATE TRIGGER consumer_generation_down AFTER UPDATE ON consumers WHEN NEW.generation < OLD.generation BEGIN
+    INSERT INTO seen_violations VALUES ('the generation of consumer ' || NEW.uuid || ' went down'); END;
+"""
+
+_SEEN_QUERY = "SELECT what FROM seen_violations"
+
+_CELL_QUERIES = (
+    _SEEN_QUERY,
+    """SELECT 'server ' || server_id || ' has two live operations'
+       FROM operations WHERE live = 1 GROUP BY server_id HAVING count(*) > 1""",
+    """SELECT 'server ' || id || ' has task state ' || coalesce(task_state, 'none')
+           || ' and operation ' || coalesce(current_op, 'none')
+       FROM servers WHERE (current_op IS NULL) <> (task_state IS NULL)""",
+    """SELECT 'server ' || s.id || ' waits for operation ' || s.current_op || ', which is not live'
+       FROM servers s LEFT JOIN operations o ON o.id = s.current_op AND o.live = 1
+       WHERE s.current_op IS NOT NULL AND o.id IS NULL""",
+    """SELECT 'operation ' || o.id || ' (' || o.kind || ') is live and not its server''s'
+       FROM operations o LEFT JOIN servers s ON s.id = o.server_id
+       WHERE o.live = 1 AND o.kind <> 'cancel' AND s.current_op IS NOT o.id""",
+)
+
+_PLACEMENT_QUERIES = (
+    _SEEN_QUERY,
+    """SELECT 'provider ' || provider_uuid || ' gives ' || used || ' of ' || capacity || ' ' || resource_class
+       FROM inventories WHERE used > capacity""",
+    """SELECT 'provider ' || i.provider_uuid || ' counts ' || i.used || ' ' || i.resource_class || ' in use, not '
+           || coalesce(sum(a.used), 0)
+       FROM inventories i LEFT JOIN allocations a USING (provider_uuid, resource_class)
+       GROUP BY i.provider_uuid, i.resource_class HAVING i.used <> coalesce(sum(a.used), 0)""",
+    """SELECT 'consumer ' || consumer_uuid || ' is on several hosts'
+       FROM allocations GROUP BY consumer_uuid HAVING count(DISTINCT provider_uuid) > 1""",
+)
+
+
+def watch_cell(server: DatabaseServer, report: Callable[[str], None]) -> None:
+    """Watch a cell's database, or the API database, which holds the servers that are nowhere yet."""
+    legal = ", ".join(f"'{vm_state}/{task}'" for vm_state, task in _legal_pairs())
+    server.script(_SEEN + _OPERATION_TRIGGERS + _SERVER_TRIGGERS.format(legal=legal))
+    server.on_commit = _checking(_CELL_QUERIES, report)
+
+
+def watch_placement(server: DatabaseServer, report: Callable[[str], None]) -> None:
+    """Watch the placement database."""
+    server.script(_SEEN + _PLACEMENT_TRIGGERS)
+    server.on_commit = _checking(_PLACEMENT_QUERIES, report)
+
+
+def _checking(queries: tuple[str, ...], report: Callable[[str], None]) -> Callable[[DatabaseServer], None]:
+    def check(server: DatabaseServer) -> None:
+        for query in queries:
+            for (what,) in server.rows(query):
+                report(f"{server.name}: {what}")
+
+    return check
+
+
+def _legal_pairs() -> list[tuple[VmState, TaskState]]:
+    """Every (vm_state, task_state) that the table of actions allows while something is being done."""
+    pairs = {
+        (vm_state, task): None
+        for action in ACTIONS.values()
+        for vm_state in sorted(action.starts_in)
+        for task in action.walk.values()
+    }
+    return list(pairs)

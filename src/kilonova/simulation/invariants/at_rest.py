@@ -1,0 +1,196 @@
+"""What holds when the faults are over and everything has finished: nothing is stuck, nothing leaked, promises were kept."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from kilonova.kernel.ids import CELL0, CellId, HostName, ServerId
+from kilonova.objects.guest import PowerState
+from kilonova.objects.server import Server, VmState
+from kilonova.simulation.database import DatabaseServer
+from kilonova.simulation.doubles.networks import NetworkService
+from kilonova.simulation.history import History, Promise, Told
+from kilonova.simulation.hypervisor import Hypervisor
+
+Report = Callable[[str], None]
+
+_LIVE_OPERATIONS = "SELECT kind || ' ' || id || ' of ' || server_id || ' at ' || step FROM operations WHERE live = 1"
+_DEBTS = (
+    ("settlement of", "SELECT server_id FROM settlements"),
+    ("tombstone of", "SELECT server_id || ' on ' || host FROM tombstones"),
+)
+_MADE = frozenset({VmState.ACTIVE, VmState.STOPPED})
+"""States of a server that has its guest, ports and allocation."""
+
+
+@dataclass(frozen=True)
+class Durable:
+    """Everything that outlives the processes of a cloud."""
+
+    api: DatabaseServer
+    placement: DatabaseServer
+    cells: Mapping[CellId, DatabaseServer]
+    hypervisor: Hypervisor
+    networks: NetworkService
+
+
+def unfinished(durable: Durable) -> list[str]:
+    """What somebody still has to work on; empty at rest."""
+    waiting = [f"{row[0]} is live" for row in durable.api.rows(_LIVE_OPERATIONS)]
+    for database in durable.cells.values():
+        waiting += [f"{row[0]} is live" for row in database.rows(_LIVE_OPERATIONS)]
+        waiting += [f"{what} {row[0]} is open" for what, query in _DEBTS for row in database.rows(query)]
+    return waiting
+
+
+def check(durable: Durable, history: History, report: Report) -> None:
+    """Report everything that doesn't hold."""
+    servers = _Servers(durable)
+    _check_promises(history, servers, report)
+    _check_allocations(durable, servers, report)
+    _check_guests(durable, servers, report)
+    _check_ports(durable, servers, report)
+    _check_ledger(durable, servers, report)
+    _check_map(durable, servers, report)
+    _check_records(durable, report)
+
+
+class _Servers:
+    """All servers, by where they are."""
+
+    def __init__(self, durable: Durable) -> None:
+        self.living: dict[ServerId, Server] = {}
+        self.deleted: set[ServerId] = set()
+        self.cell_of: dict[ServerId, CellId] = {}
+        self.host_uuid: dict[HostName, str] = {}
+        for cell_id, database in durable.cells.items():
+            self.host_uuid.update(database.rows("SELECT name, uuid FROM hosts"))
+            for (body,) in database.rows("SELECT body FROM servers ORDER BY id"):
+                server = msgspec.json.decode(body, type=Server)
+                if server.vm_state is VmState.DELETED:
+                    self.deleted.add(server.id)
+                else:
+                    self.living[server.id] = server
+                    self.cell_of[server.id] = cell_id
+
+
+def _check_promises(history: History, servers: _Servers, report: Report) -> None:
+    batches: dict[int, set[bool]] = {}
+    for promise in history.promises.values():
+        known = promise.server_id in servers.living or promise.server_id in servers.deleted
+        batches.setdefault(promise.batch, set()).add(known)
+        _check_promise(promise, servers.living.get(promise.server_id), report, known=known)
+    for batch, known_ones in batches.items():
+        if len(known_ones) > 1:
+            report(f"request {batch} was accepted in part")
+
+
+def _check_promise(promise: Promise, living: Server | None, report: Report, *, known: bool) -> None:
+    server_id = promise.server_id
+    if promise.boot is Told.ACCEPTED and not known:
+        report(f"accepted server {server_id} was lost")
+    if promise.boot is Told.REFUSED and known:
+        report(f"server {server_id} was refused and is there")
+    if promise.surely_there and living is None:
+        report(f"accepted server {server_id} is gone though nobody deleted it")
+    if promise.surely_deleted and living is not None:
+        report(f"deleted server {server_id} is there: {living.vm_state}/{living.task_state}")
+    if living is not None and living.vm_state not in {*_MADE, VmState.ERROR}:
+        report(f"server {server_id} stays in {living.vm_state}")
+
+
+def _check_allocations(durable: Durable, servers: _Servers, report: Report) -> None:
+    held: dict[str, dict[tuple[str, str], int]] = {}
+    query = "SELECT consumer_uuid, provider_uuid, resource_class, used FROM allocations ORDER BY 1, 2, 3"
+    for consumer, provider, resource_class, used in durable.placement.rows(query):
+        held.setdefault(consumer, {})[provider, resource_class] = used
+    for consumer, amounts in held.items():
+        if consumer not in servers.living:
+            report(f"consumer {consumer} holds {amounts} and is no living server")
+    for server in servers.living.values():
+        _check_allocation(server, held.get(server.id, {}), servers, report)
+
+
+def _check_allocation(server: Server, held: dict[tuple[str, str], int], servers: _Servers, report: Report) -> None:
+    if not held:
+        if server.vm_state in _MADE:
+            report(f"server {server.id} ({server.vm_state}) on {server.host} holds nothing in placement")
+        return
+    provider = servers.host_uuid.get(server.host or HostName(""), "")
+    flavor = server.flavor
+    wanted = {"VCPU": flavor.vcpus, "MEMORY_MB": flavor.memory_mb, "DISK_GB": flavor.disk_gb}
+    if held != {(provider, name): amount for name, amount in wanted.items()}:
+        report(f"server {server.id} on {server.host} ({provider}) holds {held}, not its flavor {wanted}")
+
+
+def _check_guests(durable: Durable, servers: _Servers, report: Report) -> None:
+    running: Counter[ServerId] = Counter()
+    for host, server_id, guest in durable.hypervisor.everything():
+        server = servers.living.get(server_id)
+        running[server_id] += guest.power_state is PowerState.RUNNING
+        if server is None:
+            report(f"guest {server_id} on {host} belongs to no living server")
+        elif server.host != host:
+            report(f"guest {server_id} is on {host}, its server on {server.host}")
+    for server in servers.living.values():
+        if server.vm_state is VmState.ACTIVE and running[server.id] != 1:
+            report(f"server {server.id} is ACTIVE and runs {running[server.id]} times")
+        if server.vm_state is VmState.STOPPED and running[server.id]:
+            report(f"server {server.id} is STOPPED and runs")
+
+
+def _check_ports(durable: Durable, servers: _Servers, report: Report) -> None:
+    there: dict[str, list[str]] = {}
+    for port in durable.networks.ports.values():
+        there.setdefault(port.device_id, []).append(port.id)
+        if port.device_id not in servers.living:
+            report(f"port {port.id} belongs to {port.device_id or 'nobody'}, which is no living server")
+    for server in servers.living.values():
+        shown = sorted(nic.port_id for nic in server.nics)
+        if server.vm_state in _MADE and shown != sorted(there.get(server.id, [])):
+            report(f"server {server.id} shows the ports {shown} and has {there.get(server.id, [])}")
+
+
+def _check_ledger(durable: Durable, servers: _Servers, report: Report) -> None:
+    ledger = {row[0]: row[1:] for row in durable.api.rows("SELECT server_id, cores, memory_mb FROM quota_ledger")}
+    _same_ids("the quota ledger", ledger, servers.living, report)
+    for server_id, line in ledger.items():
+        server = servers.living.get(server_id)
+        if server is not None and line != (server.flavor.vcpus, server.flavor.memory_mb):
+            report(f"the quota ledger counts {line} for server {server_id} of flavor {server.flavor.name}")
+
+
+def _check_map(durable: Durable, servers: _Servers, report: Report) -> None:
+    rows = durable.api.rows("SELECT server_id, cell_id, deleted_at FROM server_map")
+    living = {server_id: cell_id for server_id, cell_id, deleted_at in rows if deleted_at is None}
+    _same_ids("the server map", living, servers.living, report)
+    for server_id, cell_id in living.items():
+        if servers.cell_of.get(server_id) != cell_id:
+            report(f"the map says that server {server_id} is in {cell_id}; it is in {servers.cell_of.get(server_id)}")
+    for (server_id,) in durable.api.rows("SELECT id FROM servers WHERE deleted_at IS NULL"):
+        report(f"server {server_id} is still nowhere")
+
+
+def _check_records(durable: Durable, report: Report) -> None:
+    """Every operation has a log whose last line is its end; only servers in ERROR show a fault of their boot."""
+    query = """SELECT o.kind, o.id, o.state, (SELECT result FROM operation_events e WHERE e.operation_id = o.id
+               ORDER BY seq DESC LIMIT 1) FROM operations o"""
+    ends = {"done": {"done", "failed"}, "failed": {"failed", "undone"}, "superseded": {"superseded"}}
+    for cell_id, database in durable.cells.items():
+        for kind, operation_id, state, last in database.rows(query):
+            if last not in ends.get(state, set()):
+                report(f"{kind} {operation_id} is {state} and its log ends with {last}")
+        if cell_id == CELL0:
+            continue
+        for server_id, fault in database.rows("SELECT id, body FROM servers WHERE vm_state = 'error'"):
+            if msgspec.json.decode(fault, type=Server).fault is None:
+                report(f"server {server_id} is in ERROR and says no reason")
+
+
+def _same_ids(what: str, found: Iterable[str], wanted: Iterable[str], report: Report) -> None:
+    for server_id in sorted(set(found) - set(wanted)):
+        report(f"{what} has {server_id}, which is no living server")
+    for server_id in sorted(set(wanted) - set(found)):
+        report(f"{what} misses the living server {server_id}")

@@ -1,0 +1,31 @@
+"""Which rare branches a run has reached, as far as its databases tell in the end."""
+
+from kilonova.kernel.ids import CELL0
+from kilonova.simulation.invariants.at_rest import Durable
+from kilonova.simulation.sometimes import Sometimes
+
+_QUERIES = {
+    "operation_taken_over": """
+        SELECT count(*) FROM operation_events a JOIN operation_events b
+        ON b.operation_id = a.operation_id AND b.seq = a.seq + 1 AND a.result = 'started' AND b.result = 'started'""",
+    "undo_ran": "SELECT count(*) FROM operation_events WHERE result = 'undone'",
+    "action_superseded": "SELECT count(*) FROM operations WHERE state = 'superseded' AND kind <> 'boot'",
+    "delete_during_boot": "SELECT count(*) FROM operations WHERE state = 'superseded' AND kind = 'boot'",
+    "tombstone_left": "SELECT count(*) FROM operation_events WHERE step = 'destroy' AND result = 'failed'",
+    "delete_before_cell": """
+        SELECT count(*) FROM servers
+        WHERE vm_state = 'deleted' AND id NOT IN (SELECT server_id FROM operations WHERE kind = 'delete')""",
+    "power_taken_over": """
+        SELECT count(*) FROM servers
+        WHERE vm_state = 'stopped' AND id NOT IN (SELECT server_id FROM operations WHERE kind = 'stop')""",
+}
+_WITHOUT_HOST = "SELECT count(*) FROM operations WHERE kind = 'boot'"
+
+
+def look(durable: Durable, sometimes: Sometimes) -> None:
+    """Count what the logs of operations show."""
+    for cell_id, database in durable.cells.items():
+        for name, query in _QUERIES.items():
+            sometimes.counts[name] += database.rows(query)[0][0]
+        if cell_id == CELL0:
+            sometimes.counts["boot_without_host"] += database.rows(_WITHOUT_HOST)[0][0]

@@ -1,0 +1,157 @@
+"""One seed: a storm over a cloud that works, then calm, then the question whether everything held."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+import msgspec
+from typing_extensions import override
+
+from kilonova.simulation import reached
+from kilonova.simulation.history import History
+from kilonova.simulation.invariants import at_rest
+from kilonova.simulation.loop import SimLoop, simulate
+from kilonova.simulation.process import CURRENT
+from kilonova.simulation.runtime import SimRuntime
+from kilonova.simulation.scenarios import Scenario, scenario
+from kilonova.simulation.storm import Storm
+from kilonova.simulation.workload import Client
+from kilonova.simulation.world import World
+
+CALM_MAX_S = 300.0
+"""Virtual seconds after the last fault in which everything has to finish."""
+RECONCILED_S = 30.0
+"""How long agents may take to see what their hypervisors show, once nothing else happens."""
+LOOK_EVERY_S = 2.0
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of one seed."""
+
+    seed: int
+    scenario: str
+    events: int = 0
+    """Steps of the loop."""
+    faults: int
+    violations: tuple[str, ...]
+    trace_hash: str = ""
+    sometimes: dict[str, int]
+    fault_counts: dict[str, int]
+    virtual_s: float
+    cpu_s: float = 0.0
+    timeline: tuple[str, ...] = ()
+
+
+def run_seed(seed: int, name: str = "storm", *, timeline: bool = False) -> Result:
+    """Run `seed` of the scenario `name`. Raises KeyError for a scenario that there isn't."""
+    return run(seed, scenario(name), timeline=timeline)
+
+
+def run(seed: int, chosen: Scenario, *, world: type[World] = World, timeline: bool = False) -> Result:
+    """Run `seed` of a scenario, in a world of the class `world`: a variant that is broken on purpose, for instance."""
+    return play(seed, lambda loop: _storm_and_calm(loop, world(loop, chosen.shape, chosen.rates), chosen), timeline)
+
+
+def play(seed: int, act: Callable[[SimLoop], Coroutine[Any, Any, Result]], timeline: bool = False) -> Result:
+    """Run one simulation and complete its result with what only the loop knows."""
+    began = time.process_time()
+    with _logs_in_timeline():
+        found, loop = simulate(act, seed, timeline=timeline)
+    return msgspec.structs.replace(
+        found, trace_hash=loop.trace_hash(), events=loop.steps, cpu_s=time.process_time() - began
+    )
+
+
+async def _storm_and_calm(loop: SimLoop, world: World, chosen: Scenario) -> Result:
+    """Storm, then calm, then judgement."""
+    history = History()
+    await world.warm_up()
+    clients = _clients(loop, world, history, chosen)
+    if chosen.storm_s > 0:
+        storm = Storm(loop, world, world.faults, world.sometimes, chosen.weights, chosen.storm_every_s)
+        with contextlib.suppress(TimeoutError):
+            await storm.rage(chosen.storm_s)
+    world.heal()
+    await calm(world, clients)
+    return judged(world, history, chosen.name)
+
+
+def judged(world: World, history: History, name: str) -> Result:
+    """What came of it, now that everything is at rest. Closes the world."""
+    at_rest.check(world.durable, history, world.report)
+    reached.look(world.durable, world.sometimes)
+    for complaint in world.loop.complaints:
+        world.report(complaint)
+    world.close()
+    return Result(
+        seed=world.loop.seed,
+        scenario=name,
+        faults=world.faults.total,
+        violations=tuple(f"{at:.3f} s: {what}" for what, at in world.violations.items()),
+        sometimes=dict(sorted(world.sometimes.counts.items())),
+        fault_counts=dict(sorted(world.faults.counts.items())),
+        virtual_s=world.loop.time(),
+        timeline=tuple(world.loop.timeline or ()),
+    )
+
+
+def _clients(loop: SimLoop, world: World, history: History, chosen: Scenario) -> "list[asyncio.Task[None]]":
+    """Start the clients; each is a process that nothing happens to."""
+    tasks = []
+    for number in range(1, chosen.clients + 1):
+        process = loop.process(f"client-{number}")
+        client = Client(
+            process.name,
+            chosen.project(number),
+            servers=world.servers(process),
+            runtime=SimRuntime(loop, process),
+            chance=loop.stream(f"client/{number}"),
+            history=history,
+            report=world.report,
+            sometimes=world.sometimes,
+        )
+        tasks.append(process.spawn(client.run(chosen.plan), name=process.name))
+    return tasks
+
+
+async def calm(world: World, clients: "list[asyncio.Task[None]]") -> None:
+    """Wait until everything has finished; what hasn't after `CALM_MAX_S` is a violation."""
+    loop = world.loop
+    give_up_at = loop.time() + CALM_MAX_S
+    waiting = ["the clients"]
+    while waiting and loop.time() < give_up_at:
+        await asyncio.sleep(LOOK_EVERY_S)
+        waiting = [f"{task.get_name()} is still asking" for task in clients if not task.done()]
+        waiting = waiting or at_rest.unfinished(world.durable)
+    for what in waiting:
+        world.report(f"not finished {CALM_MAX_S:g} s after the last fault: {what}")
+    for task in clients:
+        if task.done() and task.exception() is not None:
+            world.report(f"{task.get_name()} ended with {task.exception()!r}")
+    await asyncio.sleep(RECONCILED_S)
+
+
+class _TimelineLog(logging.Handler):
+    """Puts log lines of simulated processes into the timeline."""
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        process = CURRENT.get()
+        if process is not None and isinstance(process.loop, SimLoop):
+            process.loop.note("log", process.name, record.getMessage())
+
+
+@contextlib.contextmanager
+def _logs_in_timeline() -> Iterator[None]:
+    """Let warnings of the simulated cloud be told in its timeline, and nowhere else."""
+    logger, handler = logging.getLogger("kilonova"), _TimelineLog(logging.WARNING)
+    propagated, logger.propagate = logger.propagate, False
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = propagated

@@ -1,0 +1,72 @@
+"""Scenarios by name: how large the cloud is, what clients do to it, and what goes wrong."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import msgspec
+
+from kilonova.kernel.ids import ProjectId
+from kilonova.simulation.faults import QUIET, Rates
+from kilonova.simulation.storm import Weights
+from kilonova.simulation.workload import Plan
+from kilonova.simulation.world import Shape
+
+
+class Scenario(msgspec.Struct, frozen=True, kw_only=True):
+    """One kind of weather over one kind of cloud."""
+
+    name: str
+    about: str
+    shape: Shape = Shape()
+    rates: Rates = Rates()
+    weights: Weights = Weights()
+    storm_s: float = 60.0
+    storm_every_s: float = 2.5
+    clients: int = 2
+    plan: Plan = Plan()
+
+    def project(self, client: int) -> ProjectId:
+        """The project of a client: the first two share one, and its quota."""
+        return ProjectId(f"project-{max(1, client - 1)}")
+
+
+SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
+    {
+        each.name: each
+        for each in (
+            Scenario(
+                name="storm",
+                about="boots, deletes and power actions on a cloud with little room, with every fault there is",
+            ),
+            Scenario(
+                name="cells",
+                about="the same over two cells",
+                shape=Shape(cells=2, cell_conductors=1, agents=1, hosts=2),
+            ),
+            Scenario(
+                name="silent-bus",
+                about="the same while no hint ever arrives: polling alone has to be enough",
+                shape=Shape(silent_bus=True),
+            ),
+            Scenario(
+                name="boot-delete",
+                about="only boots and deletes, kills and freezes close together",
+                plan=Plan(actions=(), pause_max_s=2.0),
+                weights=Weights(kill=6.0, freeze=4.0, cut_off=0.0, database_down=0.0, host_dark=0.0, guest_crash=0.0),
+                storm_every_s=1.5,
+                storm_s=40.0,
+            ),
+            Scenario(
+                name="quiet",
+                about="nothing goes wrong: what is violated here is wrong on any day",
+                rates=QUIET,
+                storm_s=0.0,
+            ),
+        )
+    }
+)
+
+
+def scenario(name: str) -> Scenario:
+    """The scenario called `name`. Raises KeyError."""
+    return SCENARIOS[name]

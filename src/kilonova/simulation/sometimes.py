@@ -1,0 +1,35 @@
+"""Rare branches that a batch of seeds has to reach: a search that never gets there proves nothing about them."""
+
+from collections import Counter
+
+REACHED = {
+    "operation_taken_over": "an operation was claimed again after its lease had run out",
+    "stale_epoch_refused": "a worker tried to save an operation that others had taken over",
+    "undo_ran": "an operation went back",
+    "action_superseded": "a delete ended a stop, start or reboot",
+    "commit_ambiguous": "a commit was applied and its caller not told",
+    "transaction_repeated": "a transaction function ran twice",
+    "hint_repeated": "a hint came twice",
+    "boot_without_host": "a server went to cell0 because no host had room",
+    "delete_before_cell": "a server was deleted before it had a cell",
+    "delete_during_boot": "a server was deleted while it was being booted in a cell",
+    "tombstone_left": "a host that was down was owed a step",
+    "power_taken_over": "a server's state followed what its hypervisor showed",
+    "request_refused_by_quota": "a create was refused for its project's quota",
+    "guest_half_made": "a process died, or a hypervisor failed, with a guest half made",
+    "process_frozen_past_lease": "a process was frozen for longer than its leases last",
+}
+"""Every name, and what it says."""
+
+
+class Sometimes:
+    """Counts how often each rare branch was reached in one run."""
+
+    def __init__(self) -> None:
+        """Start at zero."""
+        self.counts: Counter[str] = Counter()
+
+    def __call__(self, name: str) -> None:
+        """Note that the branch `name` was reached. Raises AssertionError for a name that isn't in `REACHED`."""
+        assert name in REACHED, f"no such branch: {name}"
+        self.counts[name] += 1

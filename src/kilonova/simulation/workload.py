@@ -1,0 +1,235 @@
+"""Clients of a simulated cloud: they create, list, act and delete, in bursts and too early, and hold it to its answers."""
+
+import asyncio
+import random
+from collections.abc import Callable
+
+import msgspec
+
+from kilonova.kernel.errors import Conflict, NotFound, OverLimit, Unavailable
+from kilonova.kernel.ids import ProjectId, ServerId, UserId
+from kilonova.objects.boot import Boot
+from kilonova.objects.caller import Caller
+from kilonova.objects.flavor import Flavor
+from kilonova.objects.server import NicRequest, Server, VmState
+from kilonova.objects.server_query import ServerQuery
+from kilonova.operations.servers import Servers
+from kilonova.runtime.runtime import Runtime
+from kilonova.simulation.doubles.images import IMAGE
+from kilonova.simulation.doubles.networks import NETWORK
+from kilonova.simulation.history import History, Promise, Told
+from kilonova.simulation.sometimes import Sometimes
+
+FLAVORS = (
+    Flavor(id="1", name="small", vcpus=1, memory_mb=512, disk_gb=1),
+    Flavor(id="2", name="big", vcpus=2, memory_mb=1536, disk_gb=10),
+)
+ACTIONS = ("stop", "start", "reboot", "reboot_hard")
+DELETE_TRIES = 200
+"""A client that wants a server gone asks this often; the storm is over long before."""
+PAGE = 3
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What one client does."""
+
+    requests: int = 6
+    """Creates and bursts of creates."""
+    most_at_once: int = 3
+    actions: tuple[str, ...] = ACTIONS
+    pause_max_s: float = 4.0
+    delete_share: float = 0.7
+    """How many of its servers it deletes before it leaves."""
+
+
+class Client:
+    """One client of one project."""
+
+    def __init__(
+        self,
+        name: str,
+        project_id: ProjectId,
+        *,
+        servers: Servers,
+        runtime: Runtime,
+        chance: random.Random,
+        history: History,
+        report: Callable[[str], None],
+        sometimes: Sometimes,
+    ) -> None:
+        """`servers` is the API as the client reaches it; `report` is told of every broken promise."""
+        self._name = name
+        self._servers = servers
+        self._runtime = runtime
+        self._chance = chance
+        self._history = history
+        self._report = report
+        self._sometimes = sometimes
+        self._caller = Caller(user_id=UserId(f"user-{name}"), user_name=name, project_id=project_id, roles=("member",))
+        self._mine: list[Promise] = []
+        self._requests = 0
+
+    async def run(self, plan: Plan) -> None:
+        """Do what `plan` says."""
+        doers = (self._create, self._create, self._act, self._act, self._show, self._delete_one, self._walk)
+        creates = 0
+        while creates < plan.requests:
+            await self._runtime.sleep(self._chance.random() * plan.pause_max_s)
+            doer = self._chance.choice(doers)
+            if doer == self._create:
+                creates += 1
+            await doer(plan)
+        leaving = [promise for promise in self._mine if self._chance.random() < plan.delete_share]
+        await asyncio.gather(*(self.delete(promise) for promise in leaving))
+
+    async def create(self, flavor: Flavor, count: int) -> list[Promise]:
+        """Ask for servers in one request; what is known of each afterwards."""
+        boots = [self._boot(flavor, number) for number in range(count)]
+        promises = self._history.asked([boot.server.id for boot in boots], self._project)
+        told = await self._ask_boot(boots)
+        for promise in promises:
+            promise.boot = told
+        return promises
+
+    async def state(self, promise: Promise) -> VmState | None:
+        """The state of a server; None while its cell doesn't answer. Raises `NotFound`."""
+        try:
+            return (await self._servers.get(promise.server_id)).vm_state
+        except Unavailable:
+            return None
+
+    async def _create(self, plan: Plan) -> None:
+        """Ask for servers; sometimes delete one at once, while it is nowhere yet."""
+        promises = await self.create(self._chance.choice(FLAVORS), self._chance.randint(1, plan.most_at_once))
+        if promises[0].boot is Told.REFUSED:
+            return
+        self._mine += promises
+        if self._chance.random() < 0.2:
+            await self.delete(self._chance.choice(promises))
+
+    async def _ask_boot(self, boots: list[Boot]) -> Told:
+        try:
+            await self._servers.boot(self._caller, self._request_id(), boots)
+        except OverLimit:
+            self._sometimes("request_refused_by_quota")
+            return Told.REFUSED
+        except Unavailable:
+            return Told.ASKED
+        return Told.ACCEPTED
+
+    async def _act(self, plan: Plan) -> None:
+        """Stop, start or reboot a server, whether its state allows that or not."""
+        promise, kind = self._any(), self._chance.choice(plan.actions or ("reboot",))
+        if promise is None or not plan.actions:
+            return
+        sure = promise.surely_there
+        try:
+            await self._servers.act(self._caller, self._request_id(), promise.server_id, kind, {})
+        except (Conflict, Unavailable):
+            return
+        except NotFound:
+            if sure and promise.surely_there:
+                self._report(f"{kind}: accepted server {promise.server_id} is not found")
+
+    async def _show(self, plan: Plan) -> None:
+        """Look at a server."""
+        promise = self._any()
+        if promise is None:
+            return
+        sure = promise.surely_there
+        try:
+            server = await self._servers.get(promise.server_id)
+        except Unavailable:
+            return
+        except NotFound:
+            if sure and promise.surely_there:
+                self._report(f"show: accepted server {promise.server_id} is not found")
+            return
+        if server.id != promise.server_id or server.project_id != self._project:
+            self._report(f"show: asked for {promise.server_id} and got {server.id} of {server.project_id}")
+
+    async def _walk(self, plan: Plan) -> None:
+        """List page by page: every server that is there throughout comes exactly once."""
+        stable = [promise for promise in self._mine if promise.surely_there]
+        seen: list[ServerId] = []
+        marker: ServerId | None = None
+        try:
+            while True:
+                query = ServerQuery(
+                    project_id=self._project,
+                    user_id=self._caller.user_id,
+                    marker=marker,
+                    limit=PAGE,
+                    sort=(("created_at", "asc"),),
+                )
+                page = await self._servers.list(query)
+                if page.down:
+                    return
+                seen += [server.id for server in page.servers]
+                if not page.more:
+                    break
+                marker = page.servers[-1].id
+        except (Unavailable, NotFound, Conflict):
+            return
+        for promise in stable:
+            count = seen.count(promise.server_id)
+            if promise.surely_there and count != 1:
+                self._report(f"list: server {promise.server_id} was listed {count} times")
+
+    async def _delete_one(self, plan: Plan) -> None:
+        promise = self._any()
+        if promise is not None:
+            await self.delete(promise)
+
+    async def delete(self, promise: Promise) -> None:
+        """Ask until there is an answer; a server that may never have been accepted may not be found."""
+        if promise.delete is not None:
+            return
+        sure = promise.surely_there
+        promise.delete = Told.ASKED
+        for attempt in range(DELETE_TRIES):
+            try:
+                await self._servers.delete(self._caller, self._request_id(), promise.server_id)
+            except NotFound:
+                if sure and attempt == 0:
+                    self._report(f"delete: accepted server {promise.server_id} is not found")
+                promise.delete = Told.ACCEPTED
+                return
+            except (Unavailable, Conflict):
+                await self._runtime.sleep(self._chance.random() * 3.0)
+            else:
+                promise.delete = Told.ACCEPTED
+                return
+        self._report(f"delete: server {promise.server_id} can't be deleted")
+
+    def _boot(self, flavor: Flavor, number: int) -> Boot:
+        now = self._runtime.now()
+        server = Server(
+            id=ServerId(self._runtime.uuid()),
+            project_id=self._project,
+            user_id=self._caller.user_id,
+            name=f"{self._name}-{self._requests}-{number}",
+            hostname=self._name,
+            flavor=flavor,
+            image_id=IMAGE.id,
+            networks_requested=(NicRequest(network_id=NETWORK.id),),
+            security_groups=("default",),
+            vm_state=VmState.BUILDING,
+            reservation_id=f"r-{self._requests}",
+            launch_index=number,
+            created_at=now,
+            updated_at=now,
+        )
+        return Boot(server=server, image=IMAGE, security_group_ids=(f"default-{self._project}",))
+
+    def _any(self) -> Promise | None:
+        return self._chance.choice(self._mine) if self._mine else None
+
+    def _request_id(self) -> str:
+        self._requests += 1
+        return f"req-{self._runtime.uuid()}"
+
+    @property
+    def _project(self) -> ProjectId:
+        assert self._caller.project_id is not None
+        return self._caller.project_id

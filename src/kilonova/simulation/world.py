@@ -1,0 +1,317 @@
+"""A whole cloud in one loop: the roles of the product, each in a process of its own, over durable things that outlive them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from functools import partial
+
+import msgspec
+
+from kilonova.agent.agent import Agent
+from kilonova.agent.gateway import Gateway
+from kilonova.agent.gateway_client import GatewayClient
+from kilonova.cells.cells import CellRecord, Cells, cell_add_txn
+from kilonova.cells.hosts import Hosts
+from kilonova.database.tables import api_database, cell_database
+from kilonova.engine.runner import Pace
+from kilonova.kernel.errors import Unavailable
+from kilonova.kernel.ids import CELL0, CellId, HostName
+from kilonova.objects.guest import GuestImage, PowerState
+from kilonova.objects.server import Server
+from kilonova.operations.conductor import CellConductor, GlobalConductor
+from kilonova.operations.quota import Quota
+from kilonova.operations.servers import Servers
+from kilonova.operations.work import Parts
+from kilonova.placement import tables as placement_tables
+from kilonova.placement.placement import Placement
+from kilonova.scheduler.service import Scheduler
+from kilonova.simulation.bus import Broker, SimBus
+from kilonova.simulation.database import DatabaseServer, SimDatabase
+from kilonova.simulation.doubles.images import SimImages
+from kilonova.simulation.doubles.networks import NetworkService, SimNetworks
+from kilonova.simulation.faults import Faults, Rates
+from kilonova.simulation.hypervisor import HostSize, Hypervisor, SimDriver
+from kilonova.simulation.invariants import always
+from kilonova.simulation.invariants.at_rest import Durable
+from kilonova.simulation.loop import SimLoop
+from kilonova.simulation.network import Network
+from kilonova.simulation.process import Process
+from kilonova.simulation.roles import Main, Role
+from kilonova.simulation.runtime import STARTED_AT, SimRuntime
+from kilonova.simulation.sometimes import Sometimes
+
+WARM_UP_MAX_S = 180
+
+
+class Shape(msgspec.Struct, frozen=True, kw_only=True):
+    """How large a simulated cloud is."""
+
+    cells: int = 1
+    global_conductors: int = 2
+    cell_conductors: int = 2
+    agents: int = 2
+    """For each cell."""
+    hosts: int = 1
+    """For each agent."""
+    size: HostSize = HostSize()
+    instances: int = 10
+    """The quota of each project."""
+    silent_bus: bool = False
+
+
+class World:
+    """The cloud: `durable` outlives processes, `roles` are the processes. Implements `storm.Breakable`.
+
+    A subclass may name other classes, broken on purpose, to see that they are caught.
+    """
+
+    placement: type[Placement] = Placement
+    networks: type[SimNetworks] = SimNetworks
+    driver: type[SimDriver] = SimDriver
+    pace: Pace = Pace()
+
+    def __init__(self, loop: SimLoop, shape: Shape, rates: Rates) -> None:
+        """Install everything; nothing runs before `start`."""
+        self.loop = loop
+        self.shape = shape
+        self.faults = Faults(rates)
+        self.sometimes = Sometimes()
+        self.violations: dict[str, float] = {}
+        """Each with the virtual time at which it was seen first."""
+        self.network = Network(loop, self.faults)
+        self._broker = Broker(loop, self.faults, self.sometimes, silent=shape.silent_bus)
+        self.durable = self._install()
+        self.roles: dict[str, Role] = {}
+        self._hosts_of: dict[str, list[HostName]] = {}
+        self._add_roles()
+
+    def report(self, what: str) -> None:
+        """Something happened that must not."""
+        if what not in self.violations:
+            self.violations[what] = self.loop.time()
+            self.loop.note("VIOLATION", what)
+
+    async def warm_up(self) -> None:
+        """Start every role, and let nothing go wrong until every host is known."""
+        self.faults.on = False
+        for role in self.roles.values():
+            role.start()
+        hosts = sum(len(names) for names in self._hosts_of.values())
+        for _ in range(WARM_UP_MAX_S):
+            await asyncio.sleep(1.0)
+            if self.durable.api.rows("SELECT count(*) FROM host_map")[0][0] == hosts:
+                break
+        else:
+            self.report(f"not every host is known {WARM_UP_MAX_S} s after the start")
+        self.faults.on = True
+
+    def heal(self) -> None:
+        """End every fault: all machines are on and connected, and nothing goes wrong any more."""
+        self.loop.note("heal")
+        self.faults.on = False
+        self.network.cut_off.clear()
+        for database in (self.durable.api, self.durable.placement, *self.durable.cells.values()):
+            database.down_until = 0.0
+        for name, role in self.roles.items():
+            role.held_down = False
+            for host in self._hosts_of.get(name, ()):
+                self.durable.hypervisor.restore_power(host)
+            role.start()
+
+    def close(self) -> None:
+        """Forget the databases."""
+        for database in (self.durable.api, self.durable.placement, *self.durable.cells.values()):
+            database.close()
+
+    def servers(self, caller: Process) -> Servers:
+        """The API as `caller` reaches it."""
+        return self.network.remote(Servers, caller, self.roles["api"].found)
+
+    # What storms do.
+
+    def kill(self, pick: float, down_s: float) -> None:
+        """See `Breakable.kill`."""
+        self._pick(pick).kill(down_s)
+
+    def freeze(self, pick: float, for_s: float) -> None:
+        """See `Breakable.freeze`."""
+        role = self._pick(pick)
+        self.loop.note("freeze", role.name, f"for {for_s:.3f} s")
+        role.process.freeze(self.loop.time() + for_s)
+
+    def cut_off(self, pick: float, for_s: float) -> None:
+        """See `Breakable.cut_off`."""
+        name = self._pick(pick).name
+        self.loop.note("cut off", name, f"for {for_s:.3f} s")
+        self.network.cut_off.add(name)
+        self.loop.call_later(for_s, self.network.cut_off.discard, name)
+
+    def database_down(self, pick: float, for_s: float) -> None:
+        """See `Breakable.database_down`."""
+        servers = [self.durable.api, self.durable.placement, *self.durable.cells.values()]
+        server = servers[int(pick * len(servers))]
+        self.loop.note("database down", server.name, f"for {for_s:.3f} s")
+        server.down_until = self.loop.time() + for_s
+
+    def host_dark(self, pick: float, for_s: float) -> None:
+        """See `Breakable.host_dark`."""
+        names = list(self._hosts_of)
+        name = names[int(pick * len(names))]
+        role = self.roles[name]
+        if role.held_down:
+            return
+        self.loop.note("dark", name, f"for {for_s:.3f} s")
+        role.held_down = True
+        for host in self._hosts_of[name]:
+            self.durable.hypervisor.cut_power(host)
+        role.kill(0.0)
+        self.loop.call_later(for_s, self._light, name)
+
+    def guest_crash(self, pick: float) -> None:
+        """See `Breakable.guest_crash`."""
+        running = [
+            (host, server_id)
+            for host, server_id, guest in self.durable.hypervisor.everything()
+            if guest.power_state is PowerState.RUNNING
+        ]
+        if running:
+            host, server_id = running[int(pick * len(running))]
+            self.loop.note("crash", server_id, host)
+            self.durable.hypervisor.crash(host, server_id)
+
+    def _light(self, name: str) -> None:
+        for host in self._hosts_of[name]:
+            self.durable.hypervisor.restore_power(host)
+        self.roles[name].held_down = False
+        self.roles[name].start()
+
+    def _pick(self, pick: float) -> Role:
+        alive = [role for role in self.roles.values() if role.process.alive]
+        roles = alive or list(self.roles.values())
+        return roles[int(pick * len(roles))]
+
+    # What there is.
+
+    def _install(self) -> Durable:
+        api = DatabaseServer(self.loop, "api database", api_database.metadata)
+        placement = DatabaseServer(self.loop, "placement database", placement_tables.metadata)
+        cells: dict[CellId, DatabaseServer] = {}
+        for number in range(self.shape.cells + 1):
+            cell_id = CELL0 if number == 0 else CellId(f"00000000-0000-4000-8000-{number:012}")
+            cells[cell_id] = DatabaseServer(self.loop, f"cell{number} database", cell_database.metadata)
+            record = CellRecord(
+                id=cell_id,
+                name=f"cell{number}",
+                database_url=f"sim:{number}",
+                bus_url="sim:",
+                disabled=False,
+                created_at=STARTED_AT,
+            )
+            api.write(partial(cell_add_txn, record=record))
+            always.watch_cell(cells[cell_id], self.report)
+        always.watch_cell(api, self.report)
+        always.watch_placement(placement, self.report)
+        return Durable(
+            api=api,
+            placement=placement,
+            cells=cells,
+            hypervisor=Hypervisor(self.loop, self.shape.size, self.report),
+            networks=NetworkService(self.loop),
+        )
+
+    def _add_roles(self) -> None:
+        shape = self.shape
+        self._add("api", self._api)
+        for number in range(1, shape.global_conductors + 1):
+            self._add(f"global-conductor-{number}", self._global_conductor)
+        for cell, cell_id in enumerate(self.durable.cells):
+            for number in range(1, shape.cell_conductors + 1):
+                self._add(f"cell{cell}-conductor-{number}", self._cell_conductor(cell_id))
+                if cell_id == CELL0:
+                    break  # there is little to do
+            if cell_id == CELL0:
+                continue
+            gateway = self._add(f"cell{cell}-gateway", self._gateway(cell_id))
+            for number in range(1, shape.agents + 1):
+                name = f"cell{cell}-agent-{number}"
+                hosts = [HostName(f"cell{cell}-host-{number}-{host}") for host in range(1, shape.hosts + 1)]
+                for host in hosts:
+                    self.durable.hypervisor.add_host(host)
+                self._hosts_of[name] = hosts
+                self._add(name, self._agent(hosts, gateway))
+
+    def _add(self, name: str, main: Main) -> Role:
+        self.roles[name] = Role(self.loop, name, main, self.report)
+        return self.roles[name]
+
+    # What each role runs.
+
+    async def _api(self, role: Role, runtime: SimRuntime) -> None:
+        parts = await self._parts(role, runtime)
+        role.serving = Servers(parts, Quota(parts.database, {"instances": self.shape.instances}), _NoConsoles())
+        await asyncio.Event().wait()
+
+    async def _global_conductor(self, role: Role, runtime: SimRuntime) -> None:
+        await GlobalConductor(await self._parts(role, runtime), role.owner, self.pace).run()
+
+    def _cell_conductor(self, cell_id: CellId) -> Main:
+        async def main(role: Role, runtime: SimRuntime) -> None:
+            parts = await self._parts(role, runtime)
+            await CellConductor(parts, parts.cells.get(cell_id), role.owner, self.pace).run()
+
+        return main
+
+    def _gateway(self, cell_id: CellId) -> Main:
+        async def main(role: Role, runtime: SimRuntime) -> None:
+            parts = await self._parts(role, runtime)
+            role.serving = Gateway(parts, parts.cells.get(cell_id))
+            await asyncio.Event().wait()
+
+        return main
+
+    def _agent(self, hosts: list[HostName], gateway: Role) -> Main:
+        async def main(role: Role, runtime: SimRuntime) -> None:
+            driver = self.driver(self.loop, self.durable.hypervisor, hosts, self.faults, self.sometimes)
+            await driver.start()
+            client = self.network.remote(GatewayClient, role.process, gateway.found)
+            images = _ImagesOfGateway(SimImages(self.loop, role.process, self.faults))
+            await Agent(role.name, runtime, driver, client, images).run()
+
+        return main
+
+    async def _parts(self, role: Role, runtime: SimRuntime) -> Parts:
+        """What every role of the control plane is made from, in its own process."""
+        database = self._connected(self.durable.api, role.process)
+        by_url = {f"sim:{number}": server for number, server in enumerate(self.durable.cells.values())}
+        cells = Cells(database, lambda record: self._connected(by_url[record.database_url], role.process))
+        await cells.load()
+        placement = self.placement(self._connected(self.durable.placement, role.process))
+        return Parts(
+            runtime=runtime,
+            bus=SimBus(self._broker, role.process),
+            database=database,
+            cells=cells,
+            hosts=Hosts(database, cells),
+            placement=placement,
+            scheduler=Scheduler(placement, runtime),
+            networks=self.networks(self.loop, self.durable.networks, role.process, self.faults),
+        )
+
+    def _connected(self, server: DatabaseServer, process: Process) -> SimDatabase:
+        return SimDatabase(self.loop, server, process, self.faults, self.sometimes)
+
+
+class _NoConsoles:
+    """Implements `Consoles`: no host shows its guests' consoles here."""
+
+    async def output(self, server: Server, lines: int | None) -> str:
+        raise Unavailable(service="the console", reason="it is not simulated")
+
+
+class _ImagesOfGateway:
+    """Implements `ImageSource`: the gateway hands the image service's content on."""
+
+    def __init__(self, images: SimImages) -> None:
+        self._images = images
+
+    def image_content(self, image: GuestImage) -> AsyncIterator[bytes]:
+        return self._images.image_content(image.id)

@@ -1,0 +1,129 @@
+"""Version documents and negotiation."""
+
+from pathlib import Path
+
+import pytest
+
+from api.compute_rig import ADMIN, OTHER_PROJECT, PROJECT, Rig
+
+
+def test_root__no_token__lists_both_versions(rig: Rig) -> None:
+    versions = rig.ok("GET", "/", base="/compute", token=None)["versions"]
+    assert [(version["id"], version["status"]) for version in versions] == [("v2.0", "SUPPORTED"), ("v2.1", "CURRENT")]
+    assert (versions[1]["min_version"], versions[1]["version"]) == ("2.1", "2.104")
+    assert versions[1]["links"] == [{"rel": "self", "href": "http://cloud.test:8774/compute/v2.1/"}]
+
+
+def test_root__path_without_version__300_with_choices(rig: Rig) -> None:
+    choices = rig.ok("GET", "/servers", base="/compute", token=None, status=300)["choices"]
+    assert [choice["links"][0]["href"] for choice in choices] == [
+        "http://cloud.test:8774/compute/v2/servers",
+        "http://cloud.test:8774/compute/v2.1/servers",
+    ]
+
+
+@pytest.mark.parametrize("path", ["/v2.1", "/v2.1/", "/v2", "/v2/"])
+def test_version_document__no_token__shown(rig: Rig, path: str) -> None:
+    document = rig.ok("GET", path, base="/compute", token=None)["version"]
+    assert document["links"][0]["href"] == f"http://cloud.test:8774/compute/{path.strip('/')}/"
+    assert document["media-types"][0]["base"] == "application/json"
+
+
+def test_negotiation__no_header__oldest(rig: Rig) -> None:
+    answer = rig.ask("GET", "/flavors")
+    assert answer.headers["OpenStack-API-Version"] == "compute 2.1"
+    assert answer.headers["X-OpenStack-Nova-API-Version"] == "2.1"
+    assert "OpenStack-API-Version" in answer.headers["Vary"]
+    assert "X-OpenStack-Nova-API-Version" in answer.headers["Vary"]
+    assert answer.headers["X-Openstack-Request-Id"] == answer.headers["X-Compute-Request-Id"]
+
+
+def test_negotiation__latest__newest(rig: Rig) -> None:
+    assert rig.ask("GET", "/flavors", version="latest").headers["OpenStack-API-Version"] == "compute 2.104"
+
+
+def test_negotiation__legacy_header__taken(rig: Rig) -> None:
+    answer = rig.ask("GET", "/flavors", headers={"X-OpenStack-Nova-API-Version": "2.55"})
+    assert answer.headers["OpenStack-API-Version"] == "compute 2.55"
+
+
+@pytest.mark.parametrize(
+    ("version", "status"), [("2.105", 406), ("1.1", 406), ("3.0", 406), ("2", 400), ("banana", 400), ("2.01", 400)]
+)
+def test_negotiation__impossible_version__refused(rig: Rig, version: str, status: int) -> None:
+    answer = rig.ask("GET", "/flavors", version=version)
+    assert answer.status_code == status
+    assert next(iter(answer.json().values()))["code"] == status
+
+
+def test_legacy__microversion_header__ignored_and_not_answered(rig: Rig) -> None:
+    answer = rig.ask("GET", "/flavors", base="/compute/v2", version="2.104")
+    assert answer.status_code == 200
+    assert "OpenStack-API-Version" not in answer.headers
+
+
+def test_legacy__unknown_fields_and_padded_names__forgiven(rig: Rig) -> None:
+    body = {"flavor": {"name": " small ", "ram": 1, "vcpus": 1, "disk": 0, "surprise": 1}}
+    assert rig.ok("POST", "/flavors", body, base="/compute/v2")["flavor"]["name"] == "small"
+    assert rig.ask("POST", "/flavors", body).status_code == 400
+
+
+def test_project_in_path__own__same_answer_and_in_links(rig: Rig) -> None:
+    rig.ok("POST", "/flavors", {"flavor": {"name": "f", "ram": 1, "vcpus": 1, "disk": 0, "id": "f"}})
+    (flavor,) = rig.ok("GET", f"/{PROJECT}/flavors")["flavors"]
+    assert [link["href"] for link in flavor["links"]] == [
+        f"http://cloud.test:8774/compute/v2.1/{PROJECT}/flavors/f",
+        f"http://cloud.test:8774/compute/{PROJECT}/flavors/f",
+    ]
+
+
+def test_project_in_path__of_another__400(rig: Rig) -> None:
+    assert rig.ask("GET", f"/{OTHER_PROJECT}/flavors").status_code == 400
+
+
+def test_project_in_path__malformed__404(rig: Rig) -> None:
+    assert rig.ask("GET", "/My_Project/flavors").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/nothing"), ("PATCH", "/flavors"), ("DELETE", "/flavors"), ("GET", "/flavors/1/2/3")]
+)
+def test_unknown_path_or_method__404(rig: Rig, method: str, path: str) -> None:
+    answer = rig.ask(method, path)
+    assert (answer.status_code, answer.json()["itemNotFound"]["code"]) == (404, 404)
+
+
+def test_route_of_a_newer_version__404(rig: Rig) -> None:
+    assert rig.ask("PUT", "/flavors/1", {"flavor": {"description": "d"}}, version="2.54").status_code == 404
+
+
+@pytest.mark.parametrize("version", ["2.1", "2.104"])
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/os-cells"), ("POST", "/os-networks"), ("GET", "/os-fping"), ("PUT", "/os-agents/1")]
+)
+def test_removed_route__410(rig: Rig, method: str, path: str, version: str) -> None:
+    assert rig.ask(method, path, version=version).status_code == 410
+
+
+def test_token__missing_or_wrong__401_as_everywhere(rig: Rig) -> None:
+    for token in (None, "forged"):
+        answer = rig.ask("GET", "/flavors", token=token)
+        assert answer.status_code == 401
+        assert answer.json()["error"]["title"] == "Unauthorized"
+
+
+def test_unknown_action__400(rig: Rig) -> None:
+    answer = rig.ask("POST", "/os-aggregates/1/action", {"explode": {}})
+    assert answer.status_code == 400
+    assert "There is no such action" in answer.json()["badRequest"]["message"]
+
+
+def test_urls__configured__told(tmp_path: Path) -> None:
+    with Rig(tmp_path, link_prefix="https://api.example.org/nova/", identity_url="https://id.example.org") as rig:
+        assert rig.ok("GET", "/v2.1", base="/compute", token=ADMIN)["version"]["links"][0]["href"] == (
+            "https://api.example.org/nova/compute/v2.1/"
+        )
+        assert (
+            rig.ask("GET", "/flavors", token=None).headers["WWW-Authenticate"]
+            == 'Keystone uri="https://id.example.org"'
+        )

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from up_cloud import UpCloud, client_program
+from client_programs import client_program
+from tools.up_cloud import UpCloud
 
 pytestmark = pytest.mark.interop
-PATIENCE_S = 120
+PATIENCE_S = 60
 
 
 class Openstack:
@@ -122,7 +123,7 @@ def test_list__filters_and_pages(openstack: Openstack, admin: Openstack) -> None
 
 
 def test_errors__said_in_words_a_person_understands(openstack: Openstack) -> None:
-    assert "No server found for nothing" in openstack.refused("server show nothing")
+    assert "No Server found for nothing" in openstack.refused("server show nothing")
     assert "No flavor" in openstack.refused("server create --image image --flavor nothing --network net x").replace(
         "No Flavor", "No flavor"
     )

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from client_programs import client_program
 from docs.test_commands import PAGES, commands
-from up_cloud import UpCloud, client_program
+from tools.up_cloud import UpCloud
 
 pytestmark = pytest.mark.interop
 PATIENCE_S = 60

@@ -63,10 +63,11 @@ class Cloud:
 def cloud(tmp_path: Path) -> Iterator[Cloud]:
     """Kilonova on the fake driver, whose identity, images and networks are the real services."""
     log = tmp_path / "up.log"
-    command = [sys.executable, "-m", "kilonova.cli.main", "up", "--driver", "fake", "--listen", "127.0.0.1:0"]
+    command = [str(Path(sys.executable).with_name("kilonova")), "up", "--driver", "fake", "--listen", "127.0.0.1:0"]
     command += ["--state", str(tmp_path / "state"), "--config", os.environ["KILONOVA_TEST_CONFIG"]]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("KILONOVA_")}
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output)
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
     try:
         yield Cloud(_environment(tmp_path, _ready(process, log)))
     finally:

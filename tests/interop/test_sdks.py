@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from up_cloud import UpCloud, client_program
+from client_programs import client_program
+from tools.up_cloud import UpCloud
 
 pytestmark = pytest.mark.interop
 PROGRAMS = Path(__file__).with_name("programs")

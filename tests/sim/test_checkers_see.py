@@ -31,6 +31,10 @@ class _ForgetsGenerations(Placement):
         now = await self.consumer_generation(claim.consumer)
         return await super().claim(msgspec.structs.replace(claim, generation=now))
 
+    @override
+    async def release(self, consumer: str, generation: int | None = None) -> Released | Stale:
+        return await super().release(consumer)
+
 
 class _KeepsPorts(SimNetworks):
     @override

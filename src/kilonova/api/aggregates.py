@@ -109,7 +109,7 @@ class Aggregates:
         self._enforce(call, "update")
         asked = body.read(call, "aggregate", AggregateUpdate)
         if asked.name is UNSET and asked.availability_zone is UNSET:
-            raise body.BadField(field="aggregate", value="{}", reason="it must hold a name or an availability_zone")
+            raise body.BadField(field="aggregate", value="{}", reason="It must hold a name or an availability_zone")
 
         def changed(old: Aggregate) -> Aggregate:
             named = old if asked.name is UNSET else structs.replace(old, name=str(asked.name))
@@ -124,7 +124,7 @@ class Aggregates:
         asked = body.read(call, "set_metadata", AggregateMetadata)
         bad = next((key for key in asked.metadata if not 1 <= len(key) <= 255), None)
         if bad is not None:
-            raise body.BadField(field="metadata", value=body.shown(bad), reason="a key holds 1 to 255 characters")
+            raise body.BadField(field="metadata", value=body.shown(bad), reason="A key holds 1 to 255 characters")
         return await self._change(call, lambda old: _with_metadata(old, asked.metadata), "update aggregate metadata")
 
     async def delete(self, call: Call) -> Reply:

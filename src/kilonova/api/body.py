@@ -5,6 +5,7 @@ refuse what the caller's own microversion doesn't have. At v2.0, which is older 
 dropped and names are trimmed.
 """
 
+import copy
 import re
 from typing import Any, TypeVar, get_args
 
@@ -58,17 +59,18 @@ def inner(call: Call, key: str) -> Doc:
         raise BadField(field="body", value=shown(body), reason=f"'{key}' is a required property")
     doc = body[key]
     if not isinstance(doc, dict):
-        raise BadField(field=key, value=shown(doc), reason="it must be an object")
+        raise BadField(field=key, value=shown(doc), reason="It must be an object")
     return doc
 
 
 def struct(call: Call, doc: Doc, kind: type[T], shape: str | None, key: str) -> T:
     """`doc` as a `kind`, read up along `shape`; `key` names it in messages. Raises `Invalid`."""
-    level = call.version
-    if not strict(call):
+    if strict(call):
+        if shape is not None:
+            call.version.up(shape, doc)
+    else:
+        doc = doc if shape is None else _up_forgiving(call.version, shape, doc)
         _loosen(doc, kind)
-    if shape is not None:
-        _up(level, shape, doc, tolerant=not strict(call))
     try:
         return msgspec.convert(doc, kind, dec_hook=_read_field)
     except msgspec.ValidationError as error:
@@ -85,16 +87,17 @@ def shown(value: object) -> str:
     return repr(value)[:SHOWN_MAX] if not isinstance(value, str) else value[:SHOWN_MAX]
 
 
-def _up(level: Level, shape: str, doc: Doc, *, tolerant: bool) -> None:
+def _up_forgiving(level: Level, shape: str, doc: Doc) -> Doc:
+    """`doc` read up, without the fields that `level` doesn't know."""
     while True:
+        attempt = copy.deepcopy(doc)
         try:
-            level.up(shape, doc)
+            return level.up(shape, attempt)
         except UnknownField as error:
-            if not tolerant or error.details["field"] not in doc:
+            field = str(error.details["field"])
+            if field not in doc:
                 raise
-            del doc[str(error.details["field"])]
-        else:
-            return
+            del doc[field]
 
 
 def _read_field(kind: type, value: object) -> Any:
@@ -120,7 +123,7 @@ def _refusal(text: str, doc: Doc, key: str) -> Invalid:
         except (KeyError, IndexError, TypeError):
             break
     missing = re.fullmatch(r"Object missing required field `(.*)`", what)
-    reason = f"'{missing[1]}' is a required property" if missing else what
+    reason = f"'{missing[1]}' is a required property" if missing else what[:1].upper() + what[1:]
     names = [str(step) for step in steps if step is not None]
     return BadField(field=".".join(names)[:SHOWN_MAX] or key, value=shown(value), reason=reason)
 

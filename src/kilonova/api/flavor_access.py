@@ -10,8 +10,9 @@ from kilonova.api import body
 from kilonova.api.compute import Compute
 from kilonova.api.flavor_store import access_add_txn, access_remove_txn, access_txn
 from kilonova.api.flavors import find
+from kilonova.api.projects import check_project
 from kilonova.api.query import ComputeRoute
-from kilonova.kernel.errors import Conflict, Invalid, NotFound
+from kilonova.kernel.errors import Conflict, NotFound
 from kilonova.kernel.ids import ProjectId
 from kilonova.web.call import Call, Reply
 from kilonova.web.routing import Body
@@ -27,12 +28,6 @@ class PublicFlavor(Conflict):
     """Can not add access to a public flavor."""
 
     code = "flavor-access-public"
-
-
-class NoSuchProject(Invalid):
-    """Project ID {id} is not a valid project."""
-
-    code = "no-such-project"
 
 
 class ProjectField(str):
@@ -85,10 +80,7 @@ class FlavorAccess:
         return _reply(flavor.id, await self._compute.database.write(access_remove_txn, flavor.id, project_id))
 
     async def _project(self, call: Call, action: str) -> ProjectId:
-        project_id = ProjectId(str(body.read(call, action, Access).tenant))
-        if not await self._compute.identity.project_exists(project_id):
-            raise NoSuchProject(id=project_id)
-        return project_id
+        return await check_project(self._compute, str(body.read(call, action, Access).tenant))
 
 
 def routes(compute: Compute) -> list[ComputeRoute]:

@@ -112,7 +112,7 @@ def read_specs(call: Call, doc: Mapping[str, object]) -> dict[str, str]:
             )
         if not isinstance(value, (str, int, float)) or isinstance(value, bool) or len(str(value)) > 255:
             raise body.BadField(
-                field=key, value=body.shown(value), reason="it must be a text or number of at most 255 characters"
+                field=key, value=body.shown(value), reason="It must be a text or number of at most 255 characters"
             )
         specs[key] = str(value)
     if call.version.has("extra-specs-validated"):

@@ -19,8 +19,8 @@ from kilonova.api.flavor_store import (
 )
 from kilonova.api.links import Links, links
 from kilonova.api.paging import next_links, page
+from kilonova.api.projects import own_project
 from kilonova.api.query import Asked, BadParameter, ComputeRoute, Query
-from kilonova.kernel.ids import ProjectId
 from kilonova.kernel.versions import Doc, Level
 from kilonova.objects.caller import Caller
 from kilonova.objects.flavor import Flavor
@@ -228,7 +228,7 @@ def sees_all(compute: Compute, caller: Caller) -> bool:
 
 async def find(compute: Compute, caller: Caller, flavor_id: str) -> Flavor:
     """A flavor that `caller` may see. Raises `FlavorNotFound`."""
-    seen_by = None if sees_all(compute, caller) else caller.project_id or ProjectId("")
+    seen_by = None if sees_all(compute, caller) else own_project(caller)
     return await compute.database.read(flavor_find_txn, flavor_id, seen_by)
 
 

@@ -6,12 +6,13 @@ from msgspec import structs
 
 from kilonova.api import hypervisor_view as view
 from kilonova.api.compute import Compute
+from kilonova.api.host_ids import host_id, host_with_id
 from kilonova.api.paging import next_links, page
 from kilonova.api.query import Asked, ComputeRoute, Query
 from kilonova.api.server_view import instance_name
 from kilonova.cells.hosts import HostUsage
 from kilonova.kernel.errors import Invalid, NotFound, NotImplementedHere
-from kilonova.kernel.ids import HostName, is_uuid, uuid_number
+from kilonova.kernel.ids import HostName
 from kilonova.kernel.versions import Doc, Level
 from kilonova.objects.host import Host
 from kilonova.objects.server import Server
@@ -38,12 +39,6 @@ class NoMatch(NotFound):
     """No hypervisor matching '{pattern}' could be found."""
 
     code = "no-hypervisor-matches"
-
-
-class BadUuid(Invalid):
-    """Invalid uuid {id}"""
-
-    code = "bad-uuid"
 
 
 class NoPagesOfMatches(Invalid):
@@ -161,14 +156,12 @@ class Hypervisors:
         return hosts
 
     async def _find(self, call: Call) -> Host:
-        """The host with the id in the path: a UUID since 2.53, a number before."""
-        wanted, level = call.params["id"], call.version
-        if level.has("hypervisor-uuid") and not is_uuid(wanted):
-            raise BadUuid(id=wanted[:100])
-        for host in await self._compute.hosts.all():
-            if _id(host, level) == wanted:
-                return host
-        raise NoSuchHypervisor(id=wanted[:100])
+        """The host with the id in the path."""
+        wanted, by_uuid = call.params["id"], call.version.has("hypervisor-uuid")
+        host = host_with_id(await self._compute.hosts.all(), wanted, lambda one: one.uuid, by_uuid=by_uuid)
+        if host is None:
+            raise NoSuchHypervisor(id=wanted[:100])
+        return host
 
     def _brief(self, call: Call, host: Host) -> Doc:
         return call.version.down("hypervisor", view.brief(host, self._compute.runtime.now()))
@@ -201,4 +194,4 @@ def routes(compute: Compute) -> list[ComputeRoute]:
 
 
 def _id(host: Host, level: Level) -> str:
-    return host.uuid if level.has("hypervisor-uuid") else str(uuid_number(host.uuid))
+    return host_id(host.uuid, by_uuid=level.has("hypervisor-uuid"))

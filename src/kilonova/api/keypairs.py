@@ -9,9 +9,10 @@ from kilonova.api.compute import Compute
 from kilonova.api.fields import Name
 from kilonova.api.keypair_store import keypair_add_txn, keypair_find_txn, keypair_remove_txn, keypairs_txn
 from kilonova.api.paging import Page, next_links, page
+from kilonova.api.projects import own_project
 from kilonova.api.query import ComputeRoute, Query
 from kilonova.kernel.errors import Invalid
-from kilonova.kernel.ids import ProjectId, UserId
+from kilonova.kernel.ids import UserId
 from kilonova.kernel.versions import Doc
 from kilonova.objects.keypair import Keypair
 from kilonova.web.call import Call, Reply
@@ -81,7 +82,7 @@ class Keypairs:
         if asked.public_key is None and import_only:
             raise body.BadField(field="keypair", value=asked.name, reason="'public_key' is a required property")
         keypair, private = await self._compute.runtime.run_blocking(_made, asked, user_id, self._compute.runtime.now())
-        project_id = call.user.project_id or ProjectId("")
+        project_id = own_project(call.user)
         quota = self._compute.quota.defaults
         keypair = await self._compute.database.write(keypair_add_txn, keypair, project_id, quota)
         doc: Doc = {**_core(keypair), "user_id": keypair.user_id}

@@ -1,6 +1,7 @@
 """Limits: what a project may have and has (Compute API reference, "Limits")."""
 
 from kilonova.api.compute import Compute
+from kilonova.api.projects import own_project
 from kilonova.api.query import ComputeRoute, Query
 from kilonova.kernel.ids import ProjectId
 from kilonova.kernel.versions import Doc
@@ -34,7 +35,7 @@ class Limits:
         caller = call.user
         self._compute.policy.enforce("os_compute_api:limits", caller)
         other = SHOW.read(call).one("tenant_id")
-        project_id = caller.project_id or ProjectId("")
+        project_id = own_project(caller)
         if other is not None:
             self._compute.policy.enforce("os_compute_api:limits:other_project", caller, {"project_id": other})
             project_id = ProjectId(other)

@@ -3,7 +3,7 @@
 from kilonova.api import body
 from kilonova.api.compute import Compute
 from kilonova.api.fields import Truth
-from kilonova.api.flavor_access import NoSuchProject
+from kilonova.api.projects import check_project
 from kilonova.api.query import ComputeRoute, Query
 from kilonova.api.quota_fields import QuotaValues, shown, values_of
 from kilonova.kernel.errors import Invalid
@@ -63,7 +63,7 @@ class QuotaSets:
         """The limits of projects that have none of their own."""
         project_id = ProjectId(call.params["id"])
         self._compute.policy.enforce(_RULE + "defaults", call.user, {"project_id": project_id})
-        await self._known(project_id)
+        await check_project(self._compute, project_id)
         return _told(call, await self._compute.quota.class_limits("default"), project_id)
 
     async def update(self, call: Call) -> Reply:
@@ -92,12 +92,8 @@ class QuotaSets:
         project_id = ProjectId(call.params["id"])
         user_id = USER.read(call).one("user_id")
         self._compute.policy.enforce(_RULE + action, call.user, {"project_id": project_id})
-        await self._known(project_id)
+        await check_project(self._compute, project_id)
         return project_id, None if user_id is None else UserId(user_id)
-
-    async def _known(self, project_id: ProjectId) -> None:
-        if not await self._compute.identity.project_exists(project_id):
-            raise NoSuchProject(id=project_id)
 
 
 def routes(compute: Compute) -> list[ComputeRoute]:

@@ -18,29 +18,15 @@ from kilonova.web.call import Call, Reply
 from kilonova.web.routing import Body
 
 _PATH = "/servers/{id}/action"
-_TO_COME: dict[str, tuple[str | None, str | None]] = {
-    **dict.fromkeys(("addFixedIp", "addFloatingIp", "removeFixedIp", "removeFloatingIp"), (None, "2.43")),
-    **dict.fromkeys(("os-getSPICEConsole", "os-getSerialConsole", "os-getVNCConsole"), (None, "2.5")),
-    **dict.fromkeys(
-        (
-            *("addSecurityGroup", "changePassword", "confirmResize", "createBackup", "createImage", "evacuate"),
-            *("injectNetworkInfo", "migrate", "os-migrateLive", "os-resetState", "pause", "rebuild"),
-            *(
-                "removeSecurityGroup",
-                "rescue",
-                "resize",
-                "restore",
-                "resume",
-                "revertResize",
-                "shelve",
-                "shelveOffload",
-            ),
-            *("suspend", "unpause", "unrescue", "unshelve"),
-        ),
-        (None, None),
-    ),
-    "trigger_crash_dump": ("2.17", None),
-}
+_TO_COME: tuple[tuple[str, str | None, str | None], ...] = (
+    ("addFixedIp addFloatingIp removeFixedIp removeFloatingIp", None, "2.43"),
+    ("addSecurityGroup removeSecurityGroup changePassword injectNetworkInfo os-resetState", None, None),
+    ("confirmResize revertResize resize rebuild evacuate migrate os-migrateLive", None, None),
+    ("createBackup createImage", None, None),
+    ("os-getSPICEConsole os-getSerialConsole os-getVNCConsole", None, "2.5"),
+    ("pause unpause suspend resume rescue unrescue shelve shelveOffload unshelve restore", None, None),
+    ("trigger_crash_dump", "2.17", None),
+)
 """Actions of the API without an operation here, with the first and last microversion that has them."""
 
 
@@ -153,7 +139,8 @@ def routes(compute: Compute) -> list[ComputeRoute]:
         _route("os-getConsoleOutput", actions.console_output, success=200),
         *(
             _route(action, partial(action_to_come, action), since=since, until=until)
-            for action, (since, until) in _TO_COME.items()
+            for names, since, until in _TO_COME
+            for action in names.split()
         ),
     ]
 

@@ -32,8 +32,6 @@ from kilonova.web.call import Call, Reply
 
 PASSWORD_BYTES = 9
 """Random bytes of a password that the service chooses; twelve characters."""
-
-
 SERVERS_MAX = 1000
 """Most servers that one request makes."""
 
@@ -74,7 +72,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     password: str
 
 
-async def server_create(compute: Compute, call: Call) -> Reply:
+async def create(call: Call, compute: Compute) -> Reply:
     """Accept one server or several: the answer leaves when they are durable requests."""
     caller = call.user
     compute.policy.enforce("os_compute_api:servers:create", caller)

@@ -7,10 +7,10 @@ from msgspec import Struct
 from kilonova.api import body
 from kilonova.api.compute import Compute
 from kilonova.api.fields import Name, Positive
+from kilonova.api.projects import own_project
 from kilonova.api.query import ComputeRoute, Query
 from kilonova.api.server_group_store import group_add_txn, group_find_txn, group_remove_txn, groups_txn
 from kilonova.kernel.errors import Invalid
-from kilonova.kernel.ids import ProjectId
 from kilonova.kernel.versions import Doc
 from kilonova.objects.server_group import ServerGroup
 from kilonova.web.call import Call, Reply
@@ -76,7 +76,7 @@ class ServerGroups:
         group = ServerGroup(
             id=self._compute.runtime.uuid(),
             name=str(asked.name),
-            project_id=caller.project_id or ProjectId(""),
+            project_id=own_project(caller),
             user_id=caller.user_id,
             policy=asked.policy,
             max_server_per_host=None if most is None else int(most),

@@ -41,7 +41,7 @@ def take(call: Call) -> dict[str, list[str]]:
     given = [call.body.pop(name) for name in SPELLINGS if name in call.body]
     for hints in given:
         if not isinstance(hints, dict):
-            raise BadField(field=SPELLINGS[0], value=shown(hints), reason="it must be an object")
+            raise BadField(field=SPELLINGS[0], value=shown(hints), reason="It must be an object")
         for name, value in hints.items():
             _check(name, value)
     return {name: _texts(value) for name, value in given[0].items()} if given else {}

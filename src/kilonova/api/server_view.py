@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from kilonova.api import times
 from kilonova.api.compute import Compute
@@ -224,7 +225,7 @@ class ServerView:
         return doc
 
     def _flavor_reference(self, flavor: Flavor) -> Doc:
-        return {"id": flavor.id, "links": [{"rel": "bookmark", "href": self._flavors + flavor.id}]}
+        return {"id": flavor.id, "links": [{"rel": "bookmark", "href": self._flavors + quote(flavor.id)}]}
 
     def _fault(self, server: Server) -> Doc:
         fault = server.fault

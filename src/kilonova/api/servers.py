@@ -59,6 +59,10 @@ class Servers:
         view = await view_for(call, self._compute, (server,))
         return Reply({"server": view.show(server)})
 
+    async def create(self, call: Call) -> Reply:
+        """Accept one server or several."""
+        return await server_create.create(call, self._compute)
+
     async def update(self, call: Call) -> Reply:
         """Change what a server is called and how it is reached."""
         wish = body.read(call, "server", ServerUpdate, "server_update")
@@ -91,13 +95,7 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     return [
         ComputeRoute(method="GET", path="/servers", handler=servers.index, query=query),
         ComputeRoute(method="GET", path="/servers/detail", handler=servers.detail, query=query),
-        ComputeRoute(
-            method="POST",
-            path="/servers",
-            handler=partial(server_create.server_create, compute),
-            body=Body.JSON,
-            success=202,
-        ),
+        ComputeRoute(method="POST", path="/servers", handler=servers.create, body=Body.JSON, success=202),
         ComputeRoute(method="GET", path="/servers/{id}", handler=servers.show),
         ComputeRoute(method="PUT", path="/servers/{id}", handler=servers.update, body=Body.JSON),
         ComputeRoute(method="DELETE", path="/servers/{id}", handler=servers.delete, success=204),

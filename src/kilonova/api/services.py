@@ -12,9 +12,10 @@ from kilonova.api.aggregate_store import aggregates_forget_host_txn
 from kilonova.api.availability_zones import zones
 from kilonova.api.compute import Compute
 from kilonova.api.fields import HostField, Truth
+from kilonova.api.host_ids import host_with_id
 from kilonova.api.query import ComputeRoute, Query
 from kilonova.kernel.errors import Invalid, NotFound
-from kilonova.kernel.ids import HostName, is_uuid, uuid_number
+from kilonova.kernel.ids import HostName
 from kilonova.kernel.versions import Doc
 from kilonova.objects.host import Host
 from kilonova.web.call import Call, Reply
@@ -44,12 +45,6 @@ class UnknownServiceAction(NotFound):
     """Unknown action"""
 
     code = "unknown-service-action"
-
-
-class BadUuid(Invalid):
-    """Invalid uuid {id}"""
-
-    code = "bad-uuid"
 
 
 class ReasonWithoutDisable(Invalid):
@@ -163,15 +158,13 @@ class Services:
         return Reply({"service": {"host": host.name, "binary": BINARY, **told}})
 
     async def _find(self, call: Call) -> Host:
-        """The host whose service has the id in the path: a UUID since 2.53, a number before."""
-        wanted, level = call.params["id"], call.version
-        by_uuid = level.has("service-uuid")
-        if by_uuid and not is_uuid(wanted):
-            raise BadUuid(id=wanted[:100])
-        for host in await self._compute.hosts.all():
-            if wanted == (host.service_uuid if by_uuid else str(uuid_number(host.service_uuid))):
-                return host
-        raise NoSuchService(id=wanted[:100])
+        """The host whose service has the id in the path."""
+        wanted, by_uuid = call.params["id"], call.version.has("service-uuid")
+        hosts = await self._compute.hosts.all()
+        host = host_with_id(hosts, wanted, lambda one: one.service_uuid, by_uuid=by_uuid)
+        if host is None:
+            raise NoSuchService(id=wanted[:100])
+        return host
 
     def _told(self, call: Call, host: Host, zone: str) -> Doc:
         doc: Doc = {

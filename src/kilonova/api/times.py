@@ -7,12 +7,12 @@ from kilonova.kernel.errors import Invalid
 
 def second(at: float) -> str:
     """`2026-03-01T12:00:00Z`: what most resources show."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{datetime.fromtimestamp(at, UTC).isoformat()[:19]}Z"
 
 
 def micro(at: float | None) -> str | None:
     """`2026-03-01T12:00:00.000000`: UTC without saying so, as services, actions and launch times show it; None for None."""
-    return None if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
+    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds")[:26]
 
 
 def parse(text: str, name: str) -> float:

@@ -66,8 +66,8 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     interface: Annotated[str, _text("Which of the catalog's interfaces to use.")] = "public"
     ca_file: Annotated[str | None, _text("PEM file of the authority behind the services' certificates.")] = None
     token_lifetime_s: Annotated[int, _count("How long built-in tokens live, in seconds.", 60)] = 3600
-    hash_time_cost: Annotated[int, _count("Argon2 passes over the memory, for built-in passwords.", 1, 100)] = 2
-    hash_memory_kib: Annotated[int, _count("Argon2 memory in KiB, for built-in passwords.", 8, 1 << 22)] = 19 * 1024
+    hash_time_cost: Annotated[int, _count("Argon2 passes over the memory, for built-in passwords.", 1, 100)] = 5
+    hash_memory_kib: Annotated[int, _count("Argon2 memory in KiB, for built-in passwords.", 8, 1 << 22)] = 7 * 1024
 
 
 class Image(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -32,16 +32,27 @@ class LineFormatter(logging.Formatter):
         return head
 
 
+class LogFile(RotatingFileHandler):
+    """Goes on in a new file once this one is full; looks at its size only, where its base formats every event twice."""
+
+    @override
+    def shouldRollover(self, record: logging.LogRecord) -> bool:
+        """Whether the file has reached its size."""
+        return self.stream is not None and self.stream.tell() >= self.maxBytes
+
+
 def quoted(text: str) -> str:
     """`text` on one line between quotation marks, so that nobody's input can forge a line."""
     safe = text.replace("\\", "\\\\").replace('"', '\\"')
+    if safe.isprintable():
+        return f'"{safe}"'
     return '"' + "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in safe) + '"'
 
 
 def start_logging(folder: Path, config: Log) -> Path:
     """Send what is logged to a rotating file in `folder`; the file."""
     file = folder / FILE
-    handler = RotatingFileHandler(file, maxBytes=config.max_bytes, backupCount=config.backups, encoding="utf-8")
+    handler = LogFile(file, maxBytes=config.max_bytes, backupCount=config.backups, encoding="utf-8")
     handler.setFormatter(LineFormatter())
     root = logging.getLogger()
     root.handlers = [handler]

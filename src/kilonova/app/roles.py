@@ -12,6 +12,7 @@ from kilonova.cells.cells import Cell, CellRecord, Cells
 from kilonova.cells.hosts import Hosts, hosts_mapped_txn
 from kilonova.clients.image import Images
 from kilonova.clients.network import Networks
+from kilonova.database.database import tables_create_txn
 from kilonova.database.tables import api_database, cell_database
 from kilonova.drivers.driver import Driver
 from kilonova.engine.store import leases_expire_txn
@@ -93,7 +94,7 @@ async def _make_cells(foundation: Foundation, cells: Cells, wanted: int) -> None
     for number in range(len(cells.with_hosts) + 1, wanted + 1):
         await cells.add(_record(foundation, CellId(foundation.runtime.uuid()), f"cell{number}"))
     for cell in cells.all:
-        await cell.database.write(lambda tx: cell_database.metadata.create_all(tx.connection))
+        await cell.database.write(tables_create_txn, cell_database.metadata)
 
 
 def _record(foundation: Foundation, cell_id: CellId, name: str) -> CellRecord:

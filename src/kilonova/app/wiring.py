@@ -88,6 +88,7 @@ async def build(config: Config, state: State, runtime: Runtime, listening_url: s
             policy=Policy(RULES),
             page_max=config.api.max_limit,
             link_prefix=config.api.link_prefix,
+            identity_url=config.identity.url or f"{url}/identity/v3",
         )
         services.answering["compute"] = ComputeService(compute, identity)
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from sqlalchemy import Connection, CursorResult, Executable
+from sqlalchemy import Connection, CursorResult, Executable, MetaData, inspect
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -44,3 +44,11 @@ class Database(Protocol):
 
     async def close(self) -> None:
         """Finish what runs and let go of files and connections."""
+
+
+def tables_create_txn(tx: Transaction, metadata: MetaData) -> None:
+    """Create those tables of `metadata`, with their indexes, that are not there yet. Costs one query when all are."""
+    there = set(inspect(tx.connection).get_table_names())
+    missing = [table for table in metadata.sorted_tables if table.name not in there]
+    if missing:
+        metadata.create_all(tx.connection, missing, checkfirst=False)

@@ -21,7 +21,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from kilonova.database import functions
-from kilonova.database.database import Transaction
+from kilonova.database.database import Transaction, tables_create_txn
 from kilonova.kernel.errors import Unavailable
 from kilonova.runtime.runtime import Runtime
 
@@ -70,23 +70,22 @@ class SqliteDatabase:
         self._writer = threading.Thread(target=self._write_groups, name=f"{name}-write", daemon=True)
         self._writer.start()
 
-    def _connect(self) -> Connection:
-        def connect() -> sqlite3.Connection:
-            raw = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-            for pragma in _PRAGMAS:
-                raw.execute(pragma)
-            functions.register(raw)
-            return raw
+    def _open(self) -> sqlite3.Connection:
+        raw = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        for pragma in _PRAGMAS:
+            raw.execute(pragma)
+        functions.register(raw)
+        return raw
 
-        engine = create_engine("sqlite://", creator=connect, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    def _connect(self) -> Connection:
         try:
-            return engine.connect()
+            return self._engine.connect()
         except (OperationalError, sqlite3.Error) as error:
             raise Unavailable(service=f"the database {self.path}", reason=_reason(error)) from error
 
     async def create(self, metadata: MetaData) -> None:
         """Create the tables of `metadata` that are not there yet, in one transaction."""
-        await self.write(_create_txn, metadata)
+        await self.write(tables_create_txn, metadata)
 
     async def read(self, work: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """See `Database.read`."""
@@ -172,13 +171,6 @@ class SqliteDatabase:
                 raw.execute("ROLLBACK")
             return [Unavailable(service=f"the database {self.name}", reason=_reason(error)) for _ in works]
         return results
-
-
-def _create_txn(tx: Transaction, metadata: MetaData) -> None:
-    there = {row[0] for row in _raw(tx.connection).execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    missing = [table for table in metadata.sorted_tables if table.name not in there]
-    if missing:
-        metadata.create_all(tx.connection, missing, checkfirst=False)
 
 
 def _raw(connection: Connection) -> sqlite3.Connection:

@@ -52,27 +52,20 @@ class Listing:
         query = _total_order(query)
         server_filters.check(query)
         after = None if query.marker is None else await self._place_of(query, query.marker)
-        sources = await self._sources(query)
-        pages = await asyncio.gather(*(self._ask(cell, query, after) for cell in sources))
-        down = [cell.id for cell, page in zip(sources, pages, strict=True) if page is None and cell is not None]
-        merged = _merge(query, [page for page in pages if page is not None])
+        # The API database first, the cells after: a server on its way is then seen in one of them at least.
+        nowhere, having = await self._database.scan(_nowhere_txn, query, after)
+        cells = [cell for cell in self._cells.all if having is None or cell.id in having]
+        answers = await asyncio.gather(*(self._ask(cell, query, after) for cell in cells))
+        pages = [nowhere, *(page for page in answers if page is not None)]
+        down = [cell.id for cell, page in zip(cells, answers, strict=True) if page is None]
+        merged = _merge(query, pages)
         servers = merged[: query.limit]
         return ServerPage(
             servers=tuple(servers), more=len(merged) > query.limit, down=await self._down(query, down) if down else ()
         )
 
-    async def _sources(self, query: ServerQuery) -> list[Cell | None]:
-        """Where to ask: None stands for the API database, which comes first so that a server on its way is not missed."""
-        cells: list[Cell | None] = list(self._cells.all)
-        if query.project_id is not None:
-            having = await self._database.read(server_map.project_cells_txn, query.project_id)
-            cells = [cell for cell in self._cells.all if cell.id in having]
-        return [None, *cells]
-
-    async def _ask(self, cell: Cell | None, query: ServerQuery, after: SortValues | None) -> list[Server] | None:
-        """One source's page; None when it doesn't answer."""
-        if cell is None:
-            return await self._database.scan(_page_txn, query, after)
+    async def _ask(self, cell: Cell, query: ServerQuery, after: SortValues | None) -> list[Server] | None:
+        """A cell's page; None when it doesn't answer."""
         try:
             async with asyncio.timeout(CELL_ANSWER_S):
                 return await cell.database.scan(_page_txn, query, after)
@@ -81,13 +74,14 @@ class Listing:
             return None
 
     async def _place_of(self, query: ServerQuery, marker: ServerId) -> SortValues:
-        mapping = await self._database.read(server_map.mapping_find_txn, marker)
-        if mapping is not None:
-            database = self._database if mapping.cell_id is None else self._cells.get(mapping.cell_id).database
-            server = await database.read(store.server_find_txn, marker)
-            if server is not None and query.project_id in {None, server.project_id}:
-                return server_filters.sort_values(query, server)
-        raise NoSuchMarker(marker=marker)
+        server = await self._database.read(store.server_find_txn, marker)
+        if server is None:
+            mapping = await self._database.read(server_map.mapping_find_txn, marker)
+            if mapping is not None and mapping.cell_id is not None:
+                server = await self._cells.get(mapping.cell_id).database.read(store.server_find_txn, marker)
+        if server is None or query.project_id not in {None, server.project_id}:
+            raise NoSuchMarker(marker=marker)
+        return server_filters.sort_values(query, server)
 
     async def _down(self, query: ServerQuery, cells: Sequence[CellId]) -> tuple[DownServer, ...]:
         rows = await self._database.scan(server_map.living_in_txn, cells, query.project_id, query.limit)
@@ -101,6 +95,14 @@ class Listing:
             )
             for row in rows
         )
+
+
+def _nowhere_txn(
+    tx: Transaction, query: ServerQuery, after: SortValues | None
+) -> tuple[list[Server], set[CellId] | None]:
+    """The page of servers that are nowhere, and the cells where the others can be: None for any."""
+    having = None if query.project_id is None else server_map.project_cells_txn(tx, query.project_id)
+    return _page_txn(tx, query, after), having
 
 
 def _page_txn(tx: Transaction, query: ServerQuery, after: SortValues | None) -> list[Server]:

@@ -84,7 +84,7 @@ def test_create__bad_field__400_and_nothing_made(rig: Rig, version: str, changed
 
 def test_create__wrong_value__message_names_field_value_and_reason(rig: Rig) -> None:
     message = rig.ask("POST", "/flavors", flavor_body(ram="many")).json()["badRequest"]["message"]
-    assert message == "Invalid input for field/attribute ram. Value: many. it must be a whole number"
+    assert message == "Invalid input for field/attribute ram. Value: many. It must be a whole number"
 
 
 def test_create__missing_field__message_names_it(rig: Rig) -> None:

@@ -127,3 +127,9 @@ def test_urls__configured__told(tmp_path: Path) -> None:
             rig.ask("GET", "/flavors", token=None).headers["WWW-Authenticate"]
             == 'Keystone uri="https://id.example.org"'
         )
+
+
+def test_legacy__body_of_an_old_shape__read_like_at_2_1(rig: Rig) -> None:
+    body = {"server_group": {"name": "g", "policies": ["affinity"], "policy": "anti-affinity", "rules": {}}}
+    created = rig.ok("POST", "/os-server-groups", body, base="/compute/v2")["server_group"]
+    assert created["policies"] == ["affinity"]

@@ -97,3 +97,20 @@ def test_list__deleted_server__since_221(stage: Stage) -> None:
     actions = stage.cloud.member.get(path, version="2.21")["instanceActions"]
     assert [action["action"] for action in actions] == ["delete", "create"]
     stage.cloud.other.get(path, version="2.21", status=404)
+
+
+def test_show__boot_that_found_no_host__error_and_why_for_administrators(stage: Stage) -> None:
+    huge = stage.flavor_make("huge", ram=1_000_000)
+    server_id = stage.create(flavorRef=huge)["server"]["id"]
+    stage.cloud.wait_for_status(server_id, "ERROR")
+    path = f"{SERVERS}/{server_id}/os-instance-actions"
+    (action,) = stage.cloud.member.get(path)["instanceActions"]
+    assert (action["action"], action["message"]) == ("create", "Error")
+    path = f"{path}/{action['request_id']}"
+    event = stage.cloud.admin.get(path, version="2.84")["instanceAction"]["events"][0]
+    assert event["result"] == "Error"
+    assert "MEMORY_MB" in event["details"]
+    fault = stage.show(server_id)["fault"]
+    assert fault["code"] == 500
+    assert "details" not in fault
+    assert "details" in stage.show(server_id, who=stage.cloud.admin)["fault"]

@@ -139,3 +139,18 @@ def test_links__project_in_the_url__also_in_the_links(stage: Stage, server_id: s
     own, bookmark = (link["href"] for link in server["links"])
     assert own.endswith(f"/compute/v2.1/{member.project_id}/servers/{server_id}")
     assert bookmark.endswith(f"/compute/{member.project_id}/servers/{server_id}")
+
+
+def test_token__scoped_to_no_project__forbidden(stage: Stage, server_id: str) -> None:
+    user = {"name": "kilonova", "domain": {"id": "default"}, "password": stage.cloud.passwords["kilonova"]}
+    auth = {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": "unscoped"}
+    answer = stage.cloud.nobody.ask("POST", "/identity/v3/auth/tokens", {"auth": auth})
+    token = {"X-Auth-Token": answer.headers["X-Subject-Token"]}
+    for method, path, body in (
+        ("GET", SERVERS, None),
+        ("POST", SERVERS, stage.wish()),
+        ("GET", f"{SERVERS}/{server_id}", None),
+        ("DELETE", f"{SERVERS}/{server_id}", None),
+    ):
+        refused = stage.cloud.nobody.ask(method, path, body, headers=token, version=NEWEST)
+        assert refused.status_code == 403, f"{method} {path}: {refused.text}"

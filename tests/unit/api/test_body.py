@@ -40,13 +40,13 @@ def test_read__right__struct() -> None:
         (None, "The request body must be a JSON object that holds 'thing'."),
         ([], "The request body must be a JSON object that holds 'thing'."),
         ({}, "Invalid input for field/attribute body. Value: {}. 'thing' is a required property"),
-        ({"thing": 1}, "Invalid input for field/attribute thing. Value: 1. it must be an object"),
+        ({"thing": 1}, "Invalid input for field/attribute thing. Value: 1. It must be an object"),
         ({"thing": {}}, "Invalid input for field/attribute thing. Value: {}. 'name' is a required property"),
         ({"thing": {}, "more": 1}, "Additional properties are not allowed ('more' was unexpected)"),
         ({"thing": {"name": "n", "x": 1}}, "Additional properties are not allowed ('x' was unexpected)"),
         (
             {"thing": {"name": "n", "parts": [{"size": 1}, {"size": 0}]}},
-            "Invalid input for field/attribute parts.1.size. Value: 0. it must be between 1 and 2147483647",
+            "Invalid input for field/attribute parts.1.size. Value: 0. It must be between 1 and 2147483647",
         ),
         (
             {"thing": {"name": "n", "parts": [{}]}},

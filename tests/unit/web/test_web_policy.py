@@ -129,7 +129,9 @@ def test_allows__any_expression__as_oslo_policy(
 )
 def test_policy__expression_that_cannot_be_read__said_with_the_rules_name(text: str) -> None:
     with pytest.raises(BadRule, match="the_rule"):
-        Policy([Rule("the_rule", text)])
+        Policy([], {"the_rule": text})
+    with pytest.raises(BadRule, match="the_rule"):
+        Policy([Rule("the_rule", text)]).allows("the_rule", Caller(user_id=UserId("u"), user_name="u"))
 
 
 def test_policy__override__wins_over_default() -> None:

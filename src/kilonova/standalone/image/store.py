@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from kilonova.database.database import Transaction
@@ -18,6 +18,9 @@ MEMBERS_MAX = 128
 """Most projects that an image is shared with."""
 TAGS_MAX = 128
 """Most tags of an image."""
+
+_ONE = select(images).where(images.c.id == bindparam("image_id"))
+_TAGS = select(tags).where(tags.c.image_id.in_(bindparam("ids", expanding=True))).order_by(tags.c.tag)
 
 
 class NoSuchImage(NotFound):
@@ -52,7 +55,7 @@ class WrongStatus(Conflict):
 
 def image_txn(tx: Transaction, /, image_id: str) -> Row:
     """An image with its `tags`. Raises `NoSuchImage`."""
-    row = tx.execute(select(images).where(images.c.id == image_id)).mappings().one_or_none()
+    row = tx.execute(_ONE, {"image_id": image_id}).mappings().one_or_none()
     if row is None:
         raise NoSuchImage(id=image_id)
     return {**row, "tags": tags_txn(tx, [image_id]).get(image_id, [])}
@@ -61,7 +64,7 @@ def image_txn(tx: Transaction, /, image_id: str) -> Row:
 def tags_txn(tx: Transaction, /, image_ids: Sequence[str]) -> Mapping[str, list[str]]:
     """The tags of images, sorted."""
     found: dict[str, list[str]] = {}
-    for row in tx.execute(select(tags).where(tags.c.image_id.in_(image_ids)).order_by(tags.c.tag)):
+    for row in tx.execute(_TAGS, {"ids": image_ids}):
         found.setdefault(row.image_id, []).append(row.tag)
     return found
 

@@ -1,3 +1,5 @@
+"""The arithmetic of subnets, pools and free addresses."""
+
 import ipaddress
 from collections.abc import Sequence
 

@@ -13,6 +13,11 @@ from kilonova.standalone.network.store.chunks import chunks
 from kilonova.standalone.network.tables import networks, ports, subnets, tags
 
 _ONE = select(networks).where(networks.c.id == bindparam("network_id"))
+_SUBNETS = (
+    select(subnets.c.network_id, subnets.c.id)
+    .where(subnets.c.network_id.in_(bindparam("ids", expanding=True)))
+    .order_by(subnets.c.created_at, subnets.c.id)
+)
 
 
 def get_txn(tx: Transaction, network_id: str) -> dict[str, Any]:
@@ -33,8 +38,7 @@ def subnet_ids_txn(tx: Transaction, ids: Sequence[str]) -> dict[str, list[str]]:
     """By network, its subnets in the order in which they were made."""
     found: dict[str, list[str]] = {}
     for some in chunks(ids):
-        statement = select(subnets.c.network_id, subnets.c.id).where(subnets.c.network_id.in_(some))
-        for row in tx.execute(statement.order_by(subnets.c.created_at, subnets.c.id)):
+        for row in tx.execute(_SUBNETS, {"ids": some}):
             found.setdefault(row.network_id, []).append(row.id)
     return found
 

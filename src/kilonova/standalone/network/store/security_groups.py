@@ -24,6 +24,12 @@ _DEFAULT_OF = select(security_groups.c.id).where(
     security_groups.c.project_id == bindparam("project_id"), security_groups.c.is_default == true()
 )
 
+_OF_PROJECT = (
+    select(security_groups)
+    .where(security_groups.c.project_id == bindparam("project_id"))
+    .order_by(security_groups.c.name, security_groups.c.id)
+)
+
 
 def default_txn(tx: Transaction, new_id: NewId, project_id: str) -> str:
     """The id of a project's default group, which is made when it is not there yet."""
@@ -56,8 +62,7 @@ def require_txn(tx: Transaction, ids: Sequence[str], project_id: str | None) -> 
 
 def of_project_txn(tx: Transaction, project_id: str) -> list[dict[str, Any]]:
     """A project's groups, ordered by name and id."""
-    statement = select(security_groups).where(security_groups.c.project_id == project_id)
-    return [row._asdict() for row in tx.execute(statement.order_by(security_groups.c.name, security_groups.c.id))]
+    return [row._asdict() for row in tx.execute(_OF_PROJECT, {"project_id": project_id})]
 
 
 def insert_txn(tx: Transaction, new_id: NewId, row: Mapping[str, Any]) -> dict[str, Any]:

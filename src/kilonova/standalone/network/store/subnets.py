@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.exc import IntegrityError
 
 from kilonova.database.database import Transaction
@@ -12,11 +12,14 @@ from kilonova.standalone.network.errors import InvalidInput, SubnetInUse
 from kilonova.standalone.network.store import addresses, rows
 from kilonova.standalone.network.tables import networks, ports, subnets
 
+_OF_NETWORK = (
+    select(subnets).where(subnets.c.network_id == bindparam("network_id")).order_by(subnets.c.created_at, subnets.c.id)
+)
+
 
 def of_network_txn(tx: Transaction, network_id: str) -> list[dict[str, Any]]:
     """The subnets of a network in the order in which they were made."""
-    statement = select(subnets).where(subnets.c.network_id == network_id)
-    return [row._asdict() for row in tx.execute(statement.order_by(subnets.c.created_at, subnets.c.id))]
+    return [row._asdict() for row in tx.execute(_OF_NETWORK, {"network_id": network_id})]
 
 
 def insert_txn(tx: Transaction, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,210 @@
+"""What follows an attempt at a step: every state and outcome."""
+
+import itertools
+from typing import Any
+
+import msgspec
+import pytest
+
+from kilonova.engine import progress
+from kilonova.engine.plan import Plan, Step, Where
+from kilonova.engine.progress import BACKOFF_MAX_S, UNDO_GRACE_S, Done, Failed, Lost, Waiting, after, begin
+from kilonova.objects.operation import Operation, OperationState
+from unit.engine.toys import HOST, host_step, operation
+
+RUNNING, UNDOING = OperationState.RUNNING, OperationState.UNDOING
+DONE, FAILED = OperationState.DONE, OperationState.FAILED
+
+
+async def nothing(_: Any) -> dict[str, Any]:
+    return {}
+
+
+async def undone(_: Any) -> None: ...
+
+
+def control(name: str, **options: Any) -> Step[Any]:
+    return Step(name=name, ensure=nothing, **options)
+
+
+PLAN: Plan[Any] = Plan(
+    kind="toy",
+    deadline_s=60.0,
+    secrets=("password",),
+    steps=(
+        control("ports", undo=undone, retries=2),
+        control("look"),
+        host_step("spawn", undo_on_host=True),
+        control("record", pivot=True),
+        control("tell"),
+    ),
+)
+NOW = 1000.0
+
+
+def at(step: str, state: OperationState = RUNNING, **fields: Any) -> Operation:
+    on_host = PLAN.step(step).where is Where.HOST if state is RUNNING else PLAN.step(step).undo_on_host
+    known = {
+        "state": state,
+        "step": step,
+        "host": HOST if on_host else None,
+        "attempt": 1,
+        "epoch": 7,
+        "owner": "me",
+        "lease_until": NOW + 10,
+        "deadline": NOW + 60,
+        "params": {"host": HOST, "password": "x"},
+    }
+    return operation(**{**known, **fields})
+
+
+FINAL, AGAIN = Failed("no", final=True), Failed("not yet")
+EARLY, LOST = Waiting(3.0, "early"), Lost("gone")
+
+# state, step, outcome; state and step after it
+CASES: list[tuple[OperationState, str, progress.Outcome, OperationState, str]] = [
+    (RUNNING, "ports", Done(), RUNNING, "look"),
+    (RUNNING, "ports", AGAIN, RUNNING, "ports"),
+    (RUNNING, "ports", FINAL, UNDOING, "ports"),
+    (RUNNING, "ports", EARLY, RUNNING, "ports"),
+    (RUNNING, "ports", LOST, UNDOING, "ports"),
+    (RUNNING, "look", Done(), RUNNING, "spawn"),
+    (RUNNING, "look", AGAIN, RUNNING, "look"),
+    (RUNNING, "look", FINAL, UNDOING, "ports"),
+    (RUNNING, "look", EARLY, RUNNING, "look"),
+    (RUNNING, "look", LOST, UNDOING, "ports"),
+    (RUNNING, "spawn", Done(), RUNNING, "record"),
+    (RUNNING, "spawn", AGAIN, RUNNING, "spawn"),
+    (RUNNING, "spawn", FINAL, UNDOING, "spawn"),
+    (RUNNING, "spawn", EARLY, RUNNING, "spawn"),
+    (RUNNING, "spawn", LOST, UNDOING, "spawn"),
+    (RUNNING, "record", Done(), RUNNING, "tell"),
+    (RUNNING, "record", AGAIN, RUNNING, "record"),
+    (RUNNING, "record", FINAL, UNDOING, "spawn"),
+    (RUNNING, "record", EARLY, RUNNING, "record"),
+    (RUNNING, "record", LOST, UNDOING, "spawn"),
+    (RUNNING, "tell", Done(), DONE, "tell"),
+    (RUNNING, "tell", AGAIN, RUNNING, "tell"),
+    (RUNNING, "tell", FINAL, FAILED, "tell"),
+    (RUNNING, "tell", EARLY, RUNNING, "tell"),
+    (RUNNING, "tell", LOST, FAILED, "tell"),
+    (UNDOING, "spawn", Done(), UNDOING, "ports"),
+    (UNDOING, "spawn", AGAIN, UNDOING, "spawn"),
+    (UNDOING, "spawn", FINAL, UNDOING, "spawn"),
+    (UNDOING, "spawn", EARLY, UNDOING, "spawn"),
+    (UNDOING, "spawn", LOST, UNDOING, "ports"),
+    (UNDOING, "ports", Done(), FAILED, "ports"),
+    (UNDOING, "ports", AGAIN, UNDOING, "ports"),
+    (UNDOING, "ports", FINAL, UNDOING, "ports"),
+    (UNDOING, "ports", EARLY, UNDOING, "ports"),
+    (UNDOING, "ports", LOST, FAILED, "ports"),
+]
+
+
+def test_cases__every_state_and_outcome() -> None:
+    states = [(RUNNING, step.name) for step in PLAN.steps] + [(UNDOING, "spawn"), (UNDOING, "ports")]
+    outcomes = (Done(), AGAIN, FINAL, EARLY, LOST)
+    wanted = [(state, step, outcome) for (state, step), outcome in itertools.product(states, outcomes)]
+    assert [case[:3] for case in CASES] == wanted
+
+
+@pytest.mark.parametrize(("state", "step", "outcome", "next_state", "next_step"), CASES)
+def test_after__every_state_and_outcome__goes_where_the_table_says(
+    state: OperationState, step: str, outcome: progress.Outcome, next_state: OperationState, next_step: str
+) -> None:
+    before = at(step, state)
+    move = after(PLAN, before, outcome, NOW)
+    assert (move.operation.state, move.operation.step) == (next_state, next_step)
+    assert move.operation.epoch == before.epoch
+    if not move.operation.state.live:
+        assert (move.operation.owner, move.operation.host, move.operation.lease_until) == (None, None, 0.0)
+        assert move.operation.params == {"host": HOST}, "secrets are forgotten"
+    else:
+        assert "password" in move.operation.params
+    on_host = move.operation.state is RUNNING and move.operation.step == "spawn"
+    on_host |= move.operation.state is UNDOING and move.operation.step == "spawn"
+    assert (move.operation.host == HOST) == on_host
+
+
+def test_control_step_after_control_step__the_worker_keeps_its_lease() -> None:
+    moved = after(PLAN, at("ports"), Done({"a": 1}), NOW).operation
+    assert (moved.owner, moved.lease_until, moved.attempt) == ("me", NOW + 10, 1)
+    assert moved.outputs == {"a": 1}
+
+
+@pytest.mark.parametrize(("step", "outcome"), [("look", Done()), ("spawn", Done()), ("ports", AGAIN), ("spawn", LOST)])
+def test_work_that_changes_hands__the_lease_is_free(step: str, outcome: progress.Outcome) -> None:
+    moved = after(PLAN, at(step), outcome, NOW).operation
+    assert (moved.owner, moved.lease_until) == (None, 0.0)
+
+
+def test_outputs__later_ones_win_and_earlier_ones_stay() -> None:
+    moved = after(PLAN, at("ports", outputs={"a": 1, "b": 1}), Done({"b": 2}), NOW).operation
+    assert moved.outputs == {"a": 1, "b": 2}
+
+
+def test_retries__as_many_as_the_step_says_then_back() -> None:
+    one = at("ports")
+    waits = []
+    while one.state is RUNNING:
+        one = after(PLAN, one, AGAIN, NOW).operation
+        if one.state is RUNNING:
+            waits.append(one.not_before - NOW)
+            one = msgspec.structs.replace(one, attempt=one.attempt + 1)
+    assert waits == [0.5, 1.0]
+    assert (one.state, one.error) == (UNDOING, "not yet")
+
+
+def test_backoff__doubles_up_to_its_most() -> None:
+    plan: Plan[Any] = Plan(kind="toy", deadline_s=1e6, steps=(control("s", retries=100),))
+    before = operation(state=RUNNING, step="s", deadline=NOW + 1e6, attempt=50, lease_until=NOW + 1)
+    assert after(plan, before, AGAIN, NOW).operation.not_before == NOW + BACKOFF_MAX_S
+
+
+def test_waiting__counts_no_attempt() -> None:
+    moved = after(PLAN, at("ports", attempt=2), EARLY, NOW)
+    assert (moved.operation.attempt, moved.operation.not_before) == (1, NOW + 3.0)
+    assert moved.result == "waiting"
+
+
+@pytest.mark.parametrize("outcome", [AGAIN, EARLY])
+def test_past_the_deadline__no_more_attempts(outcome: progress.Outcome) -> None:
+    assert after(PLAN, at("ports", deadline=NOW - 1), outcome, NOW).operation.state is UNDOING
+
+
+def test_undo__goes_on_past_the_deadline_and_not_for_ever() -> None:
+    assert after(PLAN, at("ports", UNDOING, deadline=NOW - 1), AGAIN, NOW).operation.state is UNDOING
+    late = NOW + UNDO_GRACE_S + 60
+    assert after(PLAN, at("ports", UNDOING), AGAIN, late).operation.state is FAILED
+
+
+def test_undo_on_a_host_that_is_lost__the_host_owes_it() -> None:
+    move = after(PLAN, at("spawn", UNDOING), LOST, NOW)
+    assert move.owed_by == HOST
+    assert after(PLAN, at("ports", UNDOING), LOST, NOW).owed_by is None
+
+
+def test_undo__keeps_the_reason_of_the_failure() -> None:
+    undoing = after(PLAN, at("spawn"), LOST, NOW).operation
+    assert undoing.error == "gone"
+    assert after(PLAN, at("ports", UNDOING, error="gone"), AGAIN, NOW).operation.error == "gone"
+
+
+def test_tombstone_step__lost_host__goes_on_and_the_host_owes_it() -> None:
+    plan: Plan[Any] = Plan(kind="toy", deadline_s=60.0, steps=(host_step("destroy", tombstone=True), control("ports")))
+    before = operation(state=RUNNING, step="destroy", host=HOST, deadline=NOW + 60, attempt=1)
+    move = after(plan, before, LOST, NOW)
+    assert (move.operation.state, move.operation.step, move.owed_by) == (RUNNING, "ports", HOST)
+    assert move.operation.error is None
+
+
+def test_begin__without_a_host__its_steps_fall_away() -> None:
+    plan: Plan[Any] = Plan(
+        kind="toy", deadline_s=60.0, steps=(host_step("a"), control("b"), host_step("c"), control("d"))
+    )
+    nowhere = begin(plan, operation(params={"host": None}))
+    assert (nowhere.step, nowhere.host) == ("b", None)
+    running = msgspec.structs.replace(nowhere, state=RUNNING, lease_until=NOW + 1, attempt=1)
+    assert after(plan, running, Done(), NOW).operation.step == "d"
+    somewhere = begin(plan, operation())
+    assert (somewhere.step, somewhere.host) == ("a", HOST)

@@ -112,10 +112,12 @@ def test_list__filters_and_pages(openstack: Openstack, admin: Openstack) -> None
     assert sorted(names("--name web")) == ["web-1", "web-2"]
     assert names("--name ^db") == ["db-1"]
     assert names("--status SHUTOFF") == ["db-1"]
-    assert names("--sort name:asc") == ["db-1", "web-1", "web-2"]
-    assert names("--sort name:asc --limit 2") == ["db-1", "web-1"]
-    marker = openstack.table("server show web-1")["id"]
-    assert names(f"--sort name:asc --marker {marker}") == ["web-2"]
+    assert names("--sort-column Name") == ["db-1", "web-1", "web-2"]
+    newest_first = names("")
+    assert newest_first == ["db-1", "web-2", "web-1"]
+    assert names("--limit 2") == newest_first[:2]
+    marker = openstack.table("server show web-2")["id"]
+    assert names(f"--marker {marker}") == newest_first[2:]
     assert names("", admin) == []
     assert len(names("--all-projects", admin)) == 3
     for name in ("web-1", "web-2", "db-1"):

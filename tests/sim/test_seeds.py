@@ -32,7 +32,7 @@ def test_boot_and_delete__kills_freezes_and_losses__nothing_stuck_and_nothing_le
 
 
 @pytest.mark.parametrize("seeds", _chunks(OTHERS), ids=lambda seeds: f"{seeds.start}..{seeds.stop - 1}")
-@pytest.mark.parametrize("scenario", ["storm", "cells", "silent-bus"])
+@pytest.mark.parametrize("scenario", ["storm", "cells", "silent-bus", "freezes"])
 def test_scenario__everything_goes_wrong__nothing_stuck_and_nothing_leaked(scenario: str, seeds: range):
     assert _violations(scenario, seeds) == {}
 

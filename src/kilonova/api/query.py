@@ -64,6 +64,8 @@ class Query:
     """Under this name the line's changes say since when each parameter is known (`ignored_before`)."""
     strict: str | None = "strict-queries"
     """The change since which unknown parameters are refused; None for never."""
+    private: bool = False
+    """Whether names that begin with `_` are ignored at every microversion."""
 
     def read(self, call: Call) -> Asked:
         """The parameters of `call`. Raises `UnknownParameter` where its microversion refuses them."""
@@ -75,7 +77,7 @@ class Query:
         level.up(self.shape, asked)
         if self.strict is not None and level.has(self.strict):
             for name, _ in call.query:
-                if name not in asked:
+                if name not in asked and not (self.private and name.startswith("_")):
                     raise UnknownParameter(name=name[:100])
         return asked
 

@@ -35,6 +35,7 @@ QUERY = Query(
     ),
     shape="server_query",
     strict="strict-list-queries",
+    private=True,
 )
 
 

@@ -93,9 +93,9 @@ class LegacyNegotiation(Negotiation):
         return self.line.level("2.0")
 
     @override
-    def headers(self, level: Level) -> dict[str, str]:
+    def headers(self, level: Level) -> tuple[tuple[str, str], ...]:
         """None."""
-        return {}
+        return ()
 
 
 class ComputeService:

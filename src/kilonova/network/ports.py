@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kilonova.clients.network import Networks
+from kilonova.kernel.errors import Conflict
 from kilonova.objects.guest import GuestAddress, GuestNic
 from kilonova.objects.port import Port
 from kilonova.objects.server import Nic, NicAddress, NicRequest, Server
@@ -18,43 +19,58 @@ class Attached:
 
 
 async def ports_attach(
-    networks: Networks, server: Server, host: str, zone: str, security_groups: Sequence[str]
+    networks: Networks, server: Server, host: str, zone: str, security_groups: Sequence[str], *, attempt: int
 ) -> list[Attached]:
     """Bind the ports that were asked for, making those that don't exist yet; in the order of the request.
 
-    A port made here carries a description that names the server and the position, so that it is found again when
-    an answer was lost. Raises what `Networks.port_create` and `port_bind` raise.
+    A port made here carries a description that names the server, the attempt (the epoch of its operation) and the
+    position. Ports of earlier attempts are replaced, because whoever made them may be at work still: it drops its own
+    when it learns that it comes too late, and would drop ours if it had made them. Raises what `Networks.port_create` and
+    `port_bind` raise, and `Conflict` when there are ports of a later attempt.
     """
-    there = {port.description: port for port in await networks.ports_of(server.id)}
+    await _earlier_dropped(networks, server, attempt)
     attached = []
     for position, request in enumerate(server.networks_requested or ()):
-        port_id = request.port_id or await _made(networks, server, request, position, there, security_groups)
+        port_id = request.port_id or await _made(networks, server, request, attempt, position, security_groups)
         port = await networks.port_bind(port_id, server_id=server.id, host=host, zone=zone)
         attached.append(await _attached(networks, port, request))
     return attached
 
 
+async def ports_drop(networks: Networks, server: Server, attempt: int) -> None:
+    """Delete the ports that this attempt made: it comes too late, and another one's are the server's."""
+    for port in await networks.ports_of(server.id):
+        if _attempt_of(server, port) == attempt:
+            await networks.port_delete(port.id)
+
+
 async def ports_release(networks: Networks, server: Server) -> None:
     """Delete the ports that were made for the server, and unbind those that were given to it."""
     for port in await networks.ports_of(server.id):
-        if _made_for(server, port):
+        if _attempt_of(server, port) is not None:
             await networks.port_delete(port.id)
         else:
             await networks.port_unbind(port.id)
+
+
+async def _earlier_dropped(networks: Networks, server: Server, attempt: int) -> None:
+    for port in await networks.ports_of(server.id):
+        made_by = _attempt_of(server, port)
+        if made_by is not None and made_by > attempt:
+            raise Conflict(reason=f"Server {server.id} has ports of a later attempt.")
+        if made_by is not None:
+            await networks.port_delete(port.id)
 
 
 async def _made(
     networks: Networks,
     server: Server,
     request: NicRequest,
+    attempt: int,
     position: int,
-    there: dict[str, Port],
     security_groups: Sequence[str],
 ) -> str:
-    """The id of the port made for this position, now or by an attempt before."""
-    tag = f"{_mark(server)}{position}"
-    if tag in there:
-        return there[tag].id
+    """The id of a new port for this position."""
     assert request.network_id is not None, "a card is asked for by network or by port"
     port = await networks.port_create(
         project_id=server.project_id,
@@ -62,7 +78,7 @@ async def _made(
         server_id=server.id,
         fixed_ip=request.fixed_ip,
         security_groups=security_groups,
-        tag=tag,
+        tag=f"{_mark(server)}{attempt}:{position}",
     )
     return port.id
 
@@ -71,8 +87,11 @@ def _mark(server: Server) -> str:
     return f"kilonova:{server.id}:"
 
 
-def _made_for(server: Server, port: Port) -> bool:
-    return port.description.startswith(_mark(server))
+def _attempt_of(server: Server, port: Port) -> int | None:
+    """Which attempt made a port of the server; None for one that was given to it."""
+    if not port.description.startswith(_mark(server)):
+        return None
+    return int(port.description.removeprefix(_mark(server)).split(":")[0])
 
 
 async def _attached(networks: Networks, port: Port, request: NicRequest) -> Attached:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, false, func, or_, select, true
+from sqlalchemy import Boolean, ColumnElement, Select, and_, case, exists, false, func, or_, select, true
 
 from kilonova.database.functions import check_pattern
 from kilonova.kernel.errors import Invalid
@@ -34,8 +34,8 @@ _SORTABLE: dict[str, tuple[str, Any]] = {
     "launch_index": ("launch_index", 0),
     "display_description": ("description", ""),
     "root_device_name": ("root_device_name", ""),
-    "locked": ("locked", False),
-    "config_drive": ("config_drive", False),
+    "locked": ("locked", 0),
+    "config_drive": ("config_drive", 0),
     "access_ip_v4": ("access_ip_v4", ""),
     "access_ip_v6": ("access_ip_v6", ""),
 }
@@ -90,12 +90,16 @@ def sort_values(query: ServerQuery, server: Server) -> SortValues:
 def _sort_value(key: str, server: Server) -> Any:
     column, null = _SORTABLE[key]
     value = server.flavor.id if column == "flavor_id" else getattr(server, column)
+    if isinstance(value, bool):
+        return int(value)
     return null if value is None else value
 
 
 def _sort_column(key: str) -> ColumnElement[Any]:
     name, null = _SORTABLE[key]
     column = servers.c[name]
+    if isinstance(column.type, Boolean):
+        return case((column, 1), else_=0)  # truth values have no order in SQL
     return func.coalesce(column, null) if column.nullable else column
 
 

@@ -48,13 +48,12 @@ class Negotiation:
             raise UnsupportedVersion(given=given, minimum=self.line.labels[0], maximum=self.line.labels[-1])
         return self.line.level(given)
 
-    def headers(self, level: Level) -> dict[str, str]:
-        """What the reply says about its version."""
-        told = {"OpenStack-API-Version": f"{self.service} {level.label}", "Vary": "OpenStack-API-Version"}
-        if self.legacy_header is not None:
-            told[self.legacy_header] = level.label
-            told["Vary"] += f", {self.legacy_header}"
-        return told
+    def headers(self, level: Level) -> tuple[tuple[str, str], ...]:
+        """What the reply says about its version; a `Vary` for each header that was looked at."""
+        told = (("OpenStack-API-Version", f"{self.service} {level.label}"), ("Vary", "OpenStack-API-Version"))
+        if self.legacy_header is None:
+            return told
+        return (*told, (self.legacy_header, level.label), ("Vary", self.legacy_header))
 
     def _asked(self, headers: Mapping[str, str]) -> str | None:
         for part in headers.get("openstack-api-version", "").split(","):

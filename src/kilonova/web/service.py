@@ -152,8 +152,8 @@ class Service:
         for name, value in request_ids.headers(self.dialect.name, call.request_id):
             response.headers[name] = value
         if self.dialect.negotiation is not None and call.level is not None:
-            for name, value in self.dialect.negotiation.headers(call.level).items():
-                response.headers[name] = value
+            for name, value in self.dialect.negotiation.headers(call.level):
+                response.headers.append(name, value)
 
 
 def _by_action(call: Call, routes: Sequence[Route]) -> Route:

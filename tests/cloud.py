@@ -176,12 +176,19 @@ class TestCloud:
         return Asker(self, answer.headers["X-Subject-Token"], answer.json()["token"]["project"]["id"])
 
     def _new_user(self, name: str, project: str, role: str) -> Asker:
-        """A further user with a role in a project, which is made if it is not there yet."""
+        """A further user with a role in a project; both are made if they are not there yet."""
         password = f"{name}-password"
         projects = self.admin.get("/identity/v3/projects", params={"name": project})["projects"]
         if not projects:
             projects = [self.admin.post("/identity/v3/projects", {"project": {"name": project}}, status=201)["project"]]
         (found,) = self.admin.get("/identity/v3/roles", params={"name": role})["roles"]
-        user = self.admin.post("/identity/v3/users", {"user": {"name": name, "password": password}}, status=201)["user"]
+        users = self.admin.get("/identity/v3/users", params={"name": name})["users"]
+        if not users:
+            users = [
+                self.admin.post("/identity/v3/users", {"user": {"name": name, "password": password}}, status=201)[
+                    "user"
+                ]
+            ]
+        user = users[0]
         self.admin.put(f"/identity/v3/projects/{projects[0]['id']}/users/{user['id']}/roles/{found['id']}", status=204)
         return self._log_in(name, password, project)

@@ -1,10 +1,13 @@
-"""Valid requests of every service, to be spoiled: `<name>` stands for the id of what `furnish` made under that name."""
+"""Valid requests of every service, to be spoiled: `<name>` stands for the id of what `furnished` made under that name."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from api.hostile import Hostile
-from cloud import Asker
+from cloud import Asker, TestCloud
 
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGwsEQyPvXqVDNrQ1BwrkUBDhLbbqGTuSxDHWUfX3NMy a@b"
 
@@ -96,7 +99,9 @@ ALLOCATION = {
 
 CORPUS = (
     Asking("POST", "/identity/v3/auth/tokens", LOGIN),
-    Asking("POST", "/identity/v3/projects", {"project": {"name": "n", "description": "d", "enabled": True, "tags": []}}),
+    Asking(
+        "POST", "/identity/v3/projects", {"project": {"name": "n", "description": "d", "enabled": True, "tags": []}}
+    ),
     Asking("PATCH", "/identity/v3/projects/<project>", {"project": {"description": "d", "enabled": True}}),
     Asking("POST", "/identity/v3/users", {"user": {"name": "n", "password": "p", "email": "a@b", "enabled": True}}),
     Asking("PATCH", "/identity/v3/users/<user>", {"user": {"description": "d", "default_project_id": "<project>"}}),
@@ -136,18 +141,26 @@ CORPUS = (
         "application/openstack-images-v2.1-json-patch",
     ),
     Asking("POST", "/image/v2/images/<shared_image>/members", {"member": "<project>"}),
-    Asking("POST", "/network/v2.0/networks", {"network": {"name": "n", "mtu": 1500, "shared": False, "port_security_enabled": True}}),
+    Asking(
+        "POST",
+        "/network/v2.0/networks",
+        {"network": {"name": "n", "mtu": 1500, "shared": False, "port_security_enabled": True}},
+    ),
     Asking("POST", "/network/v2.0/networks", {"networks": [{"name": "a"}, {"name": "b", "admin_state_up": True}]}),
     Asking("PUT", "/network/v2.0/networks/<network>", {"network": {"name": "n", "description": "d"}}),
     Asking("POST", "/network/v2.0/subnets", {"subnet": SUBNET}),
     Asking("PUT", "/network/v2.0/subnets/<subnet>", {"subnet": {"name": "n", "dns_nameservers": ["10.0.0.2"]}}),
     Asking("POST", "/network/v2.0/ports", {"port": PORT}),
-    Asking("PUT", "/network/v2.0/ports/<port>", {"port": {"name": "n", "binding:profile": {"a": 1}, "mac_address": "fa:16:3e:00:00:01"}}),
+    Asking(
+        "PUT",
+        "/network/v2.0/ports/<port>",
+        {"port": {"name": "n", "binding:profile": {"a": 1}}},
+    ),
     Asking("POST", "/network/v2.0/security-groups", {"security_group": {"name": "n", "description": "d"}}),
     Asking("POST", "/network/v2.0/security-group-rules", {"security_group_rule": RULE}),
     Asking("PUT", "/network/v2.0/quotas/<project>", {"quota": {"network": 10, "port": 50}}),
     Asking("PUT", "/network/v2.0/networks/<network>/tags", {"tags": ["a", "b"]}),
-    Asking("POST", "/placement/resource_providers", {"name": "n", "parent_provider_uuid": "<provider>"}),
+    Asking("POST", "/placement/resource_providers", {"name": "n", "uuid": "aaaaaaaa-0000-4000-8000-000000000002"}),
     Asking(
         "PUT",
         "/placement/resource_providers/<provider>/inventories",
@@ -156,12 +169,12 @@ CORPUS = (
     Asking(
         "PUT",
         "/placement/resource_providers/<provider>/traits",
-        {"resource_provider_generation": 1, "traits": ["HW_CPU_X86_AVX"]},
+        {"resource_provider_generation": 2, "traits": ["HW_CPU_X86_AVX"]},
     ),
     Asking(
         "PUT",
         "/placement/resource_providers/<provider>/aggregates",
-        {"resource_provider_generation": 1, "aggregates": ["dddddddd-0000-4000-8000-000000000001"]},
+        {"resource_provider_generation": 3, "aggregates": ["dddddddd-0000-4000-8000-000000000001"]},
     ),
     Asking("PUT", "/placement/allocations/cccccccc-0000-4000-8000-000000000001", ALLOCATION),
     Asking("POST", "/placement/allocations", {"cccccccc-0000-4000-8000-000000000002": ALLOCATION}),
@@ -196,7 +209,17 @@ CORPUS = (
 )
 
 
-def furnish(hostile: Hostile) -> None:
+@contextmanager
+def furnished(path: Path) -> Iterator[Hostile]:
+    """A cloud with one of everything in it, and no quotas in the way."""
+    plenty = dict.fromkeys(("instances", "cores", "ram", "server_groups", "key_pairs"), -1)
+    with TestCloud(path, hosts=2, tables={"quota": plenty}) as cloud:
+        hostile = Hostile(cloud)
+        _furnish(hostile)
+        yield hostile
+
+
+def _furnish(hostile: Hostile) -> None:
     """Make one of everything, owned by `member`; what only administrators have is theirs."""
     cloud, ids = hostile.cloud, hostile.ids
     admin, member = cloud.admin, cloud.member
@@ -233,7 +256,8 @@ def furnish(hostile: Hostile) -> None:
     ids["flavor"] = make(admin, f"{nova}/flavors", "flavor", {"name": "f", **small}, 200)
     private = {"name": "g", "os-flavor-access:is_public": False, **small}
     ids["private_flavor"] = make(admin, f"{nova}/flavors", "flavor", private, 200)
-    member.post(f"{nova}/os-keypairs", {"keypair": {"name": "key", "public_key": PUBLIC_KEY}}, status=200)
+    for who in (admin, member):
+        who.post(f"{nova}/os-keypairs", {"keypair": {"name": "key", "public_key": PUBLIC_KEY}}, status=200)
     group = {"name": "g", "policies": ["soft-affinity"]}
     ids["group"] = make(member, f"{nova}/os-server-groups", "server_group", group, 200, version="2.15")
     ids["aggregate"] = make(admin, f"{nova}/os-aggregates", "aggregate", {"name": "a"}, 200)

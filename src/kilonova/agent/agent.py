@@ -62,6 +62,7 @@ class Agent:
         self._is_mine = hosts
         self._rhythm = rhythm or Rhythm()
         self._level = WIRE.newest
+        self._cell_time = 0.0
         self._held: dict[OperationId, int] = {}
         self._turns = Turns()
 
@@ -133,7 +134,7 @@ class Agent:
             log.info("the report on %s came too late", report.operation_id)
 
     async def _beat(self) -> None:
-        await self._gateway.beat(self.name)
+        self._cell_time = await self._gateway.beat(self.name)
 
     async def _describe(self) -> None:
         hosts = [host for host in await self._driver.hosts() if self._is_mine(host.name)]
@@ -146,8 +147,9 @@ class Agent:
 
     async def _observe(self) -> None:
         """Show what is there, and end the guests that must go."""
+        seen_after = self._cell_time
         guests = [guest for guest in await self._driver.guests() if self._is_mine(guest.host)]
-        answer = await self._gateway.observe(self.name, wire.told(self._level, guests, Guest))
+        answer = await self._gateway.observe(self.name, wire.told(self._level, guests, Guest), seen_after)
         for order in wire.read(WIRE, answer, Order):
             async with self._turns.of(order.server_id):
                 await self._driver.guest_destroy(order.host, order.server_id, order.generation)

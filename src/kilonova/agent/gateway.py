@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import and_, bindparam, exists
 
 from kilonova.agent import observation
 from kilonova.cells.cells import Cell
@@ -12,6 +12,7 @@ from kilonova.database.tables.cell_database import hosts
 from kilonova.engine import progress, store
 from kilonova.engine.queue import Queue
 from kilonova.engine.runner import hosts_topic, move_txn
+from kilonova.engine.store import operations
 from kilonova.kernel.ids import HostName, OperationId
 from kilonova.objects.guest import Guest, HostDescription
 from kilonova.objects.history import wire
@@ -31,7 +32,9 @@ LEASE_S = 15.0
 STEPS_AT_ONCE = 64
 SEED_BYTES = 32
 
-_OF_AGENT = Queue(select(hosts.c.name).where(hosts.c.agent == bindparam("agent")))
+# Asked of each live operation at a host, of which there are few, and not the other way round: an agent may serve thousands.
+_is_the_agents = exists().where(hosts.c.name == operations.c.host, hosts.c.agent == bindparam("agent"))
+_OF_AGENT = Queue(and_(operations.c.host.is_not(None), _is_the_agents))
 
 
 class Gateway:
@@ -52,9 +55,9 @@ class Gateway:
         self._bus.hint(discovery.TOPIC)
         return level.label
 
-    async def beat(self, agent: str) -> None:
+    async def beat(self, agent: str) -> float:
         """See `GatewayClient.beat`: with the agent, each of its hosts is there."""
-        await self._database.write(agent_beat_txn, agent)
+        return await self._database.write(agent_beat_txn, agent)
 
     async def renew(self, agent: str, held: Sequence[tuple[OperationId, int]]) -> set[OperationId]:
         """See `GatewayClient.renew`."""
@@ -78,13 +81,13 @@ class Gateway:
             self._bus.hint(self._cell.topic if moved.host is None else hosts_topic(self._cell.topic))
         return True
 
-    async def observe(self, agent: str, guests: bytes) -> bytes:
+    async def observe(self, agent: str, guests: bytes, seen_after: float) -> bytes:
         """See `GatewayClient.observe`."""
         shown = wire.read(WIRE, guests, Guest)
-        label, differences = await self._database.scan(_compare_txn, agent, shown)
+        label, differences = await self._database.scan(_compare_txn, agent, shown, seen_after)
         orders: list[Order] = []
         if differences:
-            orders = await self._database.write(observation.settle_txn, differences)
+            orders = await self._database.write(observation.settle_txn, differences, seen_after)
         return wire.told(wire.agreed(WIRE, label), orders, Order)
 
     async def _due(self, agent: str, wait_s: float) -> bool:
@@ -140,8 +143,10 @@ def _report_txn(tx: Transaction, agent: str, report: HostReport) -> Operation | 
     return move_txn(tx, CELL_PLANS[operation.kind], operation, outcome, projection.project_txn)
 
 
-def _compare_txn(tx: Transaction, agent: str, guests: Sequence[Guest]) -> tuple[str, observation.Differences]:
-    return agent_wire_txn(tx, agent), observation.compare_txn(tx, agent, guests)
+def _compare_txn(
+    tx: Transaction, agent: str, guests: Sequence[Guest], seen_after: float
+) -> tuple[str, observation.Differences]:
+    return agent_wire_txn(tx, agent), observation.compare_txn(tx, agent, guests, seen_after)
 
 
 def _outputs(guest: Guest | None) -> dict[str, object]:

@@ -15,8 +15,8 @@ class GatewayClient(Protocol):
     async def register(self, agent: str, newest: str, descriptions: bytes) -> str:
         """Say which hosts the agent serves (`HostDescription`), and its newest level; the level to speak at from now on."""
 
-    async def beat(self, agent: str) -> None:
-        """Say that the agent is there."""
+    async def beat(self, agent: str) -> float:
+        """Say that the agent is there; the cell's time, in seconds since the epoch."""
 
     async def renew(self, agent: str, held: Sequence[tuple[OperationId, int]]) -> set[OperationId]:
         """Renew the leases of steps; those that are still the agent's."""
@@ -27,5 +27,8 @@ class GatewayClient(Protocol):
     async def report(self, agent: str, report: bytes) -> bool:
         """Tell what came of a step (one `HostReport`); False when it came too late and counts for nothing."""
 
-    async def observe(self, agent: str, guests: bytes) -> bytes:
-        """Tell what the hypervisors show (every `Guest` of the agent's hosts); the guests that must go (`Order`)."""
+    async def observe(self, agent: str, guests: bytes, seen_after: float) -> bytes:
+        """Tell what the hypervisors show (every `Guest` of the agent's hosts); the guests that must go (`Order`).
+
+        `seen_after` is a time of the cell that the agent had heard before it began to look.
+        """

@@ -1,7 +1,9 @@
 """What the hypervisors show against what the cell says: power states are taken over, guests that must not be are ordered away.
 
-Only servers at rest are touched: while an operation lives, it decides. What was seen before the last operation began, by an
-older generation or no certain state, counts for nothing. A guest that no record of this cell knows is left alone.
+Only servers at rest are touched: while an operation lives, it decides. What may have been seen before the last operation ended
+counts for nothing: that is a guest of an older generation, unless it was certainly seen later (an operation that failed before
+it reached the guest leaves it at the older one). No certain state counts for nothing either. A guest that no record of this
+cell knows is left alone.
 
 Comparing costs a read of every server on the agent's hosts, and mostly finds nothing: it is done first and apart, and what
 differs is looked at again in the transaction that writes.
@@ -30,7 +32,7 @@ log = logging.getLogger(__name__)
 _OFF = frozenset({PowerState.SHUTDOWN, PowerState.CRASHED})
 _mine = select(hosts.c.name).where(hosts.c.agent == bindparam("agent"))
 _living = select(
-    servers.c.id, servers.c.host, servers.c.power_state, servers.c.vm_state, servers.c.current_op, servers.c.generation
+    *(servers.c[name] for name in ("id", "host", "power_state", "vm_state", "current_op", "generation", "updated_at"))
 ).where(servers.c.host.in_(_mine), servers.c.deleted_at.is_(None))
 _debts = select(tombstones.c.host, tombstones.c.server_id).where(tombstones.c.host.in_(_mine))
 
@@ -51,7 +53,7 @@ class Differences:
         return bool(self.changed or self.unexpected or self.settled)
 
 
-def compare_txn(tx: Transaction, agent: str, guests: Sequence[Guest]) -> Differences:
+def compare_txn(tx: Transaction, agent: str, guests: Sequence[Guest], seen_after: float) -> Differences:
     """Compare `guests`, all there are on the agent's hosts, with the records. Guests on hosts of others are passed over."""
     mine = set(tx.execute(_mine, {"agent": agent}).scalars())
     guests = [guest for guest in guests if guest.host in mine]
@@ -61,33 +63,34 @@ def compare_txn(tx: Transaction, agent: str, guests: Sequence[Guest]) -> Differe
         row = known.get(guest.server_id)
         if row is None or row.host != guest.host:
             unexpected.append(guest)
-        elif _is_news(row, guest):
+        elif _is_news(row, guest, seen_after):
             changed.append(guest)
     there = {(guest.host, guest.server_id) for guest in guests}
     owed = [(HostName(row.host), ServerId(row.server_id)) for row in tx.execute(_debts, {"agent": agent})]
     return Differences(changed, unexpected, [debt for debt in owed if debt not in there])
 
 
-def settle_txn(tx: Transaction, differences: Differences) -> list[Order]:
+def settle_txn(tx: Transaction, differences: Differences, seen_after: float) -> list[Order]:
     """Take over what is news still and forget debts that are settled; the guests that must go."""
     for guest in differences.changed:
-        store.server_change_txn(tx, guest.server_id, partial(_seen, guest))
+        store.server_change_txn(tx, guest.server_id, partial(_seen, guest, seen_after))
     for host, server_id in differences.settled:
         store.tombstone_clear_txn(tx, host, server_id)
     orders = (_order_txn(tx, guest) for guest in differences.unexpected)
     return [order for order in orders if order is not None]
 
 
-def _is_news(known: Row[Any] | Server, guest: Guest) -> bool:
+def _is_news(known: Row[Any] | Server, guest: Guest, seen_after: float) -> bool:
     if known.current_op is not None or known.host != guest.host or known.vm_state == VmState.DELETED:
         return False
-    if guest.power_state is PowerState.NOSTATE or guest.generation < known.generation:
+    may_be_old = guest.generation < known.generation and known.updated_at > seen_after
+    if guest.power_state is PowerState.NOSTATE or may_be_old:
         return False
     return bool(known.power_state != guest.power_state)
 
 
-def _seen(guest: Guest, server: Server) -> Server:
-    if not _is_news(server, guest):
+def _seen(guest: Guest, seen_after: float, server: Server) -> Server:
+    if not _is_news(server, guest, seen_after):
         return server
     off = server.vm_state is VmState.ACTIVE and guest.power_state in _OFF
     vm_state = VmState.STOPPED if off else server.vm_state

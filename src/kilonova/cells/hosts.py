@@ -182,9 +182,10 @@ def hosts_register_txn(
         tx.execute(insert(agents), {"name": agent, "heartbeat_at": tx.now, "wire": wire})
 
 
-def agent_beat_txn(tx: Transaction, agent: str) -> None:
-    """One heartbeat, for all hosts of the agent at once. It counts for nothing before the agent has registered."""
+def agent_beat_txn(tx: Transaction, agent: str) -> float:
+    """One heartbeat, for all hosts of the agent at once; its time. It counts for nothing before the agent has registered."""
     tx.execute(update(agents).where(agents.c.name == agent).values(heartbeat_at=tx.now))
+    return tx.now
 
 
 def agent_wire_txn(tx: Transaction, agent: str) -> str:

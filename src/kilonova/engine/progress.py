@@ -1,6 +1,6 @@
 """What becomes of an operation when an attempt at its step ends. Pure: operation and outcome in, next operation out."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -168,8 +168,18 @@ def _later(operation: Operation, now: float, delay_s: float, attempt: int) -> Op
     )
 
 
+def without(params: Mapping[str, Any], secrets: Collection[str]) -> dict[str, Any]:
+    """The params that are kept when an operation ends."""
+    return {name: value for name, value in params.items() if name not in secrets}
+
+
 def _end(plan: Plan[Any], operation: Operation, state: OperationState, now: float) -> Operation:
-    kept = {name: value for name, value in operation.params.items() if name not in plan.secrets}
     return msgspec.structs.replace(
-        operation, state=state, params=kept, host=None, owner=None, lease_until=0.0, updated_at=now
+        operation,
+        state=state,
+        params=without(operation.params, plan.secrets),
+        host=None,
+        owner=None,
+        lease_until=0.0,
+        updated_at=now,
     )

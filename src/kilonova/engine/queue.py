@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Select, bindparam, case, func, select
+from sqlalchemy import ColumnElement, bindparam, case, func, select
 
 from kilonova.database.database import Transaction
 from kilonova.engine import store
@@ -13,9 +13,8 @@ from kilonova.objects.operation import Operation, OperationState
 class Queue:
     """The live operations of the control plane, or those whose step is for some hosts."""
 
-    def __init__(self, hosts: Select[tuple[str]] | None = None) -> None:
-        """`hosts` finds the names of the hosts; None stands for the control plane. Its parameters are given to each call."""
-        place = operations.c.host.is_(None) if hosts is None else operations.c.host.in_(hosts)
+    def __init__(self, place: ColumnElement[bool]) -> None:
+        """`place` is a condition on the operation's host. Parameters in it are given to each call."""
         waiting = (operations.c.live == 1, place, operations.c.state != OperationState.BLOCKED)
         due = (operations.c.not_before <= bindparam("now"), operations.c.lease_until <= bindparam("now"))
         order = (operations.c.not_before, operations.c.id)
@@ -38,5 +37,5 @@ class Queue:
         return None if due is None else due - tx.now
 
 
-CONTROL = Queue()
+CONTROL = Queue(operations.c.host.is_(None))
 """What the control plane itself has to do."""

@@ -175,9 +175,10 @@ class Runner(Generic[C]):
                 continue
             with _database_trouble_logged():
                 ours = await self._database.write(store.operations_renew_txn, self._owner, held, self._pace.lease_s)
-                for id_, _ in held:
-                    if id_ not in ours and id_ in self._working:
-                        self._working[id_][1].cancel()
+                for id_, epoch in held:
+                    now_at, task = self._working.get(id_, (0, None))
+                    if id_ not in ours and now_at == epoch and task is not None:
+                        task.cancel()
 
 
 def move_txn(

@@ -36,7 +36,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     """The name of its plan, e.g. `boot`."""
     params: dict[str, Any] = {}
-    """What was asked, JSON-ready, at the newest shape."""
+    """What was asked, JSON-ready, at the newest shape: see `objects.history.wire` on stored documents."""
     state: OperationState = OperationState.QUEUED
     step: str = ""
     """The step that runs, or waits to run."""

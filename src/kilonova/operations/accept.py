@@ -13,7 +13,7 @@ from kilonova.kernel.errors import Conflict
 from kilonova.kernel.ids import OperationId, ProjectId, ServerId, UserId
 from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Server
-from kilonova.operations import delete, store
+from kilonova.operations import boot, delete, store
 from kilonova.operations.states import ACTIONS, admit
 from kilonova.operations.work import Work
 
@@ -115,6 +115,7 @@ def _supersede_txn(tx: Transaction, live: Operation) -> None:
     ended = msgspec.structs.replace(
         live,
         state=OperationState.SUPERSEDED,
+        params=progress.without(live.params, boot.SECRETS),
         epoch=live.epoch + 1,
         owner=None,
         host=None,

@@ -14,6 +14,8 @@ from kilonova.operations.work import TakenOver, Work
 T = TypeVar("T")
 
 DEADLINE_S = 900.0
+SECRETS = ("files", "admin_password")
+"""Params that nobody keeps longer than the boot."""
 ASK_AGAIN_S = 1.0
 
 
@@ -62,7 +64,7 @@ async def give_back(work: Work) -> None:
 PLAN: Plan[Work] = Plan(
     kind="boot",
     deadline_s=DEADLINE_S,
-    secrets=("files", "admin_password"),
+    secrets=SECRETS,
     steps=(
         Step(name="networking", ensure=networking, undo=give_back),
         Step(name="spawn", where=Where.HOST, undo_on_host=True, timeout_s=600.0, retries=1),

@@ -7,6 +7,7 @@ import msgspec
 
 from kilonova.cells import server_map
 from kilonova.database.database import Transaction
+from kilonova.engine import progress
 from kilonova.engine import store as operation_store
 from kilonova.engine.progress import Move
 from kilonova.kernel.ids import CellId, ServerId
@@ -78,6 +79,7 @@ def _cancel_txn(tx: Transaction, request: Operation) -> None:
     cancelled = msgspec.structs.replace(
         request,
         kind=cancel.PLAN.kind,
+        params=progress.without(request.params, schedule.PLAN.secrets),
         state=OperationState.QUEUED,
         step=cancel.PLAN.first.name,
         epoch=request.epoch + 1,

@@ -8,11 +8,10 @@ from typing import Any
 
 import msgspec
 
-from kilonova.cells.cells import Cell
 from kilonova.database.database import Transaction
 from kilonova.engine import store as operation_store
 from kilonova.engine.plan import Outputs, Plan, Step
-from kilonova.engine.runner import TooEarly, hosts_topic
+from kilonova.engine.runner import TooEarly
 from kilonova.kernel.errors import KilonovaError, Unavailable
 from kilonova.kernel.ids import CELL0, CellId, HostName
 from kilonova.objects.operation import Operation, OperationEvent, OperationState
@@ -66,7 +65,7 @@ async def handover(work: Work) -> Outputs:
         await cell.database.write(_bury_txn, operation, server, log)
     else:
         await cell.database.write(_hand_over_txn, operation, server, log)
-        _hint(work, cell)
+        work.parts.bus.hint(cell.topic)
     return {}
 
 
@@ -76,11 +75,6 @@ def _request_txn(tx: Transaction, operation: Operation) -> tuple[Server, list[Op
     server = store.server_get_txn(tx, operation.server_id)
     log = operation_store.events_of_txn(tx, operation.id)
     return msgspec.structs.replace(server, request_epoch=operation.epoch), log
-
-
-def _hint(work: Work, cell: Cell) -> None:
-    work.parts.bus.hint(cell.topic)
-    work.parts.bus.hint(hosts_topic(cell.topic))
 
 
 def _refused(message: str, details: str) -> Outputs:
@@ -157,6 +151,7 @@ def _carried(there: Server, server: Server) -> Server:
 PLAN: Plan[Work] = Plan(
     kind="boot",
     deadline_s=24 * 3600.0,
+    secrets=boot.SECRETS,
     steps=(
         Step(name="schedule", ensure=schedule, retries=1_000_000, timeout_s=30.0),
         Step(name="handover", ensure=handover, retries=1_000_000, timeout_s=30.0),

@@ -61,7 +61,7 @@ def server_insert_txn(tx: Transaction, server: Server) -> bool:
 
 
 def server_change_txn(tx: Transaction, server_id: ServerId, change: Callable[[Server], Server]) -> Server:
-    """Replace a server by what `change` makes of it. Raises `NoSuchServer`, and what `change` raises.
+    """Replace a server by what `change` makes of it, if that is different. Raises `NoSuchServer`, and what `change` raises.
 
     The write is a compare-and-swap on the row's version: the transaction is run again by its database when it loses.
     """
@@ -70,7 +70,7 @@ def server_change_txn(tx: Transaction, server_id: ServerId, change: Callable[[Se
         raise NoSuchServer(id=server_id)
     before = _decoder.decode(row.body)
     after = change(before)
-    if after is before:
+    if after == before:
         return before
     after = msgspec.structs.replace(after, updated_at=tx.now)
     values = _columns(after)

@@ -18,6 +18,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement
 
 from kilonova.database import functions
 from kilonova.database.database import Transaction
+from kilonova.engine.runner import move_txn
 from kilonova.kernel.errors import Unavailable
 from kilonova.simulation.faults import Faults
 from kilonova.simulation.loop import SimLoop
@@ -48,10 +49,6 @@ class DatabaseServer:
         self._raw = cast("sqlite3.Connection", self._connection.connection.dbapi_connection)
         for metadata in schema:
             self._raw.executescript(_script(metadata))
-
-    def look(self, work: Callable[[Transaction], T]) -> T:
-        """Read it from outside of the simulation: at once, with no fault."""
-        return work(self._transaction())
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """What a query finds, from outside of the simulation."""
@@ -132,6 +129,8 @@ class SimDatabase:
             await asyncio.sleep(self._stream.random() * DEADLOCK_PAUSE_S)
         result = self._server.write(lambda tx: work(tx, *args, **kwargs))
         self._loop.note("commit", self._server.name, self._process.name, getattr(work, "__name__", "?"))
+        if work is move_txn and result is None:
+            self._sometimes("stale_epoch_refused")
         await self._hop()
         if self._strikes("db_answer_lost"):
             self._sometimes("commit_ambiguous")

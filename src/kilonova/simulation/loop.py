@@ -79,7 +79,6 @@ class SimLoop(base_events.BaseEventLoop):
         self.timeline: list[str] | None = [] if timeline else None
         self.complaints: list[str] = []
         """What asyncio reported: exceptions that nobody took."""
-        self.on_step: Callable[[], None] | None = None
         self._processes: list[Process] = []
         self._now = 0.0
         self._number = 0
@@ -154,8 +153,6 @@ class SimLoop(base_events.BaseEventLoop):
         place = process.name if process is not None else "-"
         self._trace.update(f"{self._now:.9f}{place}{number}".encode())
         handle._run()
-        if self.on_step is not None:
-            self.on_step()
 
     def _next(self) -> events.Handle | None:
         """Take a callback that is ready, by lot."""

@@ -55,8 +55,8 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
                 about="only boots and deletes, kills and freezes close together",
                 plan=Plan(actions=(), pause_max_s=2.0),
                 weights=Weights(kill=6.0, freeze=4.0, cut_off=0.0, database_down=0.0, host_dark=0.0, guest_crash=0.0),
-                storm_every_s=1.5,
-                storm_s=40.0,
+                storm_every_s=1.2,
+                storm_s=30.0,
             ),
             Scenario(
                 name="freezes",

@@ -182,7 +182,11 @@ class Client:
             await self.delete(promise)
 
     async def delete(self, promise: Promise) -> None:
-        """Ask until there is an answer; a server that may never have been accepted may not be found."""
+        """Ask until there is an answer.
+
+        A server that is not found was never accepted, or is gone. Only when its boot had no answer either may it still
+        come: that request can be under way.
+        """
         if promise.delete is not None:
             return
         sure = promise.surely_there
@@ -193,7 +197,8 @@ class Client:
             except NotFound:
                 if sure and attempt == 0:
                     self._report(f"delete: accepted server {promise.server_id} is not found")
-                promise.delete = Told.ACCEPTED
+                if promise.boot is Told.ACCEPTED:
+                    promise.delete = Told.ACCEPTED
                 return
             except (Unavailable, Conflict):
                 await self._runtime.sleep(self._chance.random() * 3.0)

@@ -68,7 +68,7 @@ class Call:
     async def read(self, limit: int) -> bytes:
         """The whole body. Raises `TooLarge` beyond `limit` bytes, before reading it where its length was declared."""
         declared = self.request.headers.get("content-length", "0")
-        if not declared.isdigit() or int(declared) > limit:
+        if not declared.isdecimal() or not declared.isascii() or int(declared[:20]) > limit:
             raise TooLarge(limit=limit)
         body = bytearray()
         async for piece in self.request.stream():

@@ -28,7 +28,7 @@ async def ended(floor: Floor, one: Operation) -> Operation:
     """The operation once it has ended."""
     give_up_at = floor.loop.time() + PATIENCE_S
     while floor.loop.time() < give_up_at:
-        found = floor.server.look(lambda tx: store.operation_get_txn(tx, one.id))
+        found = floor.server.read(lambda tx: store.operation_get_txn(tx, one.id))
         assert found is not None
         if not found.state.live:
             return found
@@ -37,7 +37,7 @@ async def ended(floor: Floor, one: Operation) -> Operation:
 
 
 def log_of(floor: Floor, one: Operation) -> list[tuple[str, str]]:
-    return [(event.step, event.result) for event in floor.server.look(lambda tx: store.events_of_txn(tx, one.id))]
+    return [(event.step, event.result) for event in floor.server.read(lambda tx: store.events_of_txn(tx, one.id))]
 
 
 def test_plan__every_step_once_and_done() -> None:
@@ -102,7 +102,7 @@ def test_step_fails_once__it_is_told_and_tried_again(error: Exception) -> None:
         one = await insert(floor, plan)
         assert (await ended(floor, one)).state is OperationState.DONE
         assert toys.calls == ["a", "b", "b", "c"]
-        events = floor.server.look(lambda tx: store.events_of_txn(tx, one.id))
+        events = floor.server.read(lambda tx: store.events_of_txn(tx, one.id))
         (told,) = [event for event in events if event.result == "retried"]
         assert told.message == (error.message if isinstance(error, Unavailable) else "b: unexpected RuntimeError")
 
@@ -215,7 +215,7 @@ def test_frozen_worker__wakes_to_find_its_work_taken_and_stops() -> None:
         done = await ended(floor, one)
         assert done.outputs == {"a": 1, "b": 2, "c": 2}
         await asyncio.sleep(90.0)
-        assert floor.server.look(lambda tx: store.operation_get_txn(tx, one.id)) == done
+        assert floor.server.read(lambda tx: store.operation_get_txn(tx, one.id)) == done
         assert toys.calls == ["a", "b", "b", "c"], "the first did nothing more"
 
     play(work)
@@ -316,7 +316,7 @@ def test_step_of_a_host__is_left_to_it_and_hinted() -> None:
         hints = floor.bus(process).listen(hosts_topic(TOPIC))
         one = await insert(floor, plan)
         assert await hints.wait(5.0)
-        found = floor.server.look(lambda tx: store.operation_get_txn(tx, one.id))
+        found = floor.server.read(lambda tx: store.operation_get_txn(tx, one.id))
         assert found is not None
         assert (found.step, found.host, found.owner, found.lease_until) == ("spawn", HOST, None, 0.0)
         await asyncio.sleep(30.0)

@@ -17,7 +17,7 @@ from kilonova.simulation.runtime import STARTED_AT
 from unit.engine.toys import Floor, operation, play
 
 NOW = STARTED_AT
-OF_HOSTS = Queue(select(hosts.c.name).where(hosts.c.agent == "agent"))
+OF_HOSTS = Queue(store.operations.c.host.in_(select(hosts.c.name).where(hosts.c.agent == "agent")))
 
 
 def on_tables(work: Callable[[Transaction], Any]) -> Any:

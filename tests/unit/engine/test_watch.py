@@ -4,7 +4,6 @@ import asyncio
 from typing import Any
 
 import pytest
-from sqlalchemy import select
 
 from kilonova.database.database import Transaction
 from kilonova.database.tables.cell_database import hosts
@@ -18,7 +17,7 @@ from kilonova.objects.operation import Operation, OperationState
 from kilonova.simulation.runtime import SimRuntime
 from unit.engine.toys import HOST, TOPIC, Floor, Toys, host_step, operation, play
 
-ALL_HOSTS = Queue(select(hosts.c.name))
+ALL_HOSTS = Queue(store.operations.c.host.is_not(None))
 
 
 class Stage:
@@ -44,7 +43,7 @@ class Stage:
 
     @property
     def operation(self) -> Operation:
-        found = self.floor.server.look(lambda tx: store.operation_get_txn(tx, operation().id))
+        found = self.floor.server.read(lambda tx: store.operation_get_txn(tx, operation().id))
         assert found is not None
         return found
 
@@ -58,9 +57,7 @@ class Stage:
 
     def report(self, held: Operation) -> Operation | None:
         """Report that the step is done, believing what was pulled."""
-        return self.floor.server.write(
-            lambda tx: move_txn(tx, self.plan, held, progress.Done(), self.floor.project)
-        )
+        return self.floor.server.write(lambda tx: move_txn(tx, self.plan, held, progress.Done(), self.floor.project))
 
     def _install_txn(self, tx: Transaction) -> None:
         row = {"name": HOST, "uuid": HOST, "service_uuid": HOST, "agent": "agent", "epoch": 1, "enabled": True}

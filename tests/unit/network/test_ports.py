@@ -1,116 +1,153 @@
-"""A server's ports: made once, replaced by a later attempt, given back."""
+"""A server's ports: each made once whatever was lost on the way, given ones given back, made ones deleted."""
 
+import asyncio
+import itertools
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
 import pytest
 
-from kilonova.kernel.errors import Conflict
-from kilonova.kernel.ids import ProjectId, ServerId, UserId
-from kilonova.network.ports import Attached, ports_attach, ports_drop, ports_release
-from kilonova.objects.flavor import Flavor
+from kilonova.kernel.errors import Conflict, NotFound, Unavailable
+from kilonova.network.ports import ports_attach, ports_drop, ports_release
 from kilonova.objects.server import NicRequest, Server
-from kilonova.simulation.doubles.networks import NETWORK, NetworkService, SimNetworks
-from kilonova.simulation.faults import QUIET, Faults
+from kilonova.simulation.doubles.networks import NETWORK, SUBNET, NetworkService, SimNetworks
+from kilonova.simulation.faults import QUIET, Faults, Rates
 from kilonova.simulation.loop import SimLoop, simulate
+from unit.operations.rig import server
+
+ANY = NicRequest(network_id=NETWORK.id)
 
 
-def _server(*requests: NicRequest) -> Server:
-    return Server(
-        id=ServerId("s1"),
-        project_id=ProjectId("p"),
-        user_id=UserId("u"),
-        name="n",
-        hostname="h",
-        flavor=Flavor(id="1", name="small", vcpus=1, memory_mb=512, disk_gb=1),
-        image_id=None,
-        networks_requested=requests,
-        created_at=0.0,
-        updated_at=0.0,
-    )
-
-
-SERVER = _server(NicRequest(network_id=NETWORK.id), NicRequest(network_id=NETWORK.id, tag="second"))
-
-
-def _run(work: Callable[[SimNetworks, NetworkService], Awaitable[Any]]) -> Any:
-    async def main(loop: SimLoop) -> Any:
+def with_networks(work: Callable[[SimNetworks, NetworkService], Awaitable[Any]], rates: Rates = QUIET, seed: int = 1):
+    async def main(loop: SimLoop) -> None:
         service = NetworkService(loop)
-        return await work(SimNetworks(loop, service, loop.process("conductor"), Faults(QUIET)), service)
+        await work(SimNetworks(loop, service, loop.process("worker"), Faults(rates)), service)
 
-    return simulate(main, 1)[0]
-
-
-async def _attach(networks: SimNetworks, attempt: int, server: Server = SERVER) -> list[Attached]:
-    return await ports_attach(networks, server, "host", "zone", ("group",), attempt=attempt)
+    simulate(main, seed)
 
 
-def test_attach__networks_asked_for__a_bound_port_each_in_order():
-    async def work(networks, service):
-        attached = await _attach(networks, 1)
-        assert [one.nic.tag for one in attached] == [None, "second"]
-        assert all(one.nic.owned for one in attached)
-        assert {port.host for port in service.of("s1")} == {"host"}
-        assert [one.guest.port_id for one in attached] == [one.nic.port_id for one in attached]
-
-    _run(work)
+async def attach(networks: SimNetworks, one: Server, attempt: int = 1) -> Any:
+    return await ports_attach(networks, one, "host-1", "nova", ["group"], attempt=attempt)
 
 
-def test_attach__earlier_attempt_left_ports__they_are_replaced():
-    async def work(networks, service):
-        earlier = {one.nic.port_id for one in await _attach(networks, 1)}
-        later = {one.nic.port_id for one in await _attach(networks, 3)}
-        assert not earlier & later
-        assert set(service.ports) == later
-
-    _run(work)
+async def patiently(work: Callable[[], Awaitable[Any]]) -> Any:
+    while True:
+        try:
+            return await work()
+        except Unavailable:
+            await asyncio.sleep(0.1)
 
 
-def test_attach__later_attempt_has_ports__refused_and_they_stay():
-    async def work(networks, service):
-        later = {one.nic.port_id for one in await _attach(networks, 3)}
+def given(service: NetworkService) -> str:
+    port = service.make("project", "", None, (), "my own port")
+    return service.change(port.id, device_id="").id
+
+
+def test_attach__in_the_order_asked_for_and_bound() -> None:
+    async def work(networks: SimNetworks, service: NetworkService) -> None:
+        port_id = given(service)
+        fixed = NicRequest(network_id=NETWORK.id, fixed_ip="10.0.1.7", tag="nic1")
+        one = server(networks_requested=(ANY, NicRequest(port_id=port_id), fixed))
+        attached = await attach(networks, one)
+        assert [each.nic.owned for each in attached] == [True, False, True]
+        assert [each.nic.tag for each in attached] == [None, None, "nic1"]
+        assert attached[1].nic.port_id == port_id
+        assert attached[2].nic.addresses[0].address == "10.0.1.7"
+        for each in attached:
+            port = service.ports[each.nic.port_id]
+            assert (port.device_id, port.host, port.device_owner) == (one.id, "host-1", "compute:nova")
+            assert (each.guest.mac, each.guest.mtu) == (port.mac, NETWORK.mtu)
+            assert each.guest.addresses[0].cidr == SUBNET.cidr
+        assert service.ports[attached[0].nic.port_id].security_group_ids == ("group",)
+
+    with_networks(work)
+
+
+def test_later_attempt__replaces_the_ports_of_the_earlier_and_is_not_replaced_by_it() -> None:
+    async def work(networks: SimNetworks, service: NetworkService) -> None:
+        port_id = given(service)
+        one = server(networks_requested=(ANY, NicRequest(port_id=port_id)))
+        (early, _) = await attach(networks, one, 1)
+        (late, kept) = await attach(networks, one, 2)
+        assert set(service.ports) == {port_id, late.nic.port_id}
+        assert early.nic.port_id != late.nic.port_id
+        assert kept.nic.port_id == port_id
         with pytest.raises(Conflict):
-            await _attach(networks, 2)
-        assert set(service.ports) == later
+            await attach(networks, one, 1)
+        assert set(service.ports) == {port_id, late.nic.port_id}
 
-    _run(work)
-
-
-def test_drop__own_attempt_only():
-    async def work(networks, service):
-        later = {one.nic.port_id for one in await _attach(networks, 3)}
-        await networks.port_create(
-            project_id="p",
-            network_id=NETWORK.id,
-            server_id="s1",
-            fixed_ip=None,
-            security_groups=(),
-            tag="kilonova:s1:2:0",
-        )
-        await ports_drop(networks, SERVER, 2)
-        assert set(service.ports) == later
-
-    _run(work)
+    with_networks(work)
 
 
-def test_given_port__is_used_and_only_unbound_at_the_end():
-    async def work(networks, service):
-        given = service.make("p", "", None, (), "the user's own")
-        server = _server(NicRequest(port_id=given.id))
-        (attached,) = await _attach(networks, 1, server)
-        assert (attached.nic.port_id, attached.nic.owned) == (given.id, False)
-        await _attach(networks, 2, server)
-        await ports_release(networks, server)
-        assert service.get(given.id).device_id == ""
+def test_attempt_that_comes_too_late__drops_its_own_ports_only() -> None:
+    async def work(networks: SimNetworks, service: NetworkService) -> None:
+        one = server(networks_requested=(ANY,))
+        (late,) = await attach(networks, one, 2)
+        service.make("project", one.id, None, (), f"kilonova:{one.id}:1:0")
+        await ports_drop(networks, one, 1)
+        assert list(service.ports) == [late.nic.port_id]
 
-    _run(work)
+    with_networks(work)
 
 
-def test_release__twice__nothing_is_left():
-    async def work(networks, service):
-        await _attach(networks, 1)
+@pytest.mark.parametrize("seed", range(20))
+def test_lost_answers__every_port_made_once_and_in_its_place(seed: int) -> None:
+    async def work(networks: SimNetworks, service: NetworkService) -> None:
+        port_id = given(service)
+        one = server(networks_requested=(ANY, NicRequest(port_id=port_id), ANY))
+        attempts = itertools.count(1)
+        attached = await patiently(lambda: attach(networks, one, next(attempts)))
+        assert len(service.ports) == 3
+        marks = [service.ports[each.nic.port_id].description.rpartition(":")[2] for each in attached]
+        assert marks == ["0", "my own port", "2"]
+        await patiently(lambda: ports_release(networks, one))
+        assert list(service.ports) == [port_id]
+
+    lossy = msgspec.structs.replace(QUIET, call_answer_lost=0.3, call_refused=0.1)
+    with_networks(work, lossy, seed)
+
+
+def test_release__given_ports_stay_and_are_free_again() -> None:
+    async def work(networks: SimNetworks, service: NetworkService) -> None:
+        port_id = given(service)
+        one = server(networks_requested=(NicRequest(port_id=port_id), ANY))
+        await attach(networks, one)
         for _ in range(2):
-            await ports_release(networks, SERVER)
+            await ports_release(networks, one)
+            assert list(service.ports) == [port_id]
+            port = service.ports[port_id]
+            assert (port.device_id, port.host, port.device_owner) == ("", "", "")
+
+    with_networks(work)
+
+
+def test_release__ports_of_other_servers_are_left_alone() -> None:
+    async def work(networks: SimNetworks, service: NetworkService) -> None:
+        one, other = server(1, networks_requested=(ANY,)), server(2, networks_requested=(ANY,))
+        await attach(networks, one)
+        kept = await attach(networks, other)
+        await ports_release(networks, one)
+        assert list(service.ports) == [kept[0].nic.port_id]
+
+    with_networks(work)
+
+
+def test_port_of_another_server__refused() -> None:
+    async def work(networks: SimNetworks, service: NetworkService) -> None:
+        (taken,) = await attach(networks, server(1, networks_requested=(ANY,)))
+        with pytest.raises(Conflict):
+            await attach(networks, server(2, networks_requested=(NicRequest(port_id=taken.nic.port_id),)))
+        with pytest.raises(NotFound):
+            await attach(networks, server(2, networks_requested=(NicRequest(port_id="no such port"),)))
+
+    with_networks(work)
+
+
+@pytest.mark.parametrize("asked", [(), None])
+def test_no_network_asked_for__no_port(asked: Any) -> None:
+    async def work(networks: SimNetworks, service: NetworkService) -> None:
+        assert await attach(networks, server(networks_requested=asked)) == []
         assert service.ports == {}
 
-    _run(work)
+    with_networks(work)

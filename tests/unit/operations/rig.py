@@ -141,6 +141,7 @@ class Rig:
             for cell, name in ((CELL0, "cell0"), (CELL1, "cell1"))
         }
         self.ports = NetworkService(loop)
+        self._processes = 0
         self.complaints: list[str] = []
         self.hypervisor = Hypervisor(loop, HostSize(vcpus=64, memory_mb=65536, disk_gb=1000), self.complaints.append)
         self.broker = Broker(loop, self.faults, self.sometimes)
@@ -156,7 +157,8 @@ class Rig:
 
     async def parts(self, name: str, interruption: Interruption | None = None) -> Parts:
         """The services as a new process called `name` reaches them."""
-        process = self.loop.process(name)
+        self._processes += 1
+        process = self.loop.process(name, self._processes)
         runtime = SimRuntime(self.loop, process)
 
         def connected(to: DatabaseServer) -> Any:
@@ -259,9 +261,7 @@ class Rig:
             database.close()
 
     @staticmethod
-    def _start(
-        parts: Parts, name: str, database: Any, topic: str, plans: Any, project: Any
-    ) -> "asyncio.Task[None]":
+    def _start(parts: Parts, name: str, database: Any, topic: str, plans: Any, project: Any) -> "asyncio.Task[None]":
         def work(operation: Operation) -> Work:
             return Work(operation, database, parts)
 

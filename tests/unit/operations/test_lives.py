@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from kilonova.agent.gateway import Gateway
 from kilonova.engine import store as operation_store
+from kilonova.engine.progress import Move
 from kilonova.kernel.errors import Conflict, NotFound
 from kilonova.kernel.ids import CELL0
 from kilonova.objects.boot import Boot
@@ -16,6 +16,7 @@ from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import NicRequest, Server, VmState, status
 from kilonova.operations import requests, schedule
 from kilonova.operations.states import ACTIONS
+from kilonova.simulation.hypervisor import SimGuest
 from unit.operations.rig import CALLER, CELL1, FLAVOR, HOST, REQUEST, Interruption, Rig, play, server, server_id
 
 SECRETS = {"files": (("/etc/x", "c2VjcmV0"),), "admin_password": "top-secret"}
@@ -89,19 +90,22 @@ def test_boot__what_steps_found_out_is_shown_and_the_log_tells_all_of_it() -> No
     play(work)
 
 
-@pytest.mark.parametrize("ends", ["well", "badly", "deleted"])
+@pytest.mark.parametrize("ends", ["well", "badly", "deleted nowhere", "deleted in a cell"])
 def test_secrets__forgotten_when_the_boot_ends(ends: str) -> None:
     async def work(rig: Rig) -> None:
         await start(rig)
         api = await rig.servers()
         asked = server(networks_requested=(NicRequest(network_id="no such network"),) if ends == "badly" else ())
         await api.boot(CALLER, REQUEST, [Boot(server=asked, image=None, **SECRETS)])
-        if ends == "deleted":
-            await asyncio.sleep(0.02)
+        if ends.startswith("deleted"):
+            while ends == "deleted in a cell" and not rig.cell1.rows("SELECT id FROM servers"):
+                await asyncio.sleep(0.001)
             await api.delete(CALLER, REQUEST, server_id())
         await rig.settled()
         stored = [
-            str(row) for db in (rig.api, *rig.cells.values()) for row in db.rows("SELECT params, outputs FROM operations")
+            str(row)
+            for db in (rig.api, *rig.cells.values())
+            for row in db.rows("SELECT params, outputs FROM operations")
         ]
         assert not [row for row in stored if "secret" in row or "c2VjcmV0" in row]
 
@@ -157,14 +161,14 @@ def test_guest_of_a_failed_boot_shows_up_late__it_is_ordered_away() -> None:
         await start(rig)
         await rig.boot(1, networks_requested=(NicRequest(network_id="no such network"),))
         await rig.settled()
-        rig.hypervisor.guests(HOST)[server_id()] = LATE_GUEST
+        rig.hypervisor.on(HOST)[server_id()] = SimGuest(generation=1, power_state=PowerState.RUNNING)
         await asyncio.sleep(30.0)
         assert list(rig.hypervisor.everything()) == []
 
     play(work)
 
 
-def test_host_without_agent__delete_waits_for_it_and_then_owes_nothing() -> None:
+def test_delete__the_guest_is_gone_and_nothing_is_owed() -> None:
     async def work(rig: Rig) -> None:
         await start(rig)
         api = await rig.boot(1)
@@ -187,7 +191,7 @@ def test_stranded_request__in_error_and_can_be_deleted() -> None:
             assert operation is not None
             failed = msgspec.structs.replace(operation, state=OperationState.FAILED, error="the cell was never there")
             operation_store.operation_save_txn(tx, operation, failed)
-            requests.project_txn(tx, operation, schedule_move(failed))
+            requests.project_txn(tx, operation, Move(failed, "failed"))
 
         rig.api.write(fail_txn)
         one = await api.get(server_id())
@@ -232,13 +236,3 @@ def test_delete_comes_before_the_hand_over__the_late_worker_finds_a_grave() -> N
 
 def test_plan_of_requests__stays_in_step_with_the_table_of_states() -> None:
     assert {step.name for step in schedule.PLAN.steps} <= set(ACTIONS["boot"].walk)
-    assert Gateway.__doc__
-
-
-def schedule_move(operation: Operation) -> Any:
-    from kilonova.engine.progress import Move  # noqa: PLC0415
-
-    return Move(operation, "failed")
-
-
-LATE_GUEST: Any = None

@@ -76,6 +76,12 @@ async def take_over_and_delete(rig: Rig, api: Servers) -> None:
     await asyncio.sleep(3.0)
 
 
+async def act_in_placement(rig: Rig, api: Servers) -> None:
+    """A worker of long ago wakes up and changes what the server holds, as long as that is nothing."""
+    if not rig.held():
+        await (await rig.parts("of long ago")).placement.release(server_id())
+
+
 def booted_once(rig: Rig, moment: int) -> None:
     found = rig.of()
     assert found is not None
@@ -118,6 +124,7 @@ def gone(rig: Rig, moment: int) -> None:
         pytest.param(rename, renamed, id="update"),
         pytest.param(take_over, booted_once, id="take over"),
         pytest.param(take_over_and_rename, renamed, id="take over and update"),
+        pytest.param(act_in_placement, booted_once, id="another acts in placement"),
         pytest.param(delete, gone, id="delete"),
         pytest.param(take_over_and_delete, gone, id="take over and delete"),
     ],

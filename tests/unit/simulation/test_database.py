@@ -73,7 +73,7 @@ def test_answer_lost__committed_and_unavailable():
     async def work(loop, server, database, sometimes):
         with pytest.raises(Unavailable):
             await database.write(add_txn, "a")
-        return server.look(count_txn), sometimes.counts["commit_ambiguous"]
+        return server.read(count_txn), sometimes.counts["commit_ambiguous"]
 
     assert _run(work, msgspec.structs.replace(QUIET, db_answer_lost=1.0)) == (1, 1)
 
@@ -101,7 +101,7 @@ def test_refused__nothing_ran():
     async def work(loop, server, database, sometimes):
         with pytest.raises(Unavailable):
             await database.write(add_txn, "a")
-        return server.look(count_txn)
+        return server.read(count_txn)
 
     assert _run(work, msgspec.structs.replace(QUIET, db_refused=1.0)) == 0
 
@@ -132,7 +132,7 @@ def test_killed_between_commit_and_answer__committed():
             await asyncio.sleep(0.0001)
         process.kill()
         await asyncio.sleep(1.0)
-        return server.look(count_txn), heard
+        return server.read(count_txn), heard
 
     assert _run(work) == (1, [])
 

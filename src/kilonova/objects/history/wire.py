@@ -4,6 +4,10 @@ Every message says its level. The gateway tells its documents at the level that 
 newest that both know; the agent answers at that level, and whoever reads a message brings its documents up. So gateways and
 agents may be upgraded in any order, as long as the older of two knows a level that the newer still has.
 
+Documents that are stored (a server's body, an operation's params and outputs, a host's description) do not stand at a level of
+this line: they are at the newest shape of the program that wrote them, fields are only ever added to them with a default, and
+anything more is a step of the table line, which rewrites the rows while both shapes are understood.
+
 A change of a shape in SHAPES is a `Change` at a new label of WIRE, named for the shape, that edits the whole document: a
 change inside a `HostStep`'s spec belongs to `host_step`.
 """

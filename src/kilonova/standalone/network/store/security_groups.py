@@ -30,6 +30,10 @@ _OF_PROJECT = (
     .order_by(security_groups.c.name, security_groups.c.id)
 )
 
+_OWNERS = select(security_groups.c.id, security_groups.c.project_id).where(
+    security_groups.c.id.in_(bindparam("ids", expanding=True))
+)
+
 
 def default_txn(tx: Transaction, new_id: NewId, project_id: str) -> str:
     """The id of a project's default group, which is made when it is not there yet."""
@@ -51,10 +55,8 @@ def require_txn(tx: Transaction, ids: Sequence[str], project_id: str | None) -> 
     """Raise `SecurityGroupNotFound` for the first that is not there, or belongs to another project than this one."""
     known: set[str] = set()
     for some in chunks(ids):
-        statement = select(security_groups.c.id).where(security_groups.c.id.in_(some))
-        if project_id is not None:
-            statement = statement.where(security_groups.c.project_id == project_id)
-        known.update(tx.execute(statement).scalars())
+        found = tx.execute(_OWNERS, {"ids": some})
+        known.update(row.id for row in found if project_id is None or row.project_id == project_id)
     for group_id in ids:
         if group_id not in known:
             raise SecurityGroupNotFound(id=group_id[:80])

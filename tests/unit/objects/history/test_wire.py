@@ -1,0 +1,202 @@
+"""The wire between gateways and agents: everything crosses unchanged, old and new understand each other, shapes are pinned."""
+
+import hashlib
+from typing import Any
+
+import msgspec
+import pytest
+
+from kilonova.kernel.ids import HostName, OperationId, ServerId
+from kilonova.kernel.versions import Change, Line, added
+from kilonova.objects.guest import (
+    Guest,
+    GuestAddress,
+    GuestImage,
+    GuestNic,
+    GuestSpec,
+    HostDescription,
+    PowerState,
+)
+from kilonova.objects.history import wire
+from kilonova.objects.history.wire import SHAPES, WIRE, BadMessage
+from kilonova.objects.host_step import HostReport, HostStep, Order
+
+SERVER, HOST, OPERATION = ServerId("s" * 36), HostName("host-1"), OperationId("o" * 36)
+IMAGE = GuestImage(id="i", disk_format="qcow2", size=10, sha512="ab")
+NIC = GuestNic(
+    port_id="p",
+    network_id="n",
+    mac="fa:16:3e:00:00:01",
+    mtu=1500,
+    addresses=(GuestAddress(address="10.0.0.4", version=4, cidr="10.0.0.0/24", gateway=None, dns=("1.1.1.1",)),),
+)
+SPEC = GuestSpec(
+    server_id=SERVER,
+    generation=3,
+    name="n",
+    hostname="h",
+    vcpus=1,
+    memory_mb=512,
+    disk_gb=1,
+    image=IMAGE,
+    kernel=None,
+    ramdisk=IMAGE,
+    cmdline="",
+    nics=(NIC,),
+    config_drive={"openstack/latest/user_data": b"\x00\xff binary"},
+    project_id="p",
+    user_id="u",
+    flavor_name="f",
+)
+GUEST = Guest(server_id=SERVER, host=HOST, generation=3, power_state=PowerState.RUNNING, ssh_port=2222)
+STEP = HostStep(
+    operation_id=OPERATION,
+    epoch=2,
+    kind="boot",
+    step="spawn",
+    undo=False,
+    server_id=SERVER,
+    host=HOST,
+    generation=3,
+    timeout_s=600.0,
+    spec=SPEC,
+)
+DESCRIPTION = HostDescription(
+    name=HOST,
+    hypervisor_type="QEMU",
+    hypervisor_version=8002000,
+    vcpus=2,
+    memory_mb=4096,
+    disk_gb=10,
+    host_ip="127.0.0.1",
+    cpu_info={"arch": "x86_64", "topology": {"cores": 2}},
+)
+SAMPLES: tuple[msgspec.Struct, ...] = (
+    STEP,
+    msgspec.structs.replace(STEP, spec=None),
+    HostReport(operation_id=OPERATION, epoch=2, guest=GUEST),
+    HostReport(operation_id=OPERATION, epoch=2, error="no", final=True),
+    GUEST,
+    DESCRIPTION,
+    Order(server_id=SERVER, host=HOST, generation=4),
+)
+
+# A shape that changes gets a change on the line, and then its new fingerprint here.
+FINGERPRINTS = {
+    "guest": "fc434f3d38a74d99",
+    "host_description": "5d4e6add8a9e5aab",
+    "host_report": "f0dcfa7a29b25610",
+    "host_step": "1c3dafb74fe47bd9",
+    "order": "8bef2a585045c710",
+}
+
+
+def fingerprint(shape: type[msgspec.Struct]) -> str:
+    """Differs when the fields of a shape do, or those of a shape inside it; not when their descriptions do."""
+    components = msgspec.json.schema_components([shape], schema_hook=lambda _: {"description": "anything", "x": "any"})[
+        1
+    ]
+    described = {name: _bare(component) for name, component in sorted(components.items())}
+    return hashlib.sha256(msgspec.json.encode(described, order="sorted")).hexdigest()[:16]
+
+
+def _bare(schema: Any) -> Any:
+    if isinstance(schema, dict):
+        return {key: _bare(value) for key, value in schema.items() if key not in {"description", "title"}}
+    return [_bare(item) for item in schema] if isinstance(schema, (list, tuple)) else schema
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: type(sample).__name__)
+def test_message__read_as_it_was_told(sample: msgspec.Struct) -> None:
+    message = wire.told(WIRE.newest, [sample, sample], type(sample))
+    assert wire.read(WIRE, message, type(sample)) == [sample, sample]
+
+
+def test_no_documents__an_empty_message() -> None:
+    assert wire.read(WIRE, wire.told(WIRE.newest, [], HostStep), HostStep) == []
+
+
+def test_samples__every_shape_that_crosses() -> None:
+    assert {type(sample) for sample in SAMPLES} == set(SHAPES)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=SHAPES.__getitem__)
+def test_shape__has_not_changed_without_a_change_on_the_line(shape: type[msgspec.Struct]) -> None:
+    assert fingerprint(shape) == FINGERPRINTS[SHAPES[shape]], "add a Change to WIRE at a new label, then pin the shape"
+
+
+def test_changes__each_is_about_a_shape_of_the_wire() -> None:
+    assert {change.shape for _, change in WIRE.changes()} <= set(SHAPES.values())
+
+
+# A line as it may look one day: 1.1 has brought `ssh_port` to guests and a spec's `cmdline`.
+
+
+def _without_cmdline(step: dict[str, Any]) -> None:
+    if step.get("spec"):
+        del step["spec"]["cmdline"]
+
+
+def _with_cmdline(step: dict[str, Any]) -> None:
+    if step.get("spec"):
+        step["spec"]["cmdline"] = "quiet"
+
+
+LATER = Line(
+    "wire",
+    (
+        ("1.0", ()),
+        (
+            "1.1",
+            (
+                added("guest", "ssh_port", name="guest-ssh-port", why="Guests in user-mode networks have one."),
+                Change(
+                    name="spec-cmdline",
+                    shape="host_step",
+                    why="Kernels take words.",
+                    up=_with_cmdline,
+                    down=_without_cmdline,
+                ),
+            ),
+        ),
+    ),
+)
+
+
+def test_older_peer__is_told_what_it_knows() -> None:
+    level = wire.agreed(LATER, "1.0")
+    (guest,) = msgspec.json.decode(wire.told(level, [GUEST], Guest))["documents"]
+    assert "ssh_port" not in guest
+    (step,) = msgspec.json.decode(wire.told(level, [STEP], HostStep))["documents"]
+    assert "cmdline" not in step["spec"]
+
+
+def test_older_peer__what_it_says_is_read_as_the_newest() -> None:
+    level = LATER.level("1.0")
+    (step,) = wire.read(LATER, wire.told(level, [STEP], HostStep), HostStep)
+    assert step == msgspec.structs.replace(STEP, spec=msgspec.structs.replace(SPEC, cmdline="quiet"))
+    (guest,) = wire.read(LATER, wire.told(level, [GUEST], Guest), Guest)
+    assert guest == msgspec.structs.replace(GUEST, ssh_port=None)
+
+
+def test_newer_peer__both_speak_at_the_level_that_both_know() -> None:
+    assert wire.agreed(LATER, "1.7").label == "1.1"
+    assert wire.agreed(LATER, "1.0").label == "1.0"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"\xff",
+        b'{"level": "9.9", "documents": []}',
+        b'{"level": "1.0", "documents": {}}',
+        b'{"level": "1.0", "documents": [{"server_id": 1}]}',
+    ],
+)
+def test_message_that_makes_no_sense__refused_with_a_reason(message: bytes) -> None:
+    with pytest.raises(BadMessage) as refused:
+        wire.read(WIRE, message, Order)
+    assert refused.value.message.startswith("The message can't be understood: ")

@@ -115,9 +115,6 @@ async def _order(caller: Caller, compute: Compute, wish: ServerCreate, hints: di
     check_count(len(wish.metadata), limits)
     flavor = await flavor_of(caller, compute, wish.flavor_ref)
     count = most if least == most else await _affordable(compute, caller, flavor, least, most)
-    group = await server_hints.group_of(caller, compute, hints)
-    if group is not None:
-        server_hints.check_members(group, count, limits)
     return Order(
         wish=wish,
         hints=hints,
@@ -127,7 +124,7 @@ async def _order(caller: Caller, compute: Compute, wish: ServerCreate, hints: di
         nics=await nics_of(caller, compute, wish, most),
         security_groups=await groups_of(caller, compute, wish),
         keypair=await _keypair(caller, compute, wish),
-        group=group,
+        group=await server_hints.group_of(caller, compute, hints),
         files=files_of(wish.personality, limits),
         count=count,
         reservation_id=f"r-{compute.runtime.uuid()[:8]}",

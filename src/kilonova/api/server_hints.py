@@ -11,7 +11,7 @@ from kilonova.api.fields import Name
 from kilonova.api.server_access import is_admin
 from kilonova.api.server_fields import AnyIp
 from kilonova.api.server_group_store import GroupNotFound, group_find_txn
-from kilonova.kernel.errors import Invalid, OverLimit
+from kilonova.kernel.errors import Invalid
 from kilonova.kernel.ids import is_uuid
 from kilonova.objects.caller import Caller
 from kilonova.objects.server_group import ServerGroup
@@ -26,12 +26,6 @@ class NoSuchGroup(Invalid):
     """Instance group {id} could not be found."""
 
     code = "hint-names-no-group"
-
-
-class GroupFull(OverLimit):
-    """Quota exceeded, too many servers in group"""
-
-    code = "server-group-full"
 
 
 def take(call: Call) -> dict[str, list[str]]:
@@ -59,13 +53,6 @@ async def group_of(caller: Caller, compute: Compute, hints: dict[str, list[str]]
     if group.project_id != caller.project_id and not is_admin(caller, compute):
         raise NoSuchGroup(id=group_id)
     return group
-
-
-def check_members(group: ServerGroup, more: int, limits: dict[str, int]) -> None:
-    """Raise `GroupFull` if the group may not have `more` members."""
-    limit = limits["server_group_members"]
-    if 0 <= limit < len(group.members) + more:
-        raise GroupFull
 
 
 def _check(name: str, value: object) -> None:

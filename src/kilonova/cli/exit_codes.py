@@ -28,7 +28,9 @@ MEANINGS = {
     ExitCode.OK: "Done.",
     ExitCode.FAILURE: "Something failed that has no code of its own.",
     ExitCode.USAGE: "The command line can't be understood.",
-    ExitCode.ON_FAKE_DRIVER: "The demo only (make shows it as `Error 3`): done, but on the fake driver, because QEMU can't be had.",
+    ExitCode.ON_FAKE_DRIVER: (
+        "The demo only (make shows it as `Error 3`): done, but on the fake driver, because QEMU can't be had."
+    ),
     ExitCode.CONFIGURATION: "The configuration can't be read, or has an unknown key or a wrong value.",
     ExitCode.STATE_IN_USE: "Another process uses the state directory.",
     ExitCode.STATE_TOO_NEW: "A newer version wrote the state directory.",

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from sqlalchemy import bindparam, delete, func, insert, select
 
+from kilonova.cells.server_map import group_members_txn
 from kilonova.database.database import Database, Transaction
 from kilonova.database.tables.api_database import limits, quota_ledger, server_groups
 from kilonova.kernel.errors import OverLimit
@@ -40,6 +41,12 @@ _of_project = select(
 ).where(quota_ledger.c.project_id == bindparam("project"))
 _of_user = _of_project.where(quota_ledger.c.user_id == bindparam("user"))
 _insert = insert(quota_ledger)
+
+
+class GroupFull(OverLimit):
+    """Quota exceeded, too many servers in group"""
+
+    code = "server-group-full"
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,6 +133,16 @@ def ledger_add_txn(tx: Transaction, defaults: Mapping[str, int], servers: Sequen
         for server in servers
     ]
     tx.execute(_insert, lines)
+
+
+def group_check_txn(tx: Transaction, defaults: Mapping[str, int], servers: Sequence[Server]) -> None:
+    """Raise `GroupFull` unless the group that new servers are to be members of, if any, has room for them all."""
+    first = servers[0]
+    if first.group_id is None:
+        return
+    limit = limits_txn(tx, defaults, first.project_id, first.user_id)["server_group_members"]
+    if 0 <= limit < len(group_members_txn(tx, first.group_id)) + len(servers):
+        raise GroupFull
 
 
 def ledger_remove_txn(tx: Transaction, server_ids: Sequence[ServerId]) -> None:

@@ -19,8 +19,9 @@ from kilonova.operations.accept import Acceptance, new_operation
 
 
 def boot_txn(tx: Transaction, defaults: Mapping[str, int], boots: Sequence[Boot], asked: Sequence[Acceptance]) -> None:
-    """Accept servers, all or none. Raises `OverLimit`."""
+    """Accept servers of one project, user and group, all or none. Raises `OverLimit`."""
     quota.ledger_add_txn(tx, defaults, [boot.server for boot in boots])
+    quota.group_check_txn(tx, defaults, [boot.server for boot in boots])
     for boot, acceptance in zip(boots, asked, strict=True):
         operation = new_operation(schedule.PLAN, boot.server.id, _params(boot), acceptance, tx.now)
         operation_store.operation_insert_txn(tx, operation)

@@ -173,7 +173,7 @@ def _role(name: str) -> Check:
     def check(credentials: Mapping[str, object], target: Target) -> bool:
         role = _filled(name, target)
         roles = credentials.get("roles")
-        return role is not None and isinstance(roles, Iterable) and role.lower() in [str(r).lower() for r in roles]
+        return role is not None and isinstance(roles, tuple) and role.lower() in roles
 
     return check
 

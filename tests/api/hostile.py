@@ -127,10 +127,10 @@ class Hostile:
         """Let the cloud finish what it was told to do."""
 
         def at_rest() -> bool:
-            live = "state IN ('queued', 'running', 'undoing')"
-            for name, table in (("api", "operations"), ("cell0", "operations"), ("cell1", "operations")):
+            live = "SELECT count(*) FROM operations WHERE state IN ('queued', 'running', 'undoing')"
+            for name in ("api", "cell0", "cell1"):
                 with sqlite3.connect(self.cloud.config.up.path / "databases" / f"{name}.sqlite") as connection:
-                    found = connection.execute(f"SELECT count(*) FROM {table} WHERE {live}").fetchone()[0]
+                    (found,) = connection.execute(live).fetchone()
                 connection.close()
                 if found:
                     return False

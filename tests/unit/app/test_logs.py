@@ -1,9 +1,10 @@
-"""The log file's lines."""
+"""The log file and its lines."""
 
 import logging
 import sys
+from pathlib import Path
 
-from kilonova.app.logs import LineFormatter, quoted
+from kilonova.app.logs import LineFormatter, LogFile, quoted
 from kilonova.web import request_ids
 
 
@@ -36,3 +37,23 @@ def test_format__error__traceback_indented_below() -> None:
     assert head.endswith('message="failed"')
     assert rest[-1] == "    ValueError: invalid literal for int() with base 10: 'inner'"
     assert all(line.startswith("    ") for line in rest)
+
+
+def test_log_file__full__goes_on_in_a_new_one_and_keeps_so_many(tmp_path: Path) -> None:
+    file = LogFile(tmp_path / "log", maxBytes=100, backupCount=2, encoding="utf-8")
+    for number in range(10):
+        file.emit(logging.LogRecord("l", logging.INFO, "", 0, f"{number} {'x' * 60}", None, None))
+    file.close()
+    kept = sorted(tmp_path.iterdir())
+    assert [path.name for path in kept] == ["log", "log.1", "log.2"]
+    assert [[line[0] for line in path.read_text().splitlines()] for path in kept] == [
+        ["8", "9"],
+        ["6", "7"],
+        ["4", "5"],
+    ]
+
+
+def test_quoted__anything__one_line_that_nobody_can_end() -> None:
+    assert quoted("plain é") == '"plain é"'
+    assert quoted('a"b\\c') == '"a\\"b\\\\c"'
+    assert quoted("a\nb\x00") == '"a\\x0ab\\x00"'

@@ -24,7 +24,7 @@ from kilonova.clients.neutron import NeutronNetworks
 from kilonova.clients.session import Credentials, ServiceSession
 from kilonova.kernel.errors import Conflict, Invalid, NotFound, OverLimit, Unavailable
 from kilonova.objects.caller import Caller
-from kilonova.objects.port import Network, Port
+from kilonova.objects.port import Network, Port, PortRequest
 from kilonova.runtime.real import RealRuntime
 
 CIDR = "10.11.12.0/24"
@@ -60,11 +60,18 @@ class Subject:
         return str((await self.ask("POST", "/subnets", body, 201))["subnet"]["id"])
 
     async def server_port(self, network_id: str, server_id: str, **options: Any) -> Port:
-        given: dict[str, Any] = {"fixed_ip": None, "security_groups": (), "tag": "kilonova:test", **options}
         assert self.member.project_id is not None
-        return await self.networks.port_create(
-            project_id=self.member.project_id, network_id=network_id, server_id=server_id, **given
-        )
+        given: dict[str, Any] = {
+            "project_id": self.member.project_id,
+            "network_id": network_id,
+            "server_id": server_id,
+            "host": "node-1",
+            "zone": "nova",
+            "fixed_ip": None,
+            "security_group_ids": (),
+            "description": "kilonova:test",
+        }
+        return await self.networks.port_create(PortRequest(**{**given, **options}))
 
 
 @asynccontextmanager
@@ -217,7 +224,7 @@ def test_port_create__no_address_named__gets_one_and_the_default_group(judge: Ju
         network_id, server_id = await subject.network(), new_id()
         subnet_id = await subject.subnet(network_id)
 
-        port = await subject.server_port(network_id, server_id, tag="kilonova:abc")
+        port = await subject.server_port(network_id, server_id, description="kilonova:abc")
 
         assert (port.network_id, port.device_id, port.description) == (network_id, server_id, "kilonova:abc")
         assert port.project_id == subject.member.project_id
@@ -227,7 +234,7 @@ def test_port_create__no_address_named__gets_one_and_the_default_group(judge: Ju
         assert port.fixed_ips[0].address not in {"10.11.12.0", "10.11.12.1", "10.11.12.255"}
         groups = await subject.networks.security_groups(subject.member)
         assert port.security_group_ids == tuple(group.id for group in groups if group.name == "default")
-        assert (port.host, port.status) == ("", "DOWN")
+        assert port.host == "node-1"
 
     judge(scenario)
 
@@ -252,7 +259,7 @@ def test_port_create__address_and_groups_named__has_them(judge: Judge) -> None:
         await subject.subnet(network_id)
         group = {"security_group": {"name": f"web-{new_id()}"}}
         made = (await subject.ask("POST", "/security-groups", group, 201))["security_group"]["id"]
-        port = await subject.server_port(network_id, new_id(), fixed_ip="10.11.12.99", security_groups=[made])
+        port = await subject.server_port(network_id, new_id(), fixed_ip="10.11.12.99", security_group_ids=(made,))
         assert [one.address for one in port.fixed_ips] == ["10.11.12.99"]
         assert port.security_group_ids == (made,)
 
@@ -294,7 +301,7 @@ def test_port_create__network_or_group_gone__not_found(judge: Judge) -> None:
         with pytest.raises(NotFound):
             await subject.server_port(new_id(), new_id())
         with pytest.raises(NotFound):
-            await subject.server_port(await subject.network(), new_id(), security_groups=[new_id()])
+            await subject.server_port(await subject.network(), new_id(), security_group_ids=(new_id(),))
 
     judge(scenario)
 

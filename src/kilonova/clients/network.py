@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from kilonova.objects.caller import Caller
-from kilonova.objects.port import Network, Port, SecurityGroup, Subnet
+from kilonova.objects.port import Network, Port, PortRequest, SecurityGroup, Subnet
 
 
 class Networks(Protocol):
@@ -35,21 +35,12 @@ class Networks(Protocol):
     async def ports_of(self, server_id: str) -> Sequence[Port]:
         """Every port whose `device_id` is the server: how a lost answer is found again. Ordered by id."""
 
-    async def port_create(
-        self,
-        *,
-        project_id: str,
-        network_id: str,
-        server_id: str,
-        fixed_ip: str | None,
-        security_groups: Sequence[str],
-        tag: str,
-    ) -> Port:
-        """Make a port for a server, marked with `tag` in its description so that it is found again and known as ours to delete.
+    async def port_create(self, request: PortRequest) -> Port:
+        """Make a port for a server, bound to its host.
 
-        Raises `Conflict` when the address is taken or none is left, `Invalid` for an address that is not the network's,
-        `NotFound` for a network or group that is gone, `OverLimit` for the project's quota. A lost answer may leave a
-        port behind: look for the tag among `ports_of` before trying again.
+        Raises `Conflict` when the address is taken, none is left, or the network doesn't reach the host, `Invalid` for an
+        address that is not the network's, `NotFound` for a network or group that is gone, `OverLimit` for the project's
+        quota. A lost answer may leave a port behind: look for the description among `ports_of` before trying again.
         """
 
     async def port_bind(self, port_id: str, *, server_id: str, host: str, zone: str) -> Port:

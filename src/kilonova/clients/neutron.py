@@ -8,7 +8,7 @@ from kilonova.clients.session import ServiceSession, message_of
 from kilonova.kernel.errors import Conflict, Invalid, KilonovaError, NotAuthenticated, NotFound, OverLimit, Unavailable
 from kilonova.kernel.ids import ProjectId
 from kilonova.objects.caller import Caller
-from kilonova.objects.port import FixedIp, Network, Port, SecurityGroup, Subnet
+from kilonova.objects.port import FixedIp, Network, Port, PortRequest, SecurityGroup, Subnet
 
 if TYPE_CHECKING:
     import httpx
@@ -91,36 +91,31 @@ class NeutronNetworks:
         found = await self._list("ports", {"device_id": server_id})
         return sorted((_port(one) for one in found), key=lambda port: port.id)
 
-    async def port_create(
-        self,
-        *,
-        project_id: str,
-        network_id: str,
-        server_id: str,
-        fixed_ip: str | None,
-        security_groups: Sequence[str],
-        tag: str,
-    ) -> Port:
-        """See `Networks.port_create`. Not repeated by itself: the caller looks for the tag first."""
+    async def port_create(self, request: PortRequest) -> Port:
+        """See `Networks.port_create`. Not repeated by itself: the caller looks for the description first."""
         port: dict[str, Any] = {
-            "project_id": project_id,
-            "network_id": network_id,
-            "device_id": server_id,
-            "description": tag,
+            "project_id": request.project_id,
+            "network_id": request.network_id,
+            "description": request.description,
+            **_bound_to(request.server_id, request.host, request.zone),
         }
-        if fixed_ip is not None:
-            port["fixed_ips"] = [{"ip_address": fixed_ip}]
-        if security_groups:
-            port["security_groups"] = list(security_groups)
+        if request.fixed_ip is not None:
+            port["fixed_ips"] = [{"ip_address": request.fixed_ip}]
+        if request.security_group_ids:
+            port["security_groups"] = list(request.security_group_ids)
         response = await self._session.post("network", "/v2.0/ports", json={"port": port})
-        return _port(_answer(response, "port", network_id))
+        made = _port(_answer(response, "port", request.network_id))
+        if made.vif_type == "binding_failed":
+            await self.port_delete(made.id)
+            raise PortNotBound(id=made.id, host=request.host)
+        return made
 
     async def port_bind(self, port_id: str, *, server_id: str, host: str, zone: str) -> Port:
         """See `Networks.port_bind`."""
         present = await self._get("port", port_id, None)
         if present["device_id"] not in {"", server_id}:
             raise PortTaken(id=port_id, device=present["device_id"])
-        given = {"device_id": server_id, "device_owner": f"compute:{zone}", "binding:host_id": host}
+        given = _bound_to(server_id, host, zone)
         response = await self._session.put("network", _port_path(port_id), json={"port": given})
         bound = _port(_answer(response, "port", port_id))
         if bound.vif_type == "binding_failed":
@@ -160,6 +155,10 @@ class NeutronNetworks:
         if response.status_code == 401 and caller is not None:
             raise NotAuthenticated
         return response
+
+
+def _bound_to(server_id: str, host: str, zone: str) -> dict[str, str]:
+    return {"device_id": server_id, "device_owner": f"compute:{zone}", "binding:host_id": host}
 
 
 def _port_path(port_id: str) -> str:

@@ -152,25 +152,29 @@ class SqliteDatabase:
     def _commit(self, connection: Connection, works: list[Callable[[Transaction], Any]]) -> list[Any]:
         """Run all of `works` and commit once; the results, an exception in place of each that failed."""
         raw = _raw(connection)
-        results: list[Any] = []
         try:
             raw.execute("BEGIN IMMEDIATE")
             transaction = Transaction(connection, self._runtime.now())
-            for work in works:
-                raw.execute("SAVEPOINT one")
-                try:
-                    results.append(work(transaction))
-                    raw.execute("RELEASE one")
-                except Exception as error:  # noqa: BLE001 - handed to the caller, who knows what it means
-                    results.append(_translated(self.name, error))
-                    raw.execute("ROLLBACK TO one")
-                    raw.execute("RELEASE one")
+            results = [self._in_savepoint(raw, transaction, work) for work in works]
             raw.execute("COMMIT")
         except sqlite3.Error as error:
             if raw.in_transaction:
                 raw.execute("ROLLBACK")
             return [Unavailable(service=f"the database {self.name}", reason=_reason(error)) for _ in works]
         return results
+
+    def _in_savepoint(
+        self, raw: sqlite3.Connection, transaction: Transaction, work: Callable[[Transaction], Any]
+    ) -> Any:
+        """What `work` returns, or the exception that it raised; then nothing of it is kept."""
+        raw.execute("SAVEPOINT one")
+        try:
+            result = work(transaction)
+        except Exception as error:  # noqa: BLE001 - handed to the caller, who knows what it means
+            raw.execute("ROLLBACK TO one")
+            result = _translated(self.name, error)
+        raw.execute("RELEASE one")
+        return result
 
 
 def _raw(connection: Connection) -> sqlite3.Connection:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from kilonova.clients.network import Networks
 from kilonova.kernel.errors import Conflict
 from kilonova.objects.guest import GuestAddress, GuestNic
-from kilonova.objects.port import Port
+from kilonova.objects.port import Port, PortRequest
 from kilonova.objects.server import Nic, NicAddress, NicRequest, Server
 
 
@@ -31,8 +31,22 @@ async def ports_attach(
     await _earlier_dropped(networks, server, attempt)
     attached = []
     for position, request in enumerate(server.networks_requested or ()):
-        port_id = request.port_id or await _made(networks, server, request, attempt, position, security_groups)
-        port = await networks.port_bind(port_id, server_id=server.id, host=host, zone=zone)
+        if request.port_id is not None:
+            port = await networks.port_bind(request.port_id, server_id=server.id, host=host, zone=zone)
+        else:
+            assert request.network_id is not None, "a card is asked for by network or by port"
+            port = await networks.port_create(
+                PortRequest(
+                    project_id=server.project_id,
+                    network_id=request.network_id,
+                    server_id=server.id,
+                    host=host,
+                    zone=zone,
+                    fixed_ip=request.fixed_ip,
+                    security_group_ids=tuple(security_groups),
+                    description=f"{_mark(server)}{attempt}:{position}",
+                )
+            )
         attached.append(await _attached(networks, port, request))
     return attached
 
@@ -60,27 +74,6 @@ async def _earlier_dropped(networks: Networks, server: Server, attempt: int) -> 
             raise Conflict(reason=f"Server {server.id} has ports of a later attempt.")
         if made_by is not None:
             await networks.port_delete(port.id)
-
-
-async def _made(
-    networks: Networks,
-    server: Server,
-    request: NicRequest,
-    attempt: int,
-    position: int,
-    security_groups: Sequence[str],
-) -> str:
-    """The id of a new port for this position."""
-    assert request.network_id is not None, "a card is asked for by network or by port"
-    port = await networks.port_create(
-        project_id=server.project_id,
-        network_id=request.network_id,
-        server_id=server.id,
-        fixed_ip=request.fixed_ip,
-        security_groups=security_groups,
-        tag=f"{_mark(server)}{attempt}:{position}",
-    )
-    return port.id
 
 
 def _mark(server: Server) -> str:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from kilonova.kernel.ids import ProjectId
+from kilonova.kernel.ids import ProjectId, ServerId
 
 
 class Network(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +59,22 @@ class Port(msgspec.Struct, frozen=True, kw_only=True):
     vif_type: str = ""
     vnic_type: str = "normal"
     tags: tuple[str, ...] = ()
+
+
+class PortRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A port to be made for a server on its host."""
+
+    project_id: ProjectId
+    network_id: str
+    server_id: ServerId
+    host: str
+    zone: str
+    """The host's availability zone, told in `device_owner`."""
+    fixed_ip: str | None
+    """The address wanted; None for any."""
+    security_group_ids: tuple[str, ...]
+    description: str
+    """By which it is found again, and known as ours to delete."""
 
 
 class SecurityGroup(msgspec.Struct, frozen=True, kw_only=True):

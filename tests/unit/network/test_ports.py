@@ -9,7 +9,9 @@ import msgspec
 import pytest
 
 from kilonova.kernel.errors import Conflict, NotFound, Unavailable
+from kilonova.kernel.ids import ProjectId, ServerId
 from kilonova.network.ports import ports_attach, ports_drop, ports_release
+from kilonova.objects.port import PortRequest
 from kilonova.objects.server import NicRequest, Server
 from kilonova.simulation.doubles.networks import NETWORK, SUBNET, NetworkService, SimNetworks
 from kilonova.simulation.faults import QUIET, Faults, Rates
@@ -39,9 +41,22 @@ async def patiently(work: Callable[[], Awaitable[Any]]) -> Any:
             await asyncio.sleep(0.1)
 
 
+def made(service: NetworkService, server_id: str, description: str) -> str:
+    request = PortRequest(
+        project_id=ProjectId("project"),
+        network_id=NETWORK.id,
+        server_id=ServerId(server_id),
+        host="",
+        zone="",
+        fixed_ip=None,
+        security_group_ids=(),
+        description=description,
+    )
+    return service.make(request).id
+
+
 def given(service: NetworkService) -> str:
-    port = service.make("project", "", None, (), "my own port")
-    return service.change(port.id, device_id="").id
+    return made(service, "", "my own port")
 
 
 def test_attach__in_the_order_asked_for_and_bound() -> None:
@@ -84,7 +99,7 @@ def test_attempt_that_comes_too_late__drops_its_own_ports_only() -> None:
     async def work(networks: SimNetworks, service: NetworkService) -> None:
         one = server(networks_requested=(ANY,))
         (late,) = await attach(networks, one, 2)
-        service.make("project", one.id, None, (), f"kilonova:{one.id}:1:0")
+        made(service, one.id, f"kilonova:{one.id}:1:0")
         await ports_drop(networks, one, 1)
         assert list(service.ports) == [late.nic.port_id]
 

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from kilonova.kernel.errors import Conflict, NotFound, Unavailable
-from kilonova.objects.port import Port
+from kilonova.kernel.ids import ProjectId, ServerId
+from kilonova.objects.port import Port, PortRequest
 from kilonova.simulation.doubles.images import CONTENT, IMAGE, SimImages
 from kilonova.simulation.doubles.networks import NETWORK, SUBNET, NetworkService, SimNetworks
 from kilonova.simulation.faults import QUIET, Faults, Rates
@@ -24,12 +25,16 @@ def _run(work: Callable[[SimNetworks, NetworkService], Any], rates: Rates = QUIE
 
 async def _port(networks: SimNetworks, server_id: str = "server", fixed_ip: str | None = None) -> Port:
     return await networks.port_create(
-        project_id="project",
-        network_id=NETWORK.id,
-        server_id=server_id,
-        fixed_ip=fixed_ip,
-        security_groups=("group",),
-        tag="kilonova:server:0",
+        PortRequest(
+            project_id=ProjectId("project"),
+            network_id=NETWORK.id,
+            server_id=ServerId(server_id),
+            host="host",
+            zone="nova",
+            fixed_ip=fixed_ip,
+            security_group_ids=("group",),
+            description="kilonova:server:0",
+        )
     )
 
 

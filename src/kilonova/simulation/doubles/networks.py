@@ -9,7 +9,7 @@ import msgspec
 from kilonova.kernel.errors import Conflict, NotFound, Unavailable
 from kilonova.kernel.ids import ProjectId
 from kilonova.objects.caller import Caller
-from kilonova.objects.port import FixedIp, Network, Port, SecurityGroup, Subnet
+from kilonova.objects.port import FixedIp, Network, Port, PortRequest, SecurityGroup, Subnet
 from kilonova.simulation.faults import Faults
 from kilonova.simulation.loop import SimLoop
 from kilonova.simulation.network import hop
@@ -47,27 +47,27 @@ class NetworkService:
         self.created = 0
         self._ids = loop.stream("ids/network service")
 
-    def make(self, project_id: str, server_id: str, fixed_ip: str | None, groups: Sequence[str], tag: str) -> Port:
+    def make(self, request: PortRequest) -> Port:
         """A new port. Raises `Conflict` for an address that is taken."""
         taken = {ip.address for port in self.ports.values() for ip in port.fixed_ips}
-        if fixed_ip in taken:
-            raise Conflict(reason=f"The address {fixed_ip} is taken.")
+        if request.fixed_ip in taken:
+            raise Conflict(reason=f"The address {request.fixed_ip} is taken.")
         self.created += 1
-        address = fixed_ip or str(ipaddress.IPv4Address("10.0.0.10") + self.created)
+        address = request.fixed_ip or str(ipaddress.IPv4Address("10.0.0.10") + self.created)
         port = Port(
             id=f"33333333-0000-4000-8000-{self._ids.getrandbits(48):012x}",
             network_id=NETWORK.id,
-            project_id=ProjectId(project_id),
+            project_id=request.project_id,
             name="",
-            description=tag,
+            description=request.description,
             mac=f"fa:16:3e:{self.created >> 16 & 255:02x}:{self.created >> 8 & 255:02x}:{self.created & 255:02x}",
-            status="DOWN",
+            status="ACTIVE",
             admin_state_up=True,
-            device_id=server_id,
-            device_owner="",
+            device_id=request.server_id,
+            device_owner=f"compute:{request.zone}",
             fixed_ips=(FixedIp(subnet_id=SUBNET.id, address=address),),
-            security_group_ids=tuple(groups),
-            host="",
+            security_group_ids=request.security_group_ids,
+            host=request.host,
         )
         self.ports[port.id] = port
         return port
@@ -151,24 +151,15 @@ class SimNetworks:
         """See `Networks.ports_of`."""
         return await self._ask(lambda: self._service.of(server_id))
 
-    async def port_create(
-        self,
-        *,
-        project_id: str,
-        network_id: str,
-        server_id: str,
-        fixed_ip: str | None,
-        security_groups: Sequence[str],
-        tag: str,
-    ) -> Port:
+    async def port_create(self, request: PortRequest) -> Port:
         """See `Networks.port_create`."""
 
         def made() -> Port:
-            if network_id != NETWORK.id:
-                raise NotFound(kind="Network", id=network_id)
+            if request.network_id != NETWORK.id:
+                raise NotFound(kind="Network", id=request.network_id)
             if self._faults.strikes(self._stream, "service_refuses"):
                 raise Conflict(reason="No address is left in the simulated network.")
-            return self._service.make(project_id, server_id, fixed_ip, security_groups, tag)
+            return self._service.make(request)
 
         return await self._ask(made)
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from kilonova.database.database import Database, Transaction
 from kilonova.kernel.errors import OverLimit
 from kilonova.objects.caller import Caller
-from kilonova.objects.port import Network, Port, SecurityGroup, Subnet
+from kilonova.objects.port import Network, Port, PortRequest, SecurityGroup, Subnet
 from kilonova.runtime.runtime import Runtime
 from kilonova.standalone.network.collection import Document
 from kilonova.standalone.network.errors import NetworkNotFound, OverQuota, PortInUse, PortNotFound
@@ -80,28 +80,21 @@ class StandaloneNetworks:
         """See `Networks.ports_of`."""
         return await self._database.read(_ports_of_txn, server_id)
 
-    async def port_create(
-        self,
-        *,
-        project_id: str,
-        network_id: str,
-        server_id: str,
-        fixed_ip: str | None,
-        security_groups: Sequence[str],
-        tag: str,
-    ) -> Port:
+    async def port_create(self, request: PortRequest) -> Port:
         """See `Networks.port_create`."""
         item: Document = {
             "id": self._runtime.uuid(),
-            "project_id": project_id,
-            "network_id": network_id,
-            "device_id": server_id,
-            "description": tag,
+            "project_id": request.project_id,
+            "network_id": request.network_id,
+            "device_id": request.server_id,
+            "device_owner": f"compute:{request.zone}",
+            "binding:host_id": request.host,
+            "description": request.description,
         }
-        if fixed_ip is not None:
-            item["fixed_ips"] = [{"ip_address": fixed_ip}]
-        if security_groups:
-            item["security_groups"] = list(security_groups)
+        if request.fixed_ip is not None:
+            item["fixed_ips"] = [{"ip_address": request.fixed_ip}]
+        if request.security_group_ids:
+            item["security_groups"] = list(request.security_group_ids)
 
         async def write(items: Sequence[Document]) -> Port:
             return await self._database.write(self._create_txn, items[0])
@@ -144,10 +137,8 @@ class StandaloneNetworks:
         complete = {
             "name": "",
             "admin_state_up": True,
-            "device_owner": "",
             "port_security_enabled": network["port_security_enabled"],
             "allowed_address_pairs": (),
-            "binding:host_id": "",
             "binding:vnic_type": "normal",
             "binding:profile": {},
             **item,

@@ -109,14 +109,14 @@ def test_kill__fake_driver_50_times_in_20_boots__all_finishes_nothing_leaks(tmp_
 
 
 @pytest.mark.qemu
-def test_kill__qemu_8_times_in_4_boots__all_finishes_nothing_leaks(tmp_path: Path) -> None:
+def test_kill__qemu_50_times_in_20_boots__all_finishes_nothing_leaks(tmp_path: Path) -> None:
     try:
         emulator_find(tmp_path / "probe", None)
     except Unusable as reason:
         pytest.skip(str(reason))
     tmp_path.chmod(0o711)
     with UpCloud(tmp_path / "state", driver="qemu") as up:
-        load = play(up, seed=2026, kills=8, boots=4, moments=(0.0, 2.0))
+        load = play(up, seed=2026, kills=50, boots=20, moments=(0.0, 0.5))
         settle(up, load)
         check_nothing_leaked(up, load)
         guests = {entry.name for entry in (tmp_path / "state" / "hypervisor" / "guests").iterdir()}

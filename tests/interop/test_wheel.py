@@ -1,5 +1,6 @@
 """The wheel, installed like any program from an index: it brings the same `kilonova`."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -32,7 +33,8 @@ def test_wheel__in_an_environment_of_its_own__starts_a_cloud(tmp_path: Path) -> 
     program = tmp_path / "venv" / "bin" / "kilonova"
     assert run(program, "version") == f"{kilonova.__version__}\n"
     line = [program, "up", "--state", tmp_path / "state", "--listen", "127.0.0.1:0", "--driver", "fake"]
-    with subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as cloud:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("KILONOVA_")}
+    with subprocess.Popen(line, cwd=tmp_path, env=clean, stdout=subprocess.PIPE, text=True) as cloud:
         assert cloud.stdout is not None
         assert cloud.stdout.readline().startswith("ready ")
         cloud.terminate()

@@ -63,7 +63,7 @@ class Agent:
         self._rhythm = rhythm or Rhythm()
         self._level = WIRE.newest
         self._cell_time = 0.0
-        self._held: dict[OperationId, int] = {}
+        self._doing: dict[OperationId, tuple[int, asyncio.Task[None]]] = {}
         self._turns = Turns()
 
     async def run(self) -> None:
@@ -97,8 +97,8 @@ class Agent:
         """Wait for steps and set to work on them."""
         message = await self._gateway.poll(self.name, self._rhythm.poll_s)
         for step in wire.read(WIRE, message, HostStep):
-            self._held[step.operation_id] = step.epoch
-            self._runtime.spawn(self._do(step), name=f"{step.kind}/{step.step} {step.server_id}")
+            task = self._runtime.spawn(self._do(step), name=f"{step.kind}/{step.step} {step.server_id}")
+            self._doing[step.operation_id] = (step.epoch, task)
 
     async def _do(self, step: HostStep) -> None:
         try:
@@ -108,8 +108,8 @@ class Agent:
         except KilonovaError as error:
             log.warning("%s of %s is left to its lease: %s", step.step, step.server_id, error.message)
         finally:
-            if self._held.get(step.operation_id) == step.epoch:
-                del self._held[step.operation_id]
+            if self._doing.get(step.operation_id, (0, None))[0] == step.epoch:
+                del self._doing[step.operation_id]
 
     async def _is_still_mine(self, step: HostStep) -> bool:
         return step.operation_id in await self._gateway.renew(self.name, [(step.operation_id, step.epoch)])
@@ -142,8 +142,14 @@ class Agent:
         self._level = WIRE.level(await self._gateway.register(self.name, WIRE.newest.label, message))
 
     async def _renew(self) -> None:
-        if self._held:
-            await self._gateway.renew(self.name, sorted(self._held.items()))
+        """Keep the leases of what is done; a step whose operation was superseded or taken over is given up."""
+        doing = dict(self._doing)
+        if not doing:
+            return
+        ours = await self._gateway.renew(self.name, sorted((id_, epoch) for id_, (epoch, _) in doing.items()))
+        for id_, (_, task) in doing.items():
+            if id_ not in ours:
+                task.cancel()
 
     async def _observe(self) -> None:
         """Show what is there, and end the guests that must go."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from typing_extensions import override
 
 from kilonova.agent.gateway import LEASE_S, Gateway
 from kilonova.agent.turns import Turns
@@ -19,7 +20,8 @@ from kilonova.objects.server import Server, TaskState, VmState
 from kilonova.operations import accept, store
 from kilonova.operations.accept import Acceptance
 from kilonova.operations.plans import CELL_PLANS
-from kilonova.simulation.hypervisor import SimGuest
+from kilonova.operations.stop import GRACE_S
+from kilonova.simulation.hypervisor import SimDriver, SimGuest
 from kilonova.simulation.runtime import STARTED_AT
 from unit.operations.rig import CALLER, CELL1, HOST, REQUEST, Rig, description, play, server, server_id
 
@@ -359,5 +361,32 @@ def test_step_that_waited_for_its_turn_and_was_superseded__is_never_done() -> No
             ("reboot", "superseded"),
             ("reboot_hard", "done"),
         ]
+
+    play(work)
+
+
+class DeafGuests(SimDriver):
+    """Guests that don't answer the power button: a stop lasts as long as its grace."""
+
+    @override
+    async def guest_stop(self, host: HostName, server_id: ServerId, generation: int, grace_s: float) -> Guest:
+        await asyncio.sleep(grace_s)
+        return await super().guest_stop(host, server_id, generation, grace_s)
+
+
+def test_delete_while_a_stop_waits_for_its_guest__does_not_wait_with_it() -> None:
+    async def work(rig: Rig) -> None:
+        await rig.add_hosts()
+        await rig.start_agent(driver_class=DeafGuests)
+        await rig.start_all()
+        api = await rig.boot(1)
+        await rig.settled()
+        await api.act(CALLER, REQUEST, server_id(), "stop", {})
+        await asyncio.sleep(1.0)
+        began = rig.loop.time()
+        await api.delete(CALLER, REQUEST, server_id())
+        while server_id() in rig.hypervisor.on(HOST):
+            await asyncio.sleep(0.1)
+        assert rig.loop.time() - began < GRACE_S / 4
 
     play(work)

@@ -192,12 +192,12 @@ class Rig:
         for one in found:
             self.hypervisor.add_host(one.name)
 
-    async def start_agent(self, *names: str) -> Process:
+    async def start_agent(self, *names: str, driver_class: type[SimDriver] = SimDriver) -> Process:
         """Start the agent of these hosts, beside its gateway."""
         parts = await self.parts("agent")
         process = self.loop.process("agent")
         hosts = [HostName(name) for name in names or (HOST,)]
-        driver = SimDriver(self.loop, self.hypervisor, hosts, self.faults, self.sometimes)
+        driver = driver_class(self.loop, self.hypervisor, hosts, self.faults, self.sometimes)
         images = SimImages(self.loop, process, self.faults)
         agent = Agent("agent", parts.runtime, driver, Gateway(parts, parts.cells.get(CELL1)), images)
         parts.runtime.spawn(agent.run(), name="agent")

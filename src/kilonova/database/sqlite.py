@@ -1,16 +1,18 @@
-"""SQLite: one file, one writer thread that commits in groups, reads inline.
+"""SQLite: one file, reads and transaction functions on the loop, commits in groups on a thread.
 
-Design notes. A commit costs an fsync (WAL with `synchronous=FULL`: NORMAL loses acknowledged rows on power loss), so the
-writer takes every transaction function that waits, runs each in a savepoint of its own, and commits them together: alone, a
-write costs one fsync; under load they share it. Callers are answered after the commit and never before. Point reads take
-5 to 20 microseconds, less than handing them to a thread, so they run on the loop; scans run on a thread of their own.
+Design notes. A commit costs an fsync (WAL with `synchronous=FULL`: NORMAL loses acknowledged rows on power loss), and only that
+is handed to a thread. While a commit is on its way, further transaction functions wait; then all of them run, each in a
+savepoint of its own, and are committed together: alone, a write costs one fsync; under load they share it. Callers are
+answered after the commit and never before. The functions themselves take tens of microseconds, most of it Python: on a thread of
+their own they would fight the loop for the interpreter, which doubled the cost of a boot. Scans, which may take long, have a
+thread.
 """
 
 import asyncio
-import queue
+import contextlib
 import sqlite3
-import threading
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,11 +45,10 @@ _PRAGMAS = (
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """A transaction function that waits for the writer, and the future of its caller."""
+    """A transaction function that waits for its group, and the future of its caller."""
 
     work: Callable[[Transaction], Any]
     answer: asyncio.Future[Any]
-    loop: asyncio.AbstractEventLoop
 
 
 class SqliteDatabase:
@@ -66,9 +67,10 @@ class SqliteDatabase:
         self._reader = self._connect()
         self._scanner = ThreadPoolExecutor(1, thread_name_prefix=f"{name}-scan")
         self._scan_connection: Connection | None = None
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._writer = threading.Thread(target=self._write_groups, name=f"{name}-write", daemon=True)
-        self._writer.start()
+        self._writer = self._connect()
+        self._committer = ThreadPoolExecutor(1, thread_name_prefix=f"{name}-commit")
+        self._waiting: deque[_Job] = deque()
+        self._at_work = False
 
     def _open(self) -> sqlite3.Connection:
         raw = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
@@ -105,15 +107,19 @@ class SqliteDatabase:
         """See `Database.write`."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[T] = loop.create_future()
-        self._jobs.put(_Job(lambda tx: work(tx, *args, **kwargs), answer, loop))
+        self._waiting.append(_Job(lambda tx: work(tx, *args, **kwargs), answer))
+        if not self._at_work:
+            self._at_work = True
+            loop.call_soon(self._begin_group, loop)
         return await answer
 
     async def close(self) -> None:
         """See `Database.close`. Transactions that wait are carried out first."""
-        self._jobs.put(None)
-        await asyncio.get_running_loop().run_in_executor(None, self._writer.join)
+        with contextlib.suppress(Unavailable):
+            await self.write(lambda _tx: None)  # answered after all that were asked before it
+        self._committer.shutdown()
         self._scanner.shutdown()
-        for connection in (self._reader, self._scan_connection):
+        for connection in (self._writer, self._reader, self._scan_connection):
             if connection is not None:
                 connection.close()
 
@@ -127,41 +133,23 @@ class SqliteDatabase:
         finally:
             raw.execute("COMMIT")
 
-    def _write_groups(self) -> None:
-        connection = self._connect()
-        while group := self._next_group():
-            _answer(group, self._commit(connection, [job.work for job in group]))
-        connection.close()
-
-    def _next_group(self) -> list[_Job]:
-        """Wait for a job and take along those that wait with it; empty when the database closes."""
-        group: list[_Job] = []
-        following = self._jobs.get()
-        while following is not None:
-            group.append(following)
-            if len(group) == GROUP_MAX:
-                return group
-            try:
-                following = self._jobs.get_nowait()
-            except queue.Empty:
-                return group
-        if group:
-            self._jobs.put(None)
-        return group
-
-    def _commit(self, connection: Connection, works: list[Callable[[Transaction], Any]]) -> list[Any]:
-        """Run all of `works` and commit once; the results, an exception in place of each that failed."""
-        raw = _raw(connection)
+    def _begin_group(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Run the transaction functions that wait, and send them to the disk."""
+        group = [self._waiting.popleft() for _ in range(min(GROUP_MAX, len(self._waiting)))]
         try:
-            raw.execute("BEGIN IMMEDIATE")
-            transaction = Transaction(connection, self._runtime.now())
-            results = [self._in_savepoint(raw, transaction, work) for work in works]
-            raw.execute("COMMIT")
+            results = self._run([job.work for job in group])
         except sqlite3.Error as error:
-            if raw.in_transaction:
-                raw.execute("ROLLBACK")
-            return [Unavailable(service=f"the database {self.name}", reason=_reason(error)) for _ in works]
-        return results
+            self._end_group(loop, group, self._all_failed(group, error))
+            return
+        commit = loop.run_in_executor(self._committer, _raw(self._writer).execute, "COMMIT")
+        commit.add_done_callback(lambda done: self._committed(loop, group, results, done))
+
+    def _run(self, works: Sequence[Callable[[Transaction], Any]]) -> list[Any]:
+        """The results of `works`, an exception in place of each that failed. Raises sqlite3.Error when none can be kept."""
+        raw = _raw(self._writer)
+        raw.execute("BEGIN IMMEDIATE")
+        transaction = Transaction(self._writer, self._runtime.now())
+        return [self._in_savepoint(raw, transaction, work) for work in works]
 
     def _in_savepoint(
         self, raw: sqlite3.Connection, transaction: Transaction, work: Callable[[Transaction], Any]
@@ -176,12 +164,35 @@ class SqliteDatabase:
         raw.execute("RELEASE one")
         return result
 
+    def _committed(
+        self, loop: asyncio.AbstractEventLoop, group: list[_Job], results: list[Any], commit: "asyncio.Future[Any]"
+    ) -> None:
+        error = commit.exception()
+        self._end_group(loop, group, results if error is None else self._all_failed(group, error))
+
+    def _all_failed(self, group: list[_Job], error: BaseException) -> list[Any]:
+        """Nothing of the group is kept, and each of its callers is told."""
+        raw = _raw(self._writer)
+        if raw.in_transaction:
+            raw.execute("ROLLBACK")
+        return [Unavailable(service=f"the database {self.name}", reason=_reason(error)) for _ in group]
+
+    def _end_group(self, loop: asyncio.AbstractEventLoop, group: list[_Job], results: list[Any]) -> None:
+        """Answer the callers, and go on with those that came meanwhile."""
+        for job, result in zip(group, results, strict=True):
+            if not job.answer.done():
+                _settle(job.answer, result)
+        if self._waiting:
+            self._begin_group(loop)
+        else:
+            self._at_work = False
+
 
 def _raw(connection: Connection) -> sqlite3.Connection:
     return cast("sqlite3.Connection", connection.connection.dbapi_connection)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     return str(error.orig if isinstance(error, OperationalError) else error)
 
 
@@ -195,21 +206,8 @@ def _translated(name: str, error: Exception) -> Exception:
     return error
 
 
-def _answer(group: Iterable[_Job], results: list[Any]) -> None:
-    """Tell every caller of a group, with one hop to each loop."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
-    for job, result in zip(group, results, strict=True):
-        by_loop.setdefault(job.loop, []).append((job.answer, result))
-    for loop, answers in by_loop.items():
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(_settle, answers)
-
-
-def _settle(answers: list[tuple[asyncio.Future[Any], Any]]) -> None:
-    for future, result in answers:
-        if future.done():
-            continue
-        if isinstance(result, BaseException):
-            future.set_exception(result)
-        else:
-            future.set_result(result)
+def _settle(answer: asyncio.Future[Any], result: Any) -> None:
+    if isinstance(result, BaseException):
+        answer.set_exception(result)
+    else:
+        answer.set_result(result)

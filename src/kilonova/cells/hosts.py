@@ -193,12 +193,6 @@ def agent_wire_txn(tx: Transaction, agent: str) -> str:
     return tx.execute(_wire_of, {"key": agent}).scalar() or ""
 
 
-def hosts_of_agent_txn(tx: Transaction, agent: str) -> list[HostName]:
-    """The names of an agent's hosts, in order."""
-    rows = tx.execute(select(hosts.c.name).where(hosts.c.agent == agent).order_by(hosts.c.name))
-    return [HostName(row.name) for row in rows]
-
-
 def hosts_txn(tx: Transaction, cell_id: CellId) -> list[Host]:
     """Every host of a cell, ordered by name."""
     heard = {row.name: row.heartbeat_at for row in tx.execute(_beats)}

@@ -49,6 +49,10 @@ class ImageSink(Protocol):
         """
 
 
+class ImageStore(ImageSource, ImageSink, Protocol):
+    """Both: the way to the image service that an agent has."""
+
+
 class Driver(Protocol):
     """A hypervisor, or many. Every call may be repeated: a second one finds the work done and changes nothing.
 

@@ -58,7 +58,7 @@ class GuestVolume(msgspec.Struct, frozen=True, kw_only=True):
     volume_id: str
     attachment_id: str
     connection: dict[str, Any]
-    """What the volume service says of how to reach it (Cinder API, "Attachments", `connection_info`): `driver_volume_type`, `data`."""
+    """How to reach it: `driver_volume_type` and `data` (Cinder API, "Attachments", `connection_info`)."""
     device: str
     """Its name for users, e.g. `/dev/vdb`."""
     read_only: bool = False

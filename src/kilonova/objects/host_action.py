@@ -11,64 +11,64 @@ class HostAction(msgspec.Struct, frozen=True, kw_only=True, tag_field="action"):
     """One of the shapes below; `action` names it on the wire."""
 
 
-class Spawn(HostAction, tag="spawn"):
+class Spawn(HostAction, frozen=True, kw_only=True, tag="spawn"):
     """Make the guest with its disks and cards, and run it unless `run` is false."""
 
     spec: GuestSpec
     run: bool = True
 
 
-class Destroy(HostAction, tag="destroy"):
+class Destroy(HostAction, frozen=True, kw_only=True, tag="destroy"):
     """End the guest, and remove what belongs to it."""
 
     keep_disks: bool = False
     """Whether its disks stay, because they lie on shared storage and live on elsewhere."""
 
 
-class Start(HostAction, tag="start"):
+class Start(HostAction, frozen=True, kw_only=True, tag="start"):
     """Run a guest that was stopped."""
 
 
-class Stop(HostAction, tag="stop"):
+class Stop(HostAction, frozen=True, kw_only=True, tag="stop"):
     """Ask the guest to shut down, and cut its power when it hasn't after `grace_s` seconds."""
 
     grace_s: float
 
 
-class Reboot(HostAction, tag="reboot"):
+class Reboot(HostAction, frozen=True, kw_only=True, tag="reboot"):
     """Restart the guest."""
 
     hard: bool
 
 
-class Pause(HostAction, tag="pause"):
+class Pause(HostAction, frozen=True, kw_only=True, tag="pause"):
     """Stop the guest's processors; its memory stays."""
 
 
-class Unpause(HostAction, tag="unpause"):
+class Unpause(HostAction, frozen=True, kw_only=True, tag="unpause"):
     """Let a paused guest go on."""
 
 
-class Suspend(HostAction, tag="suspend"):
+class Suspend(HostAction, frozen=True, kw_only=True, tag="suspend"):
     """Write the guest's memory to its disk and end it."""
 
 
-class Resume(HostAction, tag="resume"):
+class Resume(HostAction, frozen=True, kw_only=True, tag="resume"):
     """Let a suspended guest go on from its written memory."""
 
 
-class Rescue(HostAction, tag="rescue"):
+class Rescue(HostAction, frozen=True, kw_only=True, tag="rescue"):
     """Run the guest from another image, with its own root disk as the second one."""
 
     spec: GuestSpec
     """As `Spawn`'s, with the image, kernel and ramdisk to rescue with."""
 
 
-class Unrescue(HostAction, tag="unrescue"):
+class Unrescue(HostAction, frozen=True, kw_only=True, tag="unrescue"):
     """Run a rescued guest from its own root disk again."""
 
 
-class Rebuild(HostAction, tag="rebuild"):
+class Rebuild(HostAction, frozen=True, kw_only=True, tag="rebuild"):
     """Make the guest's root disk anew from the spec's image, and everything else as the spec says."""
 
     spec: GuestSpec
@@ -77,34 +77,34 @@ class Rebuild(HostAction, tag="rebuild"):
     """Whether the root disk stays as it is and only the rest is made anew."""
 
 
-class Resize(HostAction, tag="resize"):
+class Resize(HostAction, frozen=True, kw_only=True, tag="resize"):
     """Give a stopped guest the sizes of the spec, on the same host, and keep what is needed to go back."""
 
     spec: GuestSpec
     run: bool
 
 
-class ResizeConfirm(HostAction, tag="resize_confirm"):
+class ResizeConfirm(HostAction, frozen=True, kw_only=True, tag="resize_confirm"):
     """Forget what `Resize` kept."""
 
 
-class ResizeRevert(HostAction, tag="resize_revert"):
+class ResizeRevert(HostAction, frozen=True, kw_only=True, tag="resize_revert"):
     """Go back to what `Resize` kept."""
 
     run: bool
 
 
-class SetPassword(HostAction, tag="set_password"):
+class SetPassword(HostAction, frozen=True, kw_only=True, tag="set_password"):
     """Set the administrator's password inside the guest, through its guest agent."""
 
     password: str
 
 
-class CrashDump(HostAction, tag="crash_dump"):
+class CrashDump(HostAction, frozen=True, kw_only=True, tag="crash_dump"):
     """Send the guest a non-maskable interrupt, so that its system writes a crash dump."""
 
 
-class Snapshot(HostAction, tag="snapshot"):
+class Snapshot(HostAction, frozen=True, kw_only=True, tag="snapshot"):
     """Read the guest's root disk as of one moment and store it as the content of an image."""
 
     image_id: str
@@ -112,46 +112,46 @@ class Snapshot(HostAction, tag="snapshot"):
     """As the image was declared: `qcow2` or `raw`."""
 
 
-class NicAttach(HostAction, tag="nic_attach"):
+class NicAttach(HostAction, frozen=True, kw_only=True, tag="nic_attach"):
     """Plug a card in."""
 
     nic: GuestNic
 
 
-class NicDetach(HostAction, tag="nic_detach"):
+class NicDetach(HostAction, frozen=True, kw_only=True, tag="nic_detach"):
     """Unplug the card of a port."""
 
     port_id: str
 
 
-class VolumeAttach(HostAction, tag="volume_attach"):
+class VolumeAttach(HostAction, frozen=True, kw_only=True, tag="volume_attach"):
     """Plug a volume in."""
 
     volume: GuestVolume
 
 
-class VolumeDetach(HostAction, tag="volume_detach"):
+class VolumeDetach(HostAction, frozen=True, kw_only=True, tag="volume_detach"):
     """Unplug a volume."""
 
     volume_id: str
 
 
-class VolumeSwap(HostAction, tag="volume_swap"):
+class VolumeSwap(HostAction, frozen=True, kw_only=True, tag="volume_swap"):
     """Copy a volume to another while the guest uses it, and go on with the other."""
 
     volume_id: str
     new: GuestVolume
 
 
-class Offer(HostAction, tag="offer"):
+class Offer(HostAction, frozen=True, kw_only=True, tag="offer"):
     """Let another host read the disks of a stopped guest. Leaves an output `offer` for `Receive`."""
 
 
-class OfferEnd(HostAction, tag="offer_end"):
+class OfferEnd(HostAction, frozen=True, kw_only=True, tag="offer_end"):
     """Let nobody read them any more."""
 
 
-class Receive(HostAction, tag="receive"):
+class Receive(HostAction, frozen=True, kw_only=True, tag="receive"):
     """Make the guest from an offer of another host, and run it unless `run` is false."""
 
     spec: GuestSpec
@@ -159,7 +159,7 @@ class Receive(HostAction, tag="receive"):
     run: bool
 
 
-class Incoming(HostAction, tag="incoming"):
+class Incoming(HostAction, frozen=True, kw_only=True, tag="incoming"):
     """Make ready for a guest that will be migrated here while it runs. Leaves an output `incoming` for `Migrate`."""
 
     spec: GuestSpec
@@ -167,14 +167,14 @@ class Incoming(HostAction, tag="incoming"):
     """Whether both hosts see the same disks."""
 
 
-class Migrate(HostAction, tag="migrate"):
+class Migrate(HostAction, frozen=True, kw_only=True, tag="migrate"):
     """Move a running guest to the host that made ready; done when it runs there and no longer here."""
 
     incoming: dict[str, Any]
     shared: bool
 
 
-class Arrived(HostAction, tag="arrived"):
+class Arrived(HostAction, frozen=True, kw_only=True, tag="arrived"):
     """Take a guest that has been migrated here as one of this host's own."""
 
 

@@ -2,20 +2,25 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from kilonova.cells.cells import Cell
 from kilonova.cells.hosts import hosts_up_txn
+from kilonova.engine.plan import Plan
 from kilonova.engine.runner import Pace, Runner
 from kilonova.engine.watch import Watch
 from kilonova.objects.operation import Operation
-from kilonova.operations import discovery, projection, requests, schedule
-from kilonova.operations.plans import CELL_PLANS, GLOBAL_PLANS
+from kilonova.operations import cancel, discovery, projection, requests, schedule
+from kilonova.operations.catalog import CELL_PLANS
 from kilonova.operations.settle import Settler
 from kilonova.operations.work import Parts, Work
 
 log = logging.getLogger(__name__)
+
+GLOBAL_PLANS: Mapping[str, Plan[Work]] = MappingProxyType({plan.kind: plan for plan in (schedule.PLAN, cancel.PLAN)})
+"""What is done to servers that are nowhere yet."""
 
 
 class GlobalConductor:

@@ -16,8 +16,9 @@ from kilonova.kernel.errors import KilonovaError, Unavailable
 from kilonova.kernel.ids import CELL0, CellId, HostName
 from kilonova.objects.operation import Operation, OperationEvent, OperationState
 from kilonova.objects.server import Fault, Server, TaskState, VmState
-from kilonova.operations import boot, store
+from kilonova.operations import store
 from kilonova.operations.accept import Acceptance, new_operation
+from kilonova.operations.plans import boot
 from kilonova.operations.work import TakenOver, Work, still_ours_txn
 from kilonova.scheduler.decide import NoValidHost
 from kilonova.scheduler.service import Owner, Placed

@@ -15,9 +15,9 @@ from kilonova.objects.server import Server
 from kilonova.objects.server_query import ServerPage, ServerQuery
 from kilonova.operations import accept, requests, schedule, store
 from kilonova.operations.accept import Acceptance, NotReady
+from kilonova.operations.catalog import CELL_PLANS
 from kilonova.operations.consoles import Consoles
 from kilonova.operations.listing import Listing
-from kilonova.operations.plans import CELL_PLANS
 from kilonova.operations.quota import Quota
 from kilonova.operations.store import NoSuchServer
 from kilonova.operations.work import Parts

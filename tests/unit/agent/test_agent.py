@@ -19,8 +19,8 @@ from kilonova.objects.host_step import HostReport, HostStep, Order
 from kilonova.objects.server import Server, TaskState, VmState
 from kilonova.operations import accept, store
 from kilonova.operations.accept import Acceptance
-from kilonova.operations.plans import CELL_PLANS
-from kilonova.operations.stop import GRACE_S
+from kilonova.operations.catalog import CELL_PLANS
+from kilonova.operations.plans.stop import GRACE_S
 from kilonova.simulation.hypervisor import SimDriver, SimGuest
 from kilonova.simulation.runtime import STARTED_AT
 from unit.operations.rig import CALLER, CELL1, HOST, REQUEST, Rig, description, play, server, server_id

@@ -7,10 +7,10 @@ import msgspec
 import pytest
 
 from kilonova.engine import progress
-from kilonova.engine.plan import Plan, Step, Where
+from kilonova.engine.plan import Plan, Step
 from kilonova.engine.progress import BACKOFF_MAX_S, UNDO_GRACE_S, Done, Failed, Lost, Waiting, after, begin
 from kilonova.objects.operation import Operation, OperationState
-from unit.engine.toys import HOST, host_step, operation
+from unit.engine.toys import HOST, do_it, host_step, operation
 
 RUNNING, UNDOING = OperationState.RUNNING, OperationState.UNDOING
 DONE, FAILED = OperationState.DONE, OperationState.FAILED
@@ -34,7 +34,7 @@ PLAN: Plan[Any] = Plan(
     steps=(
         control("ports", undo=undone, retries=2),
         control("look"),
-        host_step("spawn", undo_on_host=True),
+        host_step("spawn", undo_on_host=do_it, undo_tombstone=True),
         control("record", pivot=True),
         control("tell"),
     ),
@@ -43,7 +43,7 @@ NOW = 1000.0
 
 
 def at(step: str, state: OperationState = RUNNING, **fields: Any) -> Operation:
-    on_host = PLAN.step(step).where is Where.HOST if state is RUNNING else PLAN.step(step).undo_on_host
+    on_host = PLAN.step(step).on_host if state is RUNNING else PLAN.step(step).undo_on_host
     known = {
         "state": state,
         "step": step,

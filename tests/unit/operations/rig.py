@@ -24,8 +24,9 @@ from kilonova.objects.guest import HostDescription
 from kilonova.objects.operation import Operation
 from kilonova.objects.server import NicRequest, Server
 from kilonova.operations import projection, requests, schedule
+from kilonova.operations.catalog import CELL_PLANS
+from kilonova.operations.conductor import GLOBAL_PLANS
 from kilonova.operations.discovery import Discovery
-from kilonova.operations.plans import CELL_PLANS, GLOBAL_PLANS
 from kilonova.operations.quota import Quota
 from kilonova.operations.servers import Servers
 from kilonova.operations.settle import Settler

@@ -15,7 +15,7 @@ from kilonova.objects.guest import PowerState
 from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import NicRequest, Server, VmState, status
 from kilonova.operations import requests, schedule
-from kilonova.operations.states import ACTIONS
+from kilonova.operations.catalog import ACTIONS
 from kilonova.simulation.hypervisor import SimGuest
 from unit.operations.rig import CALLER, CELL1, FLAVOR, HOST, REQUEST, Interruption, Rig, play, server, server_id
 

@@ -6,7 +6,7 @@ A trigger sees a forbidden change of a row and writes it down; a query finds a f
 from collections.abc import Callable
 
 from kilonova.objects.server import TaskState, VmState
-from kilonova.operations.states import ACTIONS
+from kilonova.operations.catalog import ACTIONS
 from kilonova.simulation.database import DatabaseServer
 
 _SEEN = "CREATE TABLE seen_violations (what TEXT NOT NULL);"
@@ -92,5 +92,6 @@ def _legal_pairs() -> list[tuple[VmState, TaskState]]:
         for action in ACTIONS.values()
         for vm_state in sorted(action.starts_in)
         for task in action.walk.values()
+        if task is not None
     }
     return list(pairs)

@@ -43,7 +43,7 @@ class _Joined:
     states: list[HostState]
 
 
-class Snapshots:
+class HostSnapshots:
     """Takes a snapshot for each decision."""
 
     def __init__(self, runtime: Runtime, database: Database, cells: Cells, hosts: Hosts) -> None:

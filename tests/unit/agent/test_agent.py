@@ -93,7 +93,7 @@ def test_poll__an_agent_gets_steps_of_its_own_hosts_only() -> None:
         assert (mine.server_id, mine.host, mine.kind, mine.step, mine.generation) == (
             *(server_id(1), HOST, "stop", "power_off", 2),
         )
-        assert mine.timeout_s == CELL_PLANS["stop"].first.timeout_s
+        assert mine.timeout_s == CELL_PLANS["stop"].steps[0].timeout_s
         assert await poll(gateway) == []
         assert await poll(gateway, "stranger") == []
         assert not await report(gateway, mine, "other"), "another agent's report counts for nothing"

@@ -214,6 +214,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: float
     launched_at: float | None = None
     deleted_at: float | None = None
+    soft_deleted_at: float | None = None
+    """Since when it waits to be reclaimed."""
 
     @property
     def status(self) -> str:

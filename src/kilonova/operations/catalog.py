@@ -4,7 +4,23 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from kilonova.engine.plan import Plan
-from kilonova.operations.plans import boot, delete, reboot, start, stop
+from kilonova.operations.plans import (
+    boot,
+    crash_dump,
+    delete,
+    pause,
+    reboot,
+    rescue,
+    restore,
+    resume,
+    set_password,
+    soft_delete,
+    start,
+    stop,
+    suspend,
+    unpause,
+    unrescue,
+)
 from kilonova.operations.states import Action
 from kilonova.operations.work import Work
 
@@ -15,6 +31,16 @@ _ALL: tuple[tuple[Plan[Work], Action], ...] = (
     (start.PLAN, start.ACTION),
     (reboot.SOFT, reboot.SOFT_ACTION),
     (reboot.HARD, reboot.HARD_ACTION),
+    (pause.PLAN, pause.ACTION),
+    (unpause.PLAN, unpause.ACTION),
+    (suspend.PLAN, suspend.ACTION),
+    (resume.PLAN, resume.ACTION),
+    (rescue.PLAN, rescue.ACTION),
+    (unrescue.PLAN, unrescue.ACTION),
+    (set_password.PLAN, set_password.ACTION),
+    (crash_dump.PLAN, crash_dump.ACTION),
+    (soft_delete.PLAN, soft_delete.ACTION),
+    (restore.PLAN, restore.ACTION),
 )
 
 CELL_PLANS: Mapping[str, Plan[Work]] = MappingProxyType({plan.kind: plan for plan, _ in _ALL})

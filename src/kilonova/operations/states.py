@@ -69,4 +69,6 @@ def admit(action: Action, server: Server, live_kind: str | None) -> None:
     if server.vm_state not in action.starts_in:
         raise WrongState(action=action.name, server_id=server.id, attribute="vm_state", value=server.vm_state)
     if live_kind is not None and not action.interrupts & {live_kind, ANY_KIND}:
-        raise WrongState(action=action.name, server_id=server.id, attribute="task_state", value=server.task_state)
+        raise WrongState(
+            action=action.name, server_id=server.id, attribute="task_state", value=server.task_state or live_kind
+        )

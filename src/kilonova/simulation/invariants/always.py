@@ -41,7 +41,7 @@ _CELL_QUERIES = (
        FROM operations WHERE live = 1 GROUP BY server_id HAVING count(*) > 1""",
     """SELECT 'server ' || id || ' has task state ' || coalesce(task_state, 'none')
            || ' and operation ' || coalesce(current_op, 'none')
-       FROM servers WHERE (current_op IS NULL) <> (task_state IS NULL)""",
+       FROM servers WHERE current_op IS NULL AND task_state IS NOT NULL""",
     """SELECT 'server ' || s.id || ' waits for operation ' || s.current_op || ', which is not live'
        FROM servers s LEFT JOIN operations o ON o.id = s.current_op AND o.live = 1
        WHERE s.current_op IS NOT NULL AND o.id IS NULL""",
@@ -49,6 +49,12 @@ _CELL_QUERIES = (
        FROM operations o LEFT JOIN servers s ON s.id = o.server_id
        WHERE o.live = 1 AND o.kind <> 'cancel' AND s.current_op IS NOT o.id""",
 )
+
+_QUIET = sorted(kind for kind, action in ACTIONS.items() if None in action.walk.values())
+"""Kinds of operations that users see no task state of."""
+_NO_TASK = """SELECT 'server ' || s.id || ' has no task state during ' || o.kind
+       FROM servers s JOIN operations o ON o.id = s.current_op
+       WHERE s.task_state IS NULL AND o.kind NOT IN ({quiet})""".format(quiet=", ".join(f"'{kind}'" for kind in _QUIET))
 
 _PLACEMENT_QUERIES = (
     _SEEN_QUERY,
@@ -67,7 +73,7 @@ def watch_cell(server: DatabaseServer, report: Callable[[str], None]) -> None:
     """Watch a cell's database, or the API database, which holds the servers that are nowhere yet."""
     legal = ", ".join(f"'{vm_state}/{task}'" for vm_state, task in _legal_pairs())
     server.script(_SEEN + _OPERATION_TRIGGERS + _SERVER_TRIGGERS.format(legal=legal))
-    server.on_commit = _checking(_CELL_QUERIES, report)
+    server.on_commit = _checking((*_CELL_QUERIES, _NO_TASK), report)
 
 
 def watch_placement(server: DatabaseServer, report: Callable[[str], None]) -> None:

@@ -146,6 +146,8 @@ RULES: tuple[Rule, ...] = (
     Rule("os_compute_api:os-pause-server:unpause", MEMBER, "POST /servers/{id}/action (unpause)"),
     Rule("os_compute_api:os-suspend-server:suspend", MEMBER, "POST /servers/{id}/action (suspend)"),
     Rule("os_compute_api:os-suspend-server:resume", MEMBER, "POST /servers/{id}/action (resume)"),
+    Rule("os_compute_api:os-admin-password", MEMBER, "POST /servers/{id}/action (changePassword)"),
+    Rule("os_compute_api:os-rescue", MEMBER, "POST /servers/{id}/action (rescue)"),
     Rule("os_compute_api:os-unrescue", MEMBER, "POST /servers/{id}/action (unrescue)"),
     Rule("os_compute_api:servers:trigger_crash_dump", MEMBER, "POST /servers/{id}/action (trigger_crash_dump)"),
     Rule("os_compute_api:servers:reboot", MEMBER, "POST /servers/{id}/action (reboot)"),

@@ -20,11 +20,11 @@ from kilonova.web.routing import Body
 _PATH = "/servers/{id}/action"
 _TO_COME: tuple[tuple[str, str | None, str | None], ...] = (
     ("addFixedIp addFloatingIp removeFixedIp removeFloatingIp", None, "2.43"),
-    ("addSecurityGroup removeSecurityGroup changePassword injectNetworkInfo os-resetState", None, None),
+    ("addSecurityGroup removeSecurityGroup injectNetworkInfo os-resetState", None, None),
     ("confirmResize revertResize resize rebuild evacuate migrate os-migrateLive", None, None),
     ("createBackup createImage", None, None),
     ("os-getSPICEConsole os-getSerialConsole os-getVNCConsole", None, "2.5"),
-    ("rescue shelve shelveOffload unshelve", None, None),
+    ("shelve shelveOffload unshelve", None, None),
 )
 """Actions of the API without an operation here, with the first and last microversion that has them."""
 

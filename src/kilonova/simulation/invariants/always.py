@@ -50,11 +50,9 @@ _CELL_QUERIES = (
        WHERE o.live = 1 AND o.kind <> 'cancel' AND s.current_op IS NOT o.id""",
 )
 
-_QUIET = sorted(kind for kind, action in ACTIONS.items() if None in action.walk.values())
-"""Kinds of operations that users see no task state of."""
 _NO_TASK = """SELECT 'server ' || s.id || ' has no task state during ' || o.kind
        FROM servers s JOIN operations o ON o.id = s.current_op
-       WHERE s.task_state IS NULL AND o.kind NOT IN ({quiet})""".format(quiet=", ".join(f"'{kind}'" for kind in _QUIET))
+       WHERE s.task_state IS NULL AND o.kind NOT IN ({quiet})"""
 
 _PLACEMENT_QUERIES = (
     _SEEN_QUERY,
@@ -73,7 +71,8 @@ def watch_cell(server: DatabaseServer, report: Callable[[str], None]) -> None:
     """Watch a cell's database, or the API database, which holds the servers that are nowhere yet."""
     legal = ", ".join(f"'{vm_state}/{task}'" for vm_state, task in _legal_pairs())
     server.script(_SEEN + _OPERATION_TRIGGERS + _SERVER_TRIGGERS.format(legal=legal))
-    server.on_commit = _checking((*_CELL_QUERIES, _NO_TASK), report)
+    quiet = ", ".join(f"'{kind}'" for kind, action in ACTIONS.items() if None in action.walk.values())
+    server.on_commit = _checking((*_CELL_QUERIES, _NO_TASK.format(quiet=quiet)), report)
 
 
 def watch_placement(server: DatabaseServer, report: Callable[[str], None]) -> None:

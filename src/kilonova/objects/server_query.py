@@ -3,6 +3,7 @@
 import msgspec
 
 from kilonova.kernel.ids import CellId, HostName, ProjectId, ServerId, UserId
+from kilonova.objects.flavor import Flavor
 from kilonova.objects.guest import PowerState
 from kilonova.objects.server import Server, TaskState, VmState
 
@@ -105,3 +106,8 @@ class DownServer(msgspec.Struct, frozen=True, kw_only=True):
     user_id: UserId
     created_at: float
     cell_id: CellId
+    group_id: str | None = None
+    flavor: Flavor | None = None
+    """None for a server made by a version that did not keep it."""
+    image_id: str | None = None
+    availability_zone: str | None = None

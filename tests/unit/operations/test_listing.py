@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from kilonova.cells.cells import CellRecord, Cells, cell_add_txn
-from kilonova.cells.server_map import Mapping, mapping_add_txn
+from kilonova.cells.server_map import mapping_add_txn, mapping_set_cell_txn, mappings_deleted_txn
 from kilonova.database.database import Transaction
 from kilonova.database.functions import BadPattern
 from kilonova.database.tables import api_database, cell_database
@@ -63,19 +63,11 @@ class Park:
 
     def put(self, one: Server, cell: CellId | None) -> None:
         def map_txn(tx: Transaction) -> None:
-            mapping_add_txn(
-                tx,
-                Mapping(
-                    server_id=one.id,
-                    project_id=one.project_id,
-                    user_id=one.user_id,
-                    cell_id=cell,
-                    operation_id=OperationId(""),
-                    group_id=None,
-                    created_at=one.created_at,
-                    deleted_at=one.deleted_at,
-                ),
-            )
+            mapping_add_txn(tx, one, OperationId(""))
+            if cell is not None:
+                mapping_set_cell_txn(tx, one.id, cell)
+            if one.deleted_at is not None:
+                mappings_deleted_txn(tx, [one.id])
 
         self.databases[cell].write(lambda tx: store.server_insert_txn(tx, one))
         self.databases[None].write(map_txn)

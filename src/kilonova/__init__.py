@@ -1,3 +1,3 @@
 """Kilonova: an OpenStack Compute control plane. ARCHITECTURE.md shows the way through the tree."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"

@@ -53,7 +53,9 @@ def test_keep__this_version() -> None:
         archive.add(work / "state", "state", filter=lambda entry: None if _left_out(entry.name) else entry)
 
 
-def test_states__one_is_kept_for_this_format() -> None:
+def test_states__one_is_kept_for_a_released_format() -> None:
+    if ".dev" in kilonova.__version__:
+        pytest.skip("this version is not released: its format may still change")
     assert any(_format_of(archive) == FORMAT for archive in KEPT), "keep this version's state"
 
 
@@ -84,6 +86,17 @@ def test_tables__of_one_format__never_change(archive: Path, tmp_path: Path) -> N
     with TestCloud(tmp_path / "new", hosts=2, cells=2) as cloud:
         new = _tables(cloud.state.path)
     assert new == _tables(tmp_path / "kept" / "state")
+
+
+@pytest.mark.parametrize("archive", KEPT, ids=lambda archive: archive.name.removesuffix(".tar.gz"))
+def test_tables__of_an_upgraded_state__are_those_of_a_fresh_one(archive: Path, tmp_path: Path) -> None:
+    """What additions can't make (another type, another name) shows here; the order of columns doesn't matter."""
+    with tarfile.open(archive) as content:
+        content.extractall(tmp_path / "kept", filter="data")
+    with TestCloud(tmp_path / "new", hosts=2, cells=2) as cloud:
+        new = _columns(cloud.state.path)
+    with TestCloud(tmp_path / "kept", hosts=2, cells=2) as cloud:
+        assert _columns(cloud.state.path) == new
 
 
 def furnish(cloud: TestCloud) -> None:
@@ -146,4 +159,21 @@ def _tables(state: Path) -> dict[str, list[str]]:
             rows = connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name").fetchall()
         connection.close()
         found[file.stem] = [row[0] for row in rows]
+    return found
+
+
+def _columns(state: Path) -> dict[str, set[tuple[Any, ...]]]:
+    """The columns and indexes of every database, whatever their order."""
+    found: dict[str, set[tuple[Any, ...]]] = {}
+    for file in sorted((state / "databases").glob("*.sqlite")):
+        with sqlite3.connect(file) as connection:
+            columns = connection.execute(
+                'SELECT m.name, c.name, upper(c.type), c."notnull", c.dflt_value, c.pk'
+                " FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table'"
+            ).fetchall()
+            indexes = connection.execute(
+                "SELECT tbl_name, name, sql FROM sqlite_master WHERE type = 'index'"
+            ).fetchall()
+        connection.close()
+        found[file.stem] = {*columns, *indexes}
     return found

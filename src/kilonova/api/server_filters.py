@@ -135,7 +135,7 @@ def _metadata(filters: Asked, name: str) -> tuple[tuple[str, str], ...]:
 
 
 def _deleted(filters: Asked, name: str) -> bool:
-    """Whether deleted servers are asked for; a word that is no truth value asks for living ones."""
+    """Whether (soft-)deleted servers are asked for; a word that is no truth value asks for living ones."""
     return (filters.one(name) or "").lower() in {"1", "t", "true", "on", "y", "yes"}
 
 
@@ -152,6 +152,14 @@ def _task_state(filters: Asked, name: str) -> Fields:
 def _power_state(filters: Asked, name: str) -> Fields:
     number = filters.whole(name)
     return {"power_state": PowerState(number)} if number in {one.value for one in PowerState} else {"states": NO_STATE}
+
+
+def _disk_config(filters: Asked, name: str) -> str:
+    """`AUTO` or `MANUAL`. Raises `BadParameter`."""
+    text = (filters.one(name) or "").upper()
+    if text not in {"AUTO", "MANUAL"}:
+        raise BadParameter(name=name, value=text[:100], reason="It must be AUTO or MANUAL.")
+    return text
 
 
 _MORE = "server-list-filters-for-all"
@@ -193,5 +201,11 @@ FILTERS = (
     Filter("root_device_name", "root_device_name", Asked.one),
     Filter("launch_index", "launch_index", Asked.whole),
     Filter("deleted", "deleted", _deleted),
+    Filter("soft_deleted", "soft_deleted", _deleted),
+    Filter("terminated_at", "terminated_at", _time),
+    Filter("locked_by", "locked_by", Asked.one),
+    Filter("auto_disk_config", "disk_config", _disk_config),
+    Filter("kernel_id", "kernel_id", Asked.one),
+    Filter("ramdisk_id", "ramdisk_id", Asked.one),
 )
 """All but `status`, which takes precedence over the states, and those that say whose servers are asked for."""

@@ -15,12 +15,18 @@ _FOREIGN = frozenset(
     {"block_device_mapping", "info_cache", "pci_devices", "security_groups", "services", "system_metadata"}
 )
 """Parameters that are known and name nothing that servers could be filtered by."""
-_WITHOUT_EFFECT = ("auto_disk_config", "kernel_id", "locked_by", "ramdisk_id", "soft_deleted", "terminated_at")
-"""Filters and sort keys that the API knows and servers here have nothing to match with."""
 _SORT_WITHOUT_EFFECT = frozenset(
     {
-        *_WITHOUT_EFFECT,
-        *("architecture", "cell_name", "cleaned", "default_ephemeral_device", "default_swap_device", "deleted"),
+        *("auto_disk_config", "kernel_id", "locked_by", "ramdisk_id", "soft_deleted"),
+        *(
+            "terminated_at",
+            "architecture",
+            "cell_name",
+            "cleaned",
+            "default_ephemeral_device",
+            "default_swap_device",
+            "deleted",
+        ),
         *("deleted_at", "disable_terminate", "ephemeral_gb", "ephemeral_key_uuid", "id", "info_cache", "launched_on"),
         *("memory_mb", "metadata", "os_type", "pci_devices", "progress", "root_gb", "security_groups", "services"),
         *("shutdown_terminate", "system_metadata", "updated_by", "vcpu_model", "vcpus", "vm_mode"),
@@ -31,7 +37,6 @@ QUERY = Query(
         *("all_tenants", "project_id", "tenant_id", "status", "limit", "marker", "sort_dir", "sort_key"),
         *(each.name for each in server_filters.FILTERS),
         *sorted(_FOREIGN),
-        *_WITHOUT_EFFECT,
     ),
     shape="server_query",
     strict="strict-list-queries",

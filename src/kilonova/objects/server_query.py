@@ -3,6 +3,7 @@
 import msgspec
 
 from kilonova.kernel.ids import CellId, HostName, ProjectId, ServerId, UserId
+from kilonova.objects.flavor import Flavor
 from kilonova.objects.guest import PowerState
 from kilonova.objects.server import Server, TaskState, VmState
 
@@ -52,6 +53,8 @@ class ServerQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Any of these; an empty tuple matches no server."""
     deleted: bool = False
     """True: only deleted servers. Ignored with `changes_since`, which shows both."""
+    soft_deleted: bool | None = None
+    """Whether soft-deleted servers are shown: if None, among the deleted ones and not among the living."""
     changes_since: float | None = None
     changes_before: float | None = None
     name_like: str | None = None
@@ -69,12 +72,17 @@ class ServerQuery(msgspec.Struct, frozen=True, kw_only=True):
     task_state: TaskState | None = None
     power_state: PowerState | None = None
     locked: bool | None = None
+    locked_by: str | None = None
     config_drive: bool | None = None
+    disk_config: str | None = None
+    kernel_id: str | None = None
+    ramdisk_id: str | None = None
     metadata: tuple[tuple[str, str], ...] = ()
     access_ip_v4: str | None = None
     access_ip_v6: str | None = None
     created_at: float | None = None
     launched_at: float | None = None
+    terminated_at: float | None = None
     progress: int | None = None
     root_device_name: str | None = None
     tags_all: tuple[str, ...] = ()
@@ -105,3 +113,8 @@ class DownServer(msgspec.Struct, frozen=True, kw_only=True):
     user_id: UserId
     created_at: float
     cell_id: CellId
+    group_id: str | None = None
+    flavor: Flavor | None = None
+    """None for a server made by a version that did not keep it."""
+    image_id: str | None = None
+    availability_zone: str | None = None

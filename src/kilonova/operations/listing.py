@@ -84,17 +84,7 @@ class Listing:
         return server_filters.sort_values(query, server)
 
     async def _down(self, query: ServerQuery, cells: Sequence[CellId]) -> tuple[DownServer, ...]:
-        rows = await self._database.scan(server_map.living_in_txn, cells, query.project_id, query.limit)
-        return tuple(
-            DownServer(
-                id=row.server_id,
-                project_id=row.project_id,
-                user_id=row.user_id,
-                created_at=row.created_at,
-                cell_id=CellId(str(row.cell_id)),
-            )
-            for row in rows
-        )
+        return tuple(await self._database.scan(server_map.living_in_txn, cells, query.project_id, query.limit))
 
 
 def _nowhere_txn(

@@ -34,17 +34,7 @@ def boot_txn(tx: Transaction, defaults: Mapping[str, int], boots: Sequence[Boot]
             task_state=TaskState.SCHEDULING,
         )
         store.server_insert_txn(tx, server)
-        mapping = server_map.Mapping(
-            server_id=server.id,
-            project_id=server.project_id,
-            user_id=server.user_id,
-            cell_id=None,
-            operation_id=operation.id,
-            group_id=server.group_id,
-            created_at=server.created_at,
-            deleted_at=None,
-        )
-        server_map.mapping_add_txn(tx, mapping)
+        server_map.mapping_add_txn(tx, server, operation.id)
 
 
 def change_txn(tx: Transaction, server_id: ServerId, change: Callable[[Server], Server]) -> Server:
@@ -75,7 +65,8 @@ def project_txn(tx: Transaction, _before: Operation, move: Move) -> None:
     """When a request ends, its server is in a cell: say which, and forget it here."""
     operation = move.operation
     if operation.state is OperationState.DONE:
-        server_map.mapping_set_cell_txn(tx, operation.server_id, CellId(operation.outputs["cell_id"]))
+        outputs = operation.outputs
+        server_map.mapping_set_cell_txn(tx, operation.server_id, CellId(outputs["cell_id"]), outputs.get("zone"))
         store.server_forget_txn(tx, operation.server_id)
         operation_store.operation_forget_txn(tx, operation.id)
     elif operation.state is OperationState.FAILED and operation.kind == schedule.PLAN.kind:

@@ -56,11 +56,21 @@ _EQUAL = (
     ("config_drive", "config_drive"),
     ("access_ip_v4", "access_ip_v4"),
     ("access_ip_v6", "access_ip_v6"),
-    ("created_at", "created_at"),
-    ("launched_at", "launched_at"),
     ("progress", "progress"),
     ("root_device_name", "root_device_name"),
+    ("locked_by", "locked_by"),
+    ("disk_config", "disk_config"),
+    ("kernel_id", "kernel_id"),
+    ("ramdisk_id", "ramdisk_id"),
 )
+
+_AT = (
+    ("created_at", "created_at"),
+    ("launched_at", "launched_at"),
+    ("terminated_at", "deleted_at"),
+)
+MICROSECOND = 1e-6
+"""As exact as times are shown."""
 
 _LIKE = (
     ("name_like", "name"),
@@ -123,6 +133,11 @@ def _conditions(query: ServerQuery) -> list[ColumnElement[bool]]:
         value = getattr(query, field)
         if value is not None:
             conditions.append(servers.c[column] == value)
+    for field, column in _AT:
+        value = getattr(query, field)
+        if value is not None:
+            first, last = moment(value)
+            conditions.append(servers.c[column].between(first, last))
     for field, column in _LIKE:
         value = getattr(query, field)
         if value is not None:
@@ -133,13 +148,24 @@ def _conditions(query: ServerQuery) -> list[ColumnElement[bool]]:
     return conditions
 
 
+def moment(asked: float) -> tuple[float, float]:
+    """The first and the last time that are shown as `asked`: whole seconds stand for all of the second."""
+    return (
+        (asked, asked + 1 - MICROSECOND) if asked.is_integer() else (asked - MICROSECOND / 2, asked + MICROSECOND / 2)
+    )
+
+
 def _lifetime(query: ServerQuery) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if query.changes_since is not None:
         conditions.append(servers.c.updated_at >= query.changes_since)
     else:
-        deleted = servers.c.vm_state == VmState.DELETED
-        conditions.append(deleted if query.deleted else ~deleted)
+        gone = [VmState.DELETED]
+        soft_with_gone = query.soft_deleted is not False if query.deleted else not query.soft_deleted
+        if soft_with_gone:
+            gone.append(VmState.SOFT_DELETED)
+        is_gone = servers.c.vm_state.in_(gone)
+        conditions.append(is_gone if query.deleted else ~is_gone)
     if query.changes_before is not None:
         conditions.append(servers.c.updated_at <= query.changes_before)
     return conditions

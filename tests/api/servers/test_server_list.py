@@ -85,6 +85,14 @@ def test_list__flavor_and_image__those_that_match(stage: Stage, trio: list[str])
         ({"metadata": '{"tier": "1", "size": "2"}'}, "b", "abc"),
         ({"description": "one"}, "a", "abc"),
         ({"uuid": "6a7b1f8e-7bd0-4d8b-9d5b-3d3f6c1c00ff"}, "", "abc"),
+        ({"locked_by": "owner"}, "b", "abc"),
+        ({"locked_by": "admin"}, "", "abc"),
+        ({"auto_disk_config": "MANUAL"}, "abc", "abc"),
+        ({"auto_disk_config": "AUTO"}, "", "abc"),
+        ({"kernel_id": "6a7b1f8e-7bd0-4d8b-9d5b-3d3f6c1c00ff"}, "", "abc"),
+        ({"ramdisk_id": "6a7b1f8e-7bd0-4d8b-9d5b-3d3f6c1c00ff"}, "", "abc"),
+        ({"terminated_at": "2026-01-01T00:00:00Z"}, "", "abc"),
+        ({"soft_deleted": "true"}, "abc", "abc"),
     ],
     ids=str,
 )
@@ -187,6 +195,15 @@ def test_list__deleted__for_administrators_and_since_a_change(stage: Stage) -> N
     assert gone not in stage.ids()
     assert gone in stage.ids(who=stage.cloud.admin, deleted="true", all_tenants=1)
     assert gone in stage.ids(who=stage.cloud.admin, status="deleted", all_tenants=1)
+    everyone = {"who": stage.cloud.admin, "deleted": "true", "all_tenants": 1}
+    (shown,) = stage.cloud.admin.get(
+        f"{SERVERS}/detail", params={"uuid": gone, "deleted": "true", "all_tenants": 1}, version=NEWEST
+    )["servers"]
+    at = shown["OS-SRV-USG:terminated_at"]
+    assert gone in stage.ids(terminated_at=at, **everyone)
+    assert gone in stage.ids(terminated_at=at[:19], **everyone)
+    assert gone not in stage.ids(terminated_at="2001-01-01T00:00:00", **everyone)
+    assert gone in stage.ids(soft_deleted="false", **everyone)
     assert gone in stage.ids(**{"changes-since": "2001-01-01T00:00:00Z"})
     assert gone in stage.ids(**{"changes-before": "2999-01-01T00:00:00Z"})
     stage.cloud.member.get(SERVERS, params={"status": "DELETED"}, version=NEWEST, status=403)

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from kilonova.cells.cells import CellRecord, Cells, cell_add_txn
-from kilonova.cells.server_map import Mapping, mapping_add_txn
+from kilonova.cells.server_map import mapping_add_txn, mapping_set_cell_txn, mappings_deleted_txn
 from kilonova.database.database import Transaction
 from kilonova.database.functions import BadPattern
 from kilonova.database.tables import api_database, cell_database
@@ -63,19 +63,11 @@ class Park:
 
     def put(self, one: Server, cell: CellId | None) -> None:
         def map_txn(tx: Transaction) -> None:
-            mapping_add_txn(
-                tx,
-                Mapping(
-                    server_id=one.id,
-                    project_id=one.project_id,
-                    user_id=one.user_id,
-                    cell_id=cell,
-                    operation_id=OperationId(""),
-                    group_id=None,
-                    created_at=one.created_at,
-                    deleted_at=one.deleted_at,
-                ),
-            )
+            mapping_add_txn(tx, one, OperationId(""))
+            if cell is not None:
+                mapping_set_cell_txn(tx, one.id, cell)
+            if one.deleted_at is not None:
+                mappings_deleted_txn(tx, [one.id])
 
         self.databases[cell].write(lambda tx: store.server_insert_txn(tx, one))
         self.databases[None].write(map_txn)
@@ -103,7 +95,9 @@ def fill(park: Park, chance: random.Random, count: int = 40) -> None:
 
 
 def random_server(chance: random.Random, number: int) -> Server:
-    vm_state = chance.choice((VmState.ACTIVE, VmState.STOPPED, VmState.ERROR, VmState.BUILDING, VmState.DELETED))
+    vm_state = chance.choice(
+        (VmState.ACTIVE, VmState.STOPPED, VmState.ERROR, VmState.BUILDING, VmState.DELETED, VmState.SOFT_DELETED)
+    )
     address = NicAddress(address=f"10.0.{chance.randrange(3)}.{chance.randrange(9)}", version=4)
     nic = Nic(port_id="p", network_id="n", network_name="net", mac="m", addresses=(address,), owned=True)
     return server(
@@ -123,6 +117,9 @@ def random_server(chance: random.Random, number: int) -> Server:
         task_state=chance.choice((None, TaskState.REBOOTING, TaskState.SPAWNING)),
         power_state=chance.choice((PowerState.RUNNING, PowerState.NOSTATE)),
         locked=chance.random() < 0.5,
+        locked_by=chance.choice((None, "owner", "admin")),
+        disk_config=chance.choice(("AUTO", "MANUAL")),
+        image_properties=chance.choice(({}, {"kernel_id": "kernel", "ramdisk_id": "ramdisk"})),
         config_drive=chance.random() < 0.5,
         launch_index=chance.randrange(2),
         access_ip_v4=chance.choice(("", "192.0.2.1")),
@@ -143,6 +140,7 @@ COLUMNS = {
     "image_ref": "image_id",
     "display_description": "description",
 }
+GONE = {VmState.DELETED, VmState.SOFT_DELETED}
 EQUAL = (
     "project_id",
     "user_id",
@@ -159,10 +157,12 @@ EQUAL = (
     "created_at",
     "launched_at",
     "root_device_name",
+    "locked_by",
+    "disk_config",
 )
 
 
-def random_query(chance: random.Random) -> ServerQuery:
+def random_query(chance: random.Random) -> ServerQuery:  # noqa: C901 - a draw for each kind of condition
     """A query with a few conditions."""
     conditions: dict[str, Any] = {}
     example = random_server(chance, 1)
@@ -176,6 +176,14 @@ def random_query(chance: random.Random) -> ServerQuery:
         conditions["changes_before"] = STARTED_AT + chance.randrange(5)
     if chance.random() < 0.2:
         conditions["deleted"] = True
+    for field, probability, values in (
+        ("soft_deleted", 0.3, (True, False)),
+        ("terminated_at", 0.05, (STARTED_AT,)),
+        ("kernel_id", 0.1, ("kernel", "other")),
+        ("ramdisk_id", 0.1, ("ramdisk", "other")),
+    ):
+        if chance.random() < probability:
+            conditions[field] = chance.choice(values)
     if chance.random() < 0.2:
         conditions["name_like"] = chance.choice(("WEB", "^db", "1$", "[ab]", "b.?1|cache"))
     if chance.random() < 0.1:
@@ -215,13 +223,22 @@ def _value(key: str, server: Server) -> Any:
 
 def _matches(query: ServerQuery, server: Server) -> bool:
     tags = set(server.tags)
-    gone = server.vm_state is VmState.DELETED
-    lives = server.updated_at >= query.changes_since if query.changes_since is not None else gone == query.deleted
+    gone, soft = server.vm_state is VmState.DELETED, server.vm_state is VmState.SOFT_DELETED
+    if query.changes_since is not None:
+        lives = server.updated_at >= query.changes_since
+    elif query.deleted:
+        lives = gone or (soft and query.soft_deleted is not False)
+    else:
+        lives = not gone and (not soft or query.soft_deleted is True)
     addresses = "".join(f" {a.address} " for nic in server.nics for a in nic.addresses)
     return (
         lives
         and (query.changes_before is None or server.updated_at <= query.changes_before)
         and all(getattr(query, field) in {None, getattr(server, field)} for field in EQUAL)
+        and query.terminated_at in {None, server.deleted_at}
+        and all(
+            getattr(query, field) in {None, server.image_properties.get(field)} for field in ("kernel_id", "ramdisk_id")
+        )
         and (query.states is None or any(_in_state(state, server) for state in query.states))
         and (query.name_like is None or re.search(query.name_like, server.name, re.IGNORECASE) is not None)
         and (query.ip_like is None or re.search(query.ip_like, addresses) is not None)
@@ -280,7 +297,7 @@ def test_walk_under_churn__every_stable_server_once() -> None:
 
     async def work(park: Park) -> None:
         fill(park, chance, 60)
-        stable = {one.id for one in park.everything.values() if one.vm_state is not VmState.DELETED}
+        stable = {one.id for one in park.everything.values() if one.vm_state not in GONE}
         listing = await park.listing()
         query = ServerQuery(limit=7, sort=(("created_at", "asc"),))
         seen: list[ServerId] = []

@@ -58,6 +58,10 @@ server_map = Table(
     Column("group_id", String(36)),
     Column("created_at", Double, nullable=False),
     Column("deleted_at", Double),
+    # What is shown while the cell doesn't answer; null for servers made before there were these columns and gone since.
+    Column("flavor", LargeBinary),  # objects.flavor.Flavor as JSON
+    Column("image_id", String(36)),
+    Column("availability_zone", String(255)),
     Index("server_map_project", "project_id", "cell_id"),
     Index("server_map_group", "group_id"),
 )
@@ -70,7 +74,7 @@ quota_ledger = Table(
     Column("user_id", String(255), nullable=False),
     Column("cores", Integer, nullable=False),
     Column("memory_mb", BigInteger, nullable=False),
-    Index("quota_ledger_project", "project_id", "user_id"),
+    Index("quota_ledger_sums", "project_id", "user_id", "cores", "memory_mb"),  # usage is summed from it alone
 )
 
 flavors = Table(

@@ -40,6 +40,10 @@ def servers(metadata: MetaData) -> Table:
         Column("access_ip_v6", String(39), nullable=False),
         Column("root_device_name", String(255)),
         Column("progress", Integer, nullable=False),
+        Column("locked_by", String(16)),
+        Column("disk_config", String(16)),
+        Column("kernel_id", String(36)),
+        Column("ramdisk_id", String(36)),
         Column("addresses", Text, nullable=False),  # every fixed address between spaces: ` 10.0.0.4 10.0.0.5 `
         Column("created_at", Double, nullable=False),
         Column("updated_at", Double, nullable=False),

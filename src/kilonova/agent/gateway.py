@@ -86,7 +86,11 @@ class Gateway:
         label, differences = await self._database.scan(_compare_txn, agent, shown, seen_after)
         orders: list[Order] = []
         if differences:
-            orders = await self._database.write(observation.settle_txn, differences, seen_after)
+            orders, repairs = await self._database.write(
+                observation.settle_txn, differences, seen_after, self._runtime.uuid
+            )
+            if repairs:
+                self._bus.hint(hosts_topic(self._cell.topic))
         return wire.told(wire.agreed(WIRE, label), orders, Order)
 
     async def _due(self, agent: str, wait_s: float) -> bool:

@@ -9,6 +9,7 @@ from kilonova.operations.plans import (
     crash_dump,
     delete,
     pause,
+    power_repair,
     reboot,
     rescue,
     restore,
@@ -40,6 +41,7 @@ _ALL: tuple[tuple[Plan[Work], Action], ...] = (
     (set_password.PLAN, set_password.ACTION),
     (crash_dump.PLAN, crash_dump.ACTION),
     (soft_delete.PLAN, soft_delete.ACTION),
+    (power_repair.PLAN, power_repair.ACTION),
     (restore.PLAN, restore.ACTION),
 )
 

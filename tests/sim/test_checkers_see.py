@@ -44,7 +44,9 @@ class _KeepsPorts(SimNetworks):
 
 class _DestroysNothing(SimDriver):
     @override
-    async def guest_destroy(self, host: HostName, server_id: ServerId, generation: int) -> None:
+    async def guest_destroy(
+        self, host: HostName, server_id: ServerId, generation: int, *, keep_disks: bool = False
+    ) -> None:
         return None
 
 

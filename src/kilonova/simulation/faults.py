@@ -30,6 +30,12 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
     hypervisor_fails_halfway: float = 0.08
     """A call of the hypervisor fails after it did something."""
     hypervisor_slow: float = 0.2
+    hypervisor_late: float = 0.05
+    """What the hypervisor shows is seconds old when it is told."""
+    guest_keeps_device: float = 0.1
+    """A running guest doesn't let go of a device that is to be unplugged."""
+    migration_dies_with_agent: float = 0.5
+    """A live migration fails when the agent that began it dies; others go on."""
     service_refuses: float = 0.03
     """The network service says no: an address taken, a quota reached."""
 
@@ -48,6 +54,9 @@ QUIET = Rates(
     hypervisor_fails=0.0,
     hypervisor_fails_halfway=0.0,
     hypervisor_slow=0.0,
+    hypervisor_late=0.0,
+    guest_keeps_device=0.0,
+    migration_dies_with_agent=0.0,
     service_refuses=0.0,
 )
 """Nothing goes wrong by chance; what a scenario orders still does."""

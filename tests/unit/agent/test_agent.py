@@ -21,7 +21,7 @@ from kilonova.operations import accept, store
 from kilonova.operations.accept import Acceptance
 from kilonova.operations.catalog import CELL_PLANS
 from kilonova.operations.plans.stop import GRACE_S
-from kilonova.simulation.hypervisor import SimDriver, SimGuest
+from kilonova.simulation.hypervisor import SimDriver
 from kilonova.simulation.runtime import STARTED_AT
 from unit.operations.rig import CALLER, CELL1, HOST, REQUEST, Rig, description, play, server, server_id
 
@@ -303,7 +303,7 @@ def test_agent_is_killed_at_its_work__the_next_incarnation_goes_on() -> None:
         await rig.start_agent()
         await rig.settled()
         assert now_of(rig).status == "ACTIVE"
-        rig.hypervisor.on(HOST)[server_id(7)] = SimGuest(generation=1, power_state=P.RUNNING)
+        rig.hypervisor.plant(HOST, server_id(7))
         await api.act(CALLER, REQUEST, server_id(), "stop", {})
         await rig.settled()
         assert now_of(rig).status == "SHUTOFF"

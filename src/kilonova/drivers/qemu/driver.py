@@ -1,18 +1,22 @@
 """The `qemu` driver: `Driver` for the one machine that it runs on. What is done lies in a module for each kind of work.
 
-`power.py` makes, runs, stops and ends guests. `guests.py` holds what all of them use. Migration between hosts has its own module.
+`power.py` makes, runs, stops and ends guests, `disks.py` and `snapshot.py` deal with their disks, `devices.py` with cards and
+volumes, `guest_agent.py` with the agent inside. `guests.py` holds what all of them use.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from kilonova.drivers.driver import ImageSource
+from kilonova.drivers.driver import ImageSink, ImageSource
 from kilonova.drivers.qemu import resources
 from kilonova.drivers.qemu.console import ConsoleLog
+from kilonova.drivers.qemu.devices import UNPLUG_S, Devices
+from kilonova.drivers.qemu.disks import Disks
 from kilonova.drivers.qemu.guests import Guests
 from kilonova.drivers.qemu.power import Power
+from kilonova.drivers.qemu.snapshot import snapshot_store
 from kilonova.kernel.ids import HostName, ServerId
-from kilonova.objects.guest import Guest, GuestSpec, HostDescription
+from kilonova.objects.guest import Guest, GuestNic, GuestSpec, GuestVolume, HostDescription
 from kilonova.runtime.runtime import Runtime
 
 RESERVED_MEMORY_MB = 512
@@ -38,17 +42,27 @@ class QemuDriver:
     name = "qemu"
 
     def __init__(
-        self, runtime: Runtime, state_dir: Path, *, host: HostName | None = None, soft_reboot_grace_s: float = 60.0
+        self,
+        runtime: Runtime,
+        state_dir: Path,
+        *,
+        host: HostName | None = None,
+        volumes: Path | None = None,
+        soft_reboot_grace_s: float = 60.0,
+        unplug_s: float = UNPLUG_S,
     ) -> None:
         """Keep guests and images below `state_dir`, and serve the host named `host`.
 
         Without `host` it is called what this machine was called when the state directory was made, so that a machine
         that changes its name keeps its guests. A soft reboot waits `soft_reboot_grace_s` seconds for the guest to shut
-        down before it is reset.
+        down before it is reset. Volumes that are files of this machine are used if they lie below `volumes`. A guest that
+        is asked to let a device go has `unplug_s` seconds for it.
         """
         self._runtime = runtime
-        self._guests = Guests(runtime, state_dir, host)
+        self._guests = Guests(runtime, state_dir, host, volumes)
         self._power = Power(self._guests, soft_reboot_grace_s)
+        self._disks = Disks(self._guests)
+        self._devices = Devices(self._guests, unplug_s)
 
     async def start(self) -> None:
         """See `Driver.start`."""
@@ -105,6 +119,84 @@ class QemuDriver:
     async def guest_reboot(self, host: HostName, server_id: ServerId, generation: int, *, hard: bool) -> Guest:
         """See `Driver.guest_reboot`."""
         return await self._power.reboot(host, server_id, generation, hard=hard)
+
+    async def guest_pause(self, host: HostName, server_id: ServerId, generation: int) -> Guest:
+        """See `Driver.guest_pause`."""
+        return await self._power.pause(host, server_id, generation)
+
+    async def guest_unpause(self, host: HostName, server_id: ServerId, generation: int) -> Guest:
+        """See `Driver.guest_unpause`."""
+        return await self._power.unpause(host, server_id, generation)
+
+    async def guest_suspend(self, host: HostName, server_id: ServerId, generation: int) -> Guest:
+        """See `Driver.guest_suspend`."""
+        return await self._power.suspend(host, server_id, generation)
+
+    async def guest_resume(self, host: HostName, server_id: ServerId, generation: int) -> Guest:
+        """See `Driver.guest_resume`."""
+        return await self._power.resume(host, server_id, generation)
+
+    async def guest_rescue(self, host: HostName, spec: GuestSpec, images: ImageSource) -> Guest:
+        """See `Driver.guest_rescue`."""
+        return await self._disks.rescue(host, spec, images)
+
+    async def guest_unrescue(self, host: HostName, server_id: ServerId, generation: int) -> Guest:
+        """See `Driver.guest_unrescue`."""
+        return await self._disks.unrescue(host, server_id, generation)
+
+    async def guest_rebuild(
+        self, host: HostName, spec: GuestSpec, images: ImageSource, *, run: bool, keep_disk: bool = False
+    ) -> Guest:
+        """See `Driver.guest_rebuild`."""
+        return await self._disks.rebuild(host, spec, images, run=run, keep_disk=keep_disk)
+
+    async def guest_resize(self, host: HostName, spec: GuestSpec, *, run: bool) -> Guest:
+        """See `Driver.guest_resize`."""
+        return await self._disks.resize(host, spec, run=run)
+
+    async def guest_resize_confirm(self, host: HostName, server_id: ServerId, generation: int) -> Guest:
+        """See `Driver.guest_resize_confirm`."""
+        return await self._disks.resize_confirm(host, server_id, generation)
+
+    async def guest_resize_revert(self, host: HostName, server_id: ServerId, generation: int, *, run: bool) -> Guest:
+        """See `Driver.guest_resize_revert`."""
+        return await self._disks.resize_revert(host, server_id, generation, run=run)
+
+    async def guest_password_set(self, host: HostName, server_id: ServerId, generation: int, password: str) -> Guest:
+        """See `Driver.guest_password_set`."""
+        return await self._power.password_set(host, server_id, generation, password)
+
+    async def guest_crash_dump(self, host: HostName, server_id: ServerId, generation: int) -> Guest:
+        """See `Driver.guest_crash_dump`."""
+        return await self._power.crash_dump(host, server_id, generation)
+
+    async def guest_snapshot(
+        self, host: HostName, server_id: ServerId, generation: int, image_id: str, disk_format: str, sink: ImageSink
+    ) -> Guest:
+        """See `Driver.guest_snapshot`."""
+        return await snapshot_store(self._guests, host, server_id, generation, image_id, disk_format, sink)
+
+    async def nic_attach(self, host: HostName, server_id: ServerId, generation: int, nic: GuestNic) -> Guest:
+        """See `Driver.nic_attach`."""
+        return await self._devices.nic_attach(host, server_id, generation, nic)
+
+    async def nic_detach(self, host: HostName, server_id: ServerId, generation: int, port_id: str) -> Guest:
+        """See `Driver.nic_detach`."""
+        return await self._devices.nic_detach(host, server_id, generation, port_id)
+
+    async def volume_attach(self, host: HostName, server_id: ServerId, generation: int, volume: GuestVolume) -> Guest:
+        """See `Driver.volume_attach`."""
+        return await self._devices.volume_attach(host, server_id, generation, volume)
+
+    async def volume_detach(self, host: HostName, server_id: ServerId, generation: int, volume_id: str) -> Guest:
+        """See `Driver.volume_detach`."""
+        return await self._devices.volume_detach(host, server_id, generation, volume_id)
+
+    async def volume_swap(
+        self, host: HostName, server_id: ServerId, generation: int, volume_id: str, new: GuestVolume
+    ) -> Guest:
+        """See `Driver.volume_swap`."""
+        return await self._devices.volume_swap(host, server_id, generation, volume_id, new)
 
     async def console_output(self, host: HostName, server_id: ServerId, lines: int | None) -> str:
         """See `Driver.console_output`."""

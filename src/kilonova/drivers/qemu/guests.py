@@ -19,20 +19,34 @@ from kilonova.drivers.qemu.builder import GuestBuilder
 from kilonova.drivers.qemu.guest_dir import GuestDirs, GuestRecord
 from kilonova.drivers.qemu.images import ImageCache, ImageRefused
 from kilonova.drivers.qemu.machine import Machine, MachineFailure
+from kilonova.drivers.qemu.monitor import MonitorUnreachable
 from kilonova.drivers.qemu.probe import Emulator, Unusable, emulator_find
+from kilonova.drivers.qemu.tool import ImageTool
 from kilonova.drivers.qemu.user import guest_user, uid_pick
+from kilonova.drivers.qemu.volumes import VolumeRefused
 from kilonova.kernel.ids import HostName, ServerId, is_uuid
 from kilonova.objects.guest import Guest, PowerState
 from kilonova.runtime.runtime import Runtime
+
+_FAILURES = (
+    Unusable,
+    ImageRefused,
+    VolumeRefused,
+    MachineFailure,
+    MonitorUnreachable,
+    ValueError,
+    subprocess.SubprocessError,
+)
 
 
 class Guests:
     """The guests below one state directory."""
 
-    def __init__(self, runtime: Runtime, state_dir: Path, host: HostName | None) -> None:
+    def __init__(self, runtime: Runtime, state_dir: Path, host: HostName | None, volumes: Path | None) -> None:
         """Keep guests and images below `state_dir`, for the host named `host`; see `QemuDriver`."""
         self.runtime = runtime
         self.state_dir = state_dir
+        self.volumes = volumes
         self.host = host or HostName(_machine_name())
         self.dirs = GuestDirs(state_dir / "guests")
         self.cache = ImageCache(runtime, state_dir / "images")
@@ -46,7 +60,10 @@ class Guests:
         with self.failures("start"):
             self._found = await self.runtime.run_blocking(self._prepare)
             self.records = {record.server_id: record for record in self.dirs.records()}
-        self.builder = GuestBuilder(self.runtime, self.dirs, self.cache, self.emulator.image_tool)
+            for record in self.records.values():
+                await self.tidy(record)
+        self.tool = ImageTool(self.emulator.image_tool)
+        self.builder = GuestBuilder(self.runtime, self.dirs, self.cache, self.tool)
 
     def _prepare(self) -> Emulator:
         for directory in (self.state_dir, self.state_dir / "guests", self.state_dir / "images"):
@@ -111,18 +128,42 @@ class Guests:
             self.records[record.server_id] = changed
         return changed
 
-    async def run(self, record: GuestRecord) -> Guest:
-        """Have the guest run: what runs is kept, what has ended without its QEMU going is cleared away and started anew."""
+    async def tidy(self, record: GuestRecord) -> None:
+        """Remove the files of a guest that it has no use for any more."""
+        await self.runtime.run_blocking(self.dirs.tidy, record)
+
+    async def run(self, record: GuestRecord, **changes: object) -> Guest:
+        """Write the record with these changes, and have the guest run as it says.
+
+        What runs is kept, what has ended without its QEMU going is cleared away and started anew, and what stands still
+        without a reason goes on.
+        """
+        record = await self.write(record, **{**changes, "running": True, "suspended": False})
         machine = self.machine(record)
         state = await machine.look()
         if state in {PowerState.SHUTDOWN, PowerState.CRASHED}:
             await machine.end()
-            record = await self._with_free_port(record)
-            state = await self.machine(record).launch(self.emulator)
+            await self.tidy(record)
+            record = await self.with_free_port(record)
+            state = await self.machine(record).launch(self.emulator, self.volumes)
+        if state is PowerState.PAUSED and not record.paused:
+            state = await machine.go_on()
         return self.shown(record, state)
 
-    async def _with_free_port(self, record: GuestRecord) -> GuestRecord:
+    async def end_and(self, record: GuestRecord, *, run: bool, **changes: object) -> Guest:
+        """End the guest, write the record with these changes, and run it if `run`."""
+        await self.machine(record).end()
+        record = await self.write(record, running=run, paused=False, suspended=False, **changes)
+        await self.tidy(record)
+        return await self.run(record) if run else self.shown(record, PowerState.SHUTDOWN)
+
+    async def with_free_port(self, record: GuestRecord) -> GuestRecord:
+        """The record with an SSH port that is free now."""
         return await self.write(record, ssh_port=self.builder.port_for(record, self.records.values()))
+
+    async def shown_now(self, record: GuestRecord) -> Guest:
+        """The guest as it is now."""
+        return self.shown(record, await self.machine(record).look())
 
     def machine(self, record: GuestRecord) -> Machine:
         """The guest's QEMU."""
@@ -146,7 +187,7 @@ class Guests:
         except OSError as error:
             reason = f"{error.strerror}: {error.filename}" if error.filename else (error.strerror or str(error))
             raise HypervisorFailure(host=self.host, action=action, reason=f"{reason}.") from error
-        except (Unusable, ImageRefused, MachineFailure, ValueError, subprocess.SubprocessError) as error:
+        except _FAILURES as error:
             raise HypervisorFailure(host=self.host, action=action, reason=f"{error}.") from error
 
 

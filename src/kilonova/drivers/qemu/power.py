@@ -1,10 +1,17 @@
 """Guests made, run, stopped, restarted and ended, and how each of them is now."""
 
-from kilonova.drivers.driver import ImageSource
+from kilonova.drivers.driver import ImageSource, NoGuestAgent
+from kilonova.drivers.qemu.guest_agent import AgentRefused, AgentSilent, password_set
 from kilonova.drivers.qemu.guest_dir import GuestRecord
 from kilonova.drivers.qemu.guests import Guests
+from kilonova.drivers.qemu.machine import MachineFailure
+from kilonova.drivers.qemu.process import process_alive
 from kilonova.kernel.ids import HostName, ServerId
 from kilonova.objects.guest import Guest, GuestSpec, PowerState
+
+ADMINISTRATOR = "root"
+"""Whose password is set inside a guest."""
+_SYNC_IDS = 1 << 31
 
 
 class Power:
@@ -58,14 +65,12 @@ class Power:
             record = guests.records.get(spec.server_id)
             with guests.failures("make the guest"):
                 if record is None:
-                    record = await guests.builder.build(spec, images, guests.records.values())
+                    record = await guests.builder.build(spec, images, guests.records.values(), run=run)
                     guests.records[spec.server_id] = record
                 guests.check_generation(record, spec.generation)
                 if not run:
-                    record = await guests.write(record, generation=spec.generation)
-                    return guests.shown(record, await guests.machine(record).look())
-                record = await guests.write(record, generation=spec.generation, running=True)
-                return await guests.run(record)
+                    return await guests.shown_now(await guests.write(record, generation=spec.generation))
+                return await guests.run(record, generation=spec.generation)
 
     async def destroy(self, host: HostName, server_id: ServerId, generation: int) -> None:
         """See `Driver.guest_destroy`."""
@@ -86,15 +91,15 @@ class Power:
     async def start(self, host: HostName, server_id: ServerId, generation: int) -> Guest:
         """See `Driver.guest_start`."""
         async with self._guests.order(host, server_id, generation, "start the guest") as found:
-            return await self._guests.run(await self._guests.write(found, generation=generation, running=True))
+            return await self._guests.run(found, generation=generation, paused=False)
 
     async def stop(self, host: HostName, server_id: ServerId, generation: int, grace_s: float) -> Guest:
         """See `Driver.guest_stop`."""
         async with self._guests.order(host, server_id, generation, "stop the guest") as found:
             record = await self._guests.write(found, generation=generation, running=False)
-            await self._guests.machine(record).shut_down(grace_s)
-            await self._guests.machine(record).end()
-            return self._guests.shown(record, PowerState.SHUTDOWN)
+            if not record.paused:
+                await self._guests.machine(record).shut_down(grace_s)
+            return await self._guests.end_and(record, run=False)
 
     async def reboot(self, host: HostName, server_id: ServerId, generation: int, *, hard: bool) -> Guest:
         """See `Driver.guest_reboot`.
@@ -106,8 +111,94 @@ class Power:
         async with self._guests.order(host, server_id, generation, "reboot the guest") as found:
             record = found
             if record.rebooted != generation:
-                record = await self._guests.write(record, generation=generation, running=True)
+                changes = {"generation": generation, "running": True, "paused": False, "suspended": False}
+                record = await self._guests.write(record, **changes)
                 if hard or not await self._guests.machine(record).restart(self._soft_reboot_grace_s):
                     await self._guests.machine(record).end()
                 record = await self._guests.write(record, rebooted=generation)
             return await self._guests.run(record)
+
+    async def pause(self, host: HostName, server_id: ServerId, generation: int) -> Guest:
+        """See `Driver.guest_pause`."""
+        async with self._guests.order(host, server_id, generation, "pause the guest") as found:
+            machine = self._guests.machine(found)
+            if await machine.look() not in {PowerState.RUNNING, PowerState.PAUSED}:
+                raise MachineFailure("it doesn't run")
+            record = await self._guests.write(found, generation=generation, paused=True)
+            return self._guests.shown(record, await machine.stand_still())
+
+    async def unpause(self, host: HostName, server_id: ServerId, generation: int) -> Guest:
+        """See `Driver.guest_unpause`."""
+        async with self._guests.order(host, server_id, generation, "unpause the guest") as found:
+            machine = self._guests.machine(found)
+            if await machine.look() not in {PowerState.RUNNING, PowerState.PAUSED}:
+                raise MachineFailure("it doesn't run")
+            record = await self._guests.write(found, generation=generation, paused=False)
+            return self._guests.shown(record, await machine.go_on())
+
+    async def suspend(self, host: HostName, server_id: ServerId, generation: int) -> Guest:
+        """See `Driver.guest_suspend`.
+
+        The guest stands still from before its memory is written until that is known to be on disk. A crash in between
+        leaves it standing, and both a repetition and `resume` go on from there.
+        """
+        guests = self._guests
+        async with guests.order(host, server_id, generation, "suspend the guest") as found:
+            record = await guests.write(found, generation=generation)
+            if not record.suspended:
+                record = await self._memory_save(record)
+            await guests.machine(record).end()
+            return await guests.shown_now(record)
+
+    async def _memory_save(self, record: GuestRecord) -> GuestRecord:
+        machine = self._guests.machine(record)
+        if await machine.look() not in {PowerState.RUNNING, PowerState.PAUSED}:
+            raise MachineFailure("it doesn't run")
+        try:
+            await machine.memory_save(self._guests.emulator.version)
+        except BaseException:
+            if not record.paused:
+                await machine.go_on()
+            raise
+        return await self._guests.write(record, running=False, suspended=True)
+
+    async def resume(self, host: HostName, server_id: ServerId, generation: int) -> Guest:
+        """See `Driver.guest_resume`.
+
+        The memory is given up for good by the record, before the guest goes on: it must never go on from it twice.
+        """
+        guests = self._guests
+        async with guests.order(host, server_id, generation, "resume the guest") as found:
+            record = await guests.write(found, generation=generation)
+            if not record.suspended and not record.running:
+                raise MachineFailure("it is not suspended")
+            if record.suspended:
+                await guests.machine(record).end()
+                record = await guests.with_free_port(record)
+                await guests.machine(record).launch(guests.emulator, guests.volumes)
+            shown = await guests.run(record, paused=False)
+            await guests.tidy(guests.records[server_id])
+            return shown
+
+    async def crash_dump(self, host: HostName, server_id: ServerId, generation: int) -> Guest:
+        """See `Driver.guest_crash_dump`."""
+        async with self._guests.order(host, server_id, generation, "interrupt the guest") as found:
+            record = await self._guests.write(found, generation=generation)
+            return self._guests.shown(record, await self._guests.machine(record).interrupt())
+
+    async def password_set(self, host: HostName, server_id: ServerId, generation: int, password: str) -> Guest:
+        """See `Driver.guest_password_set`."""
+        guests, action = self._guests, "set the password"
+        async with guests.order(host, server_id, generation, action) as found:
+            record = await guests.write(found, generation=generation)
+            directory = guests.dirs.path(server_id)
+            if not process_alive(directory):
+                raise MachineFailure("it doesn't run")
+            sync_id = int(guests.runtime.random() * _SYNC_IDS)
+            try:
+                await password_set(directory, ADMINISTRATOR, password, sync_id)
+            except AgentSilent as error:
+                raise NoGuestAgent(server_id=server_id, host=host, action=action) from error
+            except AgentRefused as error:
+                raise MachineFailure(f"the guest agent could not do it: {error}") from error
+            return await guests.shown_now(record)

@@ -1,6 +1,7 @@
 """Real guests, each a QEMU process of its own that outlives Kilonova.
 
-Read `driver.py` first: it says what happens to a guest, and `machine.py` next: one guest's QEMU. What they use, an idea a file:
+Read `guests.py` first: what every order about a guest needs, then `power.py`: what happens to it, and `machine.py`: one guest's
+QEMU. `driver.py` is the door. What they use, an idea a file:
 
 - `probe.py` finds QEMU and tries what acceleration works; `resources.py` reads what the machine has to give.
 - `builder.py` puts a guest together; `guest_dir.py` is a guest on disk, a directory that is there whole or not at all.

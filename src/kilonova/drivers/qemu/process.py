@@ -8,7 +8,6 @@ and when its process id has long gone to somebody else. No process id is stored 
 import fcntl
 import os
 import signal
-import socket
 import struct
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -43,8 +42,8 @@ def process_alive(directory: Path) -> bool:
         os.close(descriptor)
 
 
-def process_start(command: Sequence[str], directory: Path, listener: socket.socket, user: GuestUser | None) -> int:
-    """Start the guest in its directory and return a descriptor to read what it complains of.
+def process_start(command: Sequence[str], directory: Path, inherited: Sequence[int], user: GuestUser | None) -> int:
+    """Start the guest in its directory, with these descriptors, and return one to read what it complains of.
 
     The working directory is entered before the user changes, so the directories above it may be closed to that user.
 
@@ -63,7 +62,7 @@ def process_start(command: Sequence[str], directory: Path, listener: socket.sock
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=complain,
-            pass_fds=(alive, listener.fileno()),
+            pass_fds=(alive, *inherited),
             start_new_session=True,
             check=True,
             **_as_user(user),

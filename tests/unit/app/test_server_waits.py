@@ -1,7 +1,5 @@
 """Waiting for a server at our own endpoint."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from cloud import TestCloud
@@ -10,7 +8,7 @@ NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
 @pytest.fixture
-def server_id(cloud: TestCloud) -> Iterator[str]:
+def server_id(cloud: TestCloud) -> str:
     flavor = {"flavor": {"name": "small", "vcpus": 1, "ram": 64, "disk": 1}}
     flavor_id = cloud.admin.post("/compute/v2.1/flavors", flavor)["flavor"]["id"]
     image = {"name": "i", "disk_format": "raw", "container_format": "bare"}
@@ -18,7 +16,7 @@ def server_id(cloud: TestCloud) -> Iterator[str]:
     content = {"content": bytes(512), "headers": {"Content-Type": "application/octet-stream"}}
     cloud.member.put(f"/image/v2/images/{image_id}/file", status=204, **content)
     wanted = {"server": {"name": "s", "imageRef": image_id, "flavorRef": flavor_id, "networks": "none"}}
-    yield cloud.member.post("/compute/v2.1/servers", wanted, status=202, version="2.37")["server"]["id"]
+    return cloud.member.post("/compute/v2.1/servers", wanted, status=202, version="2.37")["server"]["id"]
 
 
 def test_wait__server_boots__answers_when_it_is_active(cloud: TestCloud, server_id: str) -> None:

@@ -1,5 +1,6 @@
 """The examples' own tests, each in an environment of its own that has what its pyproject asks for."""
 
+import re
 import subprocess
 import sys
 import sysconfig
@@ -29,3 +30,7 @@ def pytest_run(example: str, scratch: Path, *others: Path) -> str:
 def test_openstacksdk_tool__its_tests__pass(tmp_path: Path) -> None:
     (clients,) = Path(client_program("python")).parents[1].glob("lib/python*/site-packages")
     assert "4 passed" in pytest_run("openstacksdk-tool", tmp_path, clients)
+
+
+def test_hypervisor_driver__its_tests__pass(tmp_path: Path) -> None:
+    assert re.search(r"[1-9]\d* passed", pytest_run("hypervisor-driver", tmp_path))

@@ -9,4 +9,6 @@ pytest plugin; pytest itself comes with `kilonova[testing]`.
 | `access`, `waiting` | what a test asks of a cloud that answers: addresses, clients, things to boot from, waiting |
 | `thread_cloud` | a cloud in a thread of the test's own process |
 | `world` | the simulated cloud, moved on by the test |
+| `clouds`, `worlds` | make as many of them as tests ask for, and end them |
+| `driver_contract`, `guests` | the suite that every hypervisor driver passes, and what it boots |
 """

@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from contract.hypervisors import SERVER, guest_spec
 from kilonova.drivers.qemu.command import Launch, guest_command
 from kilonova.objects.guest import GuestImage, GuestSpec
+from kilonova.testing.guests import SERVER, guest_spec
 
 IMAGE = GuestImage(id="image", disk_format="raw", size=1, sha512="0" * 128)
 LAUNCH = Launch(

@@ -5,8 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from contract.hypervisors import SERVER, guest_spec
 from kilonova.drivers.qemu.guest_dir import GuestDirs, GuestRecord
+from kilonova.testing.guests import SERVER, guest_spec
 
 RECORD = GuestRecord(
     spec=guest_spec(None, config_drive={}),

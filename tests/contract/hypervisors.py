@@ -1,17 +1,14 @@
-"""Hypervisors for the driver suite: how to open one, open it again, and harm it from outside."""
+"""Our own hypervisors for the driver suite: how to open one, open it again, and harm it from outside."""
 
 import asyncio
 import functools
-import hashlib
-import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import msgspec
 import pytest
 
 from kilonova.drivers.driver import Driver
@@ -20,7 +17,6 @@ from kilonova.drivers.qemu.driver import QemuDriver
 from kilonova.drivers.qemu.probe import Unusable, emulator_find
 from kilonova.drivers.qemu.process import process_kill
 from kilonova.kernel.ids import HostName, ServerId
-from kilonova.objects.guest import Guest, GuestAddress, GuestImage, GuestNic, GuestSpec, PowerState
 from kilonova.runtime.real import RealRuntime
 from kilonova.runtime.runtime import Runtime
 from kilonova.simulation.faults import QUIET, Faults
@@ -28,24 +24,7 @@ from kilonova.simulation.hypervisor import HostSize, SimDriver
 from kilonova.simulation.hypervisor import Hypervisor as Hardware
 from kilonova.simulation.loop import SimLoop
 from kilonova.simulation.sometimes import Sometimes
-
-SERVER = ServerId("5a5a5a5a-0000-4000-8000-000000000001")
-HELLO = b"hello from the boot sector\r\n"
-WAIT_S = 30.0
-
-
-class Hypervisor(Protocol):
-    """One hypervisor whose driver can be opened again and again, as after a restart."""
-
-    host: HostName
-
-    def driver(self, runtime: Runtime) -> Driver: ...
-
-    def crash(self, driver: Driver, server_id: ServerId) -> None:
-        """End the guest from outside, at once."""
-
-    def boots(self, console: str) -> int:
-        """How often a guest was started, to judge by its console."""
+from kilonova.testing.guests import HELLO, SERVER, Images, boot_sector, guest_spec, hello_disk
 
 
 class FakeHypervisor:
@@ -114,85 +93,10 @@ def qemu_missing(folder: Path) -> str | None:
     return None
 
 
-def boot_sector(code: bytes) -> bytes:
-    """A disk of 1 MiB whose boot sector is `code`."""
-    return code.ljust(510, b"\0") + b"\x55\xaa" + bytes(1024 * 1024 - 512)
-
-
-def hello_disk() -> bytes:
-    """A disk that boots, writes `HELLO` to the first serial port, and halts.
-
-    In assembler: cld; xor ax, ax; mov ds, ax; mov si, text; mov dx, 0x3f8; next: lodsb; test al, al; jz halt; out dx, al;
-    jmp next; halt: hlt; jmp halt; text: ...
-    """
-    code = bytes.fromhex("fc 31c0 8ed8 be167c baf803 ac 84c0 7403 ee ebf8 f4 ebfd")
-    return boot_sector(code + HELLO)
-
-
 def power_off_disk() -> bytes:
     """A disk that boots and switches the machine off (ACPI's sleep port of the q35 machine): mov dx, 0x604; mov ax, 0x2000;
     out dx, ax; hlt."""
     return boot_sector(bytes.fromhex("ba0406 b80020 ef f4"))
-
-
-class Images:
-    """An `ImageSource` of contents in memory."""
-
-    def __init__(self) -> None:
-        self._contents: dict[str, bytes] = {}
-        self.fetched: list[str] = []
-
-    def add(self, image_id: str, content: bytes, disk_format: str = "raw") -> GuestImage:
-        self._contents[image_id] = content
-        digest = hashlib.sha512(content).hexdigest()
-        return GuestImage(id=image_id, disk_format=disk_format, size=len(content), sha512=digest)
-
-    async def image_content(self, image: GuestImage) -> AsyncIterator[bytes]:
-        self.fetched.append(image.id)
-        content = self._contents[image.id]
-        for start in range(0, len(content), 256 * 1024):
-            yield content[start : start + 256 * 1024]
-
-
-def guest_spec(image: GuestImage | None, **changes: Any) -> GuestSpec:
-    """A small guest with one card."""
-    address = GuestAddress(address="10.9.0.7", version=4, cidr="10.9.0.0/24", gateway="10.9.0.1", dns=("10.9.0.2",))
-    nic = GuestNic(port_id="port", network_id="net", mac="fa:16:3e:00:00:07", mtu=1442, addresses=(address,))
-    spec = GuestSpec(
-        server_id=SERVER,
-        generation=1,
-        name="small",
-        hostname="small",
-        vcpus=1,
-        memory_mb=64,
-        disk_gb=1,
-        image=image,
-        kernel=None,
-        ramdisk=None,
-        cmdline="",
-        nics=(nic,),
-        config_drive={"openstack/latest/meta_data.json": json.dumps({"hostname": "small"}).encode()},
-        project_id="project",
-        user_id="user",
-        flavor_name="tiny",
-    )
-    return msgspec.structs.replace(spec, **changes)
-
-
-async def console_until(driver: Driver, host: HostName, enough: Callable[[str], bool]) -> str:
-    """The console as soon as it satisfies `enough`."""
-    async with asyncio.timeout(WAIT_S):
-        while not enough(text := await driver.console_output(host, SERVER, None)):
-            await asyncio.sleep(0.05)
-    return text
-
-
-async def power_until(driver: Driver, state: PowerState) -> Guest:
-    """The only guest, as soon as it shows `state`."""
-    async with asyncio.timeout(WAIT_S):
-        while (guest := (await driver.guests())[0]).power_state is not state:
-            await asyncio.sleep(0.05)
-    return guest
 
 
 class DyingRuntime(RealRuntime):

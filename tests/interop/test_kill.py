@@ -31,6 +31,7 @@ class Load:
         self.accepted: set[str] = set()
         self.deleted: set[str] = set()
         self._wanted = up.furnish()
+        up.lift_quotas()
 
     @property
     def left(self) -> int:

@@ -11,7 +11,7 @@ from kilonova.database.database import Transaction
 from kilonova.database.tables.cell_database import hosts
 from kilonova.engine import progress, store
 from kilonova.engine.queue import Queue
-from kilonova.engine.runner import hosts_topic, move_txn
+from kilonova.engine.runner import ended_topic, hosts_topic, move_txn
 from kilonova.engine.store import operations
 from kilonova.kernel.ids import HostName, OperationId
 from kilonova.objects.guest import Guest, HostDescription
@@ -76,7 +76,9 @@ class Gateway:
         moved = await self._database.write(_report_txn, agent, said)
         if moved is None:
             return False
-        if moved.state.live:
+        if not moved.state.live:
+            self._bus.hint(ended_topic(self._cell.topic))
+        else:
             self._bus.hint(self._cell.topic if moved.host is None else hosts_topic(self._cell.topic))
         return True
 

@@ -2,9 +2,11 @@
 
 import msgspec
 
+from kilonova.app.server_waits import ServerWaits
 from kilonova.kernel.errors import Conflict, Forbidden
 from kilonova.kernel.ids import ServerId
 from kilonova.operations.servers import Servers
+from kilonova.operations.work import Parts
 from kilonova.runtime.runtime import Runtime
 from kilonova.web.call import Call, Reply
 from kilonova.web.errors import Fault
@@ -36,9 +38,12 @@ class LocalApi:
         return Reply({"ssh": {"host": "127.0.0.1", "port": server.ssh_port}})
 
 
-def local_api(servers: Servers, tokens: Tokens, runtime: Runtime) -> Service:
+def local_api(servers: Servers, work: Parts, tokens: Tokens, runtime: Runtime) -> Service:
     """The service, to be mounted at `paths.OWN`."""
-    routes = [Route(method="GET", path="/ssh/{id}", handler=LocalApi(servers).ssh)]
+    routes = [
+        Route(method="GET", path="/ssh/{id}", handler=LocalApi(servers).ssh),
+        Route(method="GET", path="/servers/{id}/wait", handler=ServerWaits(servers, work).wait),
+    ]
     return Service(Dialect(name="kilonova", error_body=_error_body), routes, tokens, runtime)
 
 

@@ -94,7 +94,7 @@ async def build(config: Config, state: State, runtime: Runtime, listening_url: s
 
         state.remember(driver=shape.driver, hosts=shape.hosts, cells=shape.cells)
         return Cloud(
-            app=mounted(url, services.answering, {OWN: local_api(compute.servers, identity, runtime)}),
+            app=mounted(url, services.answering, {OWN: local_api(compute.servers, work, identity, runtime)}),
             url=url,
             driver=shape.driver,
             compute=compute,

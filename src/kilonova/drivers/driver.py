@@ -1,4 +1,4 @@
-"""The Protocol that every hypervisor driver implements and `tests/contract/test_driver.py` judges."""
+"""The Protocol that every hypervisor driver implements and `testing/driver_contract.py` judges."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Protocol

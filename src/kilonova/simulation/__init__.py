@@ -1,7 +1,7 @@
 """The whole cloud in one seeded, replayable loop: virtual time, killable processes, faults, checks.
 
-May import everything but `cli`. The roles run unchanged; only the loop, databases, bus, network and hypervisor are doubles.
-Owns no state that outlives a seed.
+May import everything but `cli` and `testing`. The roles run unchanged; only the loop, databases, bus, network and hypervisor
+are doubles. Owns no state that outlives a seed.
 
 | module | what |
 |---|---|

@@ -70,10 +70,19 @@ class Faults:
         self.rates = rates
         self.on = True
         self.counts: Counter[str] = Counter()
+        self._ordered: Counter[str] = Counter()
+
+    def order(self, name: str, times: int = 1) -> None:
+        """Let the fault `name` strike the next `times` times it could, whatever its rate. Raises AttributeError for none."""
+        getattr(self.rates, name)
+        self._ordered[name] += times
 
     def strikes(self, stream: random.Random, name: str) -> bool:
         """Whether the fault `name` strikes now."""
         hit = stream.random() < getattr(self.rates, name) and self.on
+        if self._ordered[name] > 0:
+            self._ordered[name] -= 1
+            hit = True
         if hit:
             self.counts[name] += 1
         return hit

@@ -1,6 +1,7 @@
 """Simulated processes: what the operating system would know of one, and what it can do to it."""
 
 import asyncio
+import contextlib
 import contextvars
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -82,7 +83,15 @@ class Process:
         self._buried.append(thing)
 
     def let_go(self) -> None:
-        """Drop everything; only after the loop has stopped for good."""
+        """Drop everything; only after the loop has stopped for good.
+
+        What it would have gone on with is unwound here, whoever still holds it: an error's traceback, for instance.
+        """
+        for task in self._tasks:
+            coroutine = task.get_coro()
+            if coroutine is not None and not task.done():
+                with contextlib.suppress(BaseException):
+                    coroutine.close()
         self._tasks.clear()
         self._buried.clear()
         self._mourners.clear()

@@ -58,7 +58,7 @@ def run(seed: int, chosen: Scenario, *, world: type[World] = World, timeline: bo
 def play(seed: int, act: Callable[[SimLoop], Coroutine[Any, Any, Result]], timeline: bool = False) -> Result:
     """Run one simulation and complete its result with what only the loop knows."""
     began = time.process_time()
-    with _logs_in_timeline():
+    with logs_in_timeline():
         found, loop = simulate(act, seed, timeline=timeline)
     return msgspec.structs.replace(
         found, trace_hash=loop.trace_hash(), events=loop.steps, cpu_s=time.process_time() - began
@@ -145,7 +145,7 @@ class _TimelineLog(logging.Handler):
 
 
 @contextlib.contextmanager
-def _logs_in_timeline() -> Iterator[None]:
+def logs_in_timeline() -> Iterator[None]:
     """Let warnings of the simulated cloud be told in its timeline, and nowhere else."""
     logger, handler = logging.getLogger("kilonova"), _TimelineLog(logging.WARNING)
     propagated, logger.propagate = logger.propagate, False

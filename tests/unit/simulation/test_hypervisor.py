@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from contract.hypervisors import Images, guest_spec, hello_disk
 from kilonova.drivers.driver import HypervisorFailure
 from kilonova.kernel.ids import HostName
 from kilonova.objects.guest import PowerState
@@ -15,6 +14,7 @@ from kilonova.simulation.faults import QUIET, Faults, Rates
 from kilonova.simulation.hypervisor import HostSize, Hypervisor, SimDriver
 from kilonova.simulation.loop import SimLoop, simulate
 from kilonova.simulation.sometimes import Sometimes
+from kilonova.testing.guests import Images, guest_spec, hello_disk
 
 ONE, TWO = HostName("one"), HostName("two")
 IMAGES = Images()

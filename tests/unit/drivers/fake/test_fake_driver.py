@@ -7,13 +7,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from contract.hypervisors import SERVER, Images, guest_spec
 from kilonova.drivers.driver import HypervisorFailure
 from kilonova.drivers.fake.driver import FakeDriver, FakeHostSize
 from kilonova.drivers.fake.timings import FakeTimings
 from kilonova.kernel.ids import HostName
 from kilonova.objects.guest import PowerState
 from kilonova.runtime.real import RealRuntime
+from kilonova.testing.guests import SERVER, Images, guest_spec
 
 HOST = HostName("fake-00001")
 

@@ -131,7 +131,9 @@ def _given_up(
         return Move(_blocked(operation, outcome.reason, now), "blocked", outcome.reason)
     if undoing:
         owed_by = operation.host if step.undo_tombstone else None
-        if owed_by is not None:  # something may run there still: it must not begin anew elsewhere
+        if owed_by is not None and operation.outputs.get(
+            _ELSEWHERE
+        ):  # something may run there still: it must not begin anew elsewhere
             outputs = {**operation.outputs, _ELSEWHERE: False}
             operation = msgspec.structs.replace(operation, outputs=outputs)
         move = _undone(plan, operation, step, now)

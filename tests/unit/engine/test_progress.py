@@ -263,7 +263,7 @@ def test_begin__without_a_host__its_steps_fall_away() -> None:
     assert (somewhere.step, somewhere.host) == ("a", HOST)
 
 
-ELSEWHERE: Plan[Any] = Plan(
+OWED: Plan[Any] = Plan(
     kind="toy",
     deadline_s=60.0,
     hosts_tried=3,
@@ -278,8 +278,8 @@ ELSEWHERE: Plan[Any] = Plan(
 def test_elsewhere__only_when_nothing_can_run_on_the_first_host_any_more(
     undo: progress.Outcome, begins_anew: bool
 ) -> None:
-    failed = after(ELSEWHERE, at("spawn", attempt=2), AGAIN, NOW).operation
-    undoing = after(ELSEWHERE, failed, undo, NOW).operation
-    end = after(ELSEWHERE, undoing, Done(), NOW).operation
+    failed = after(OWED, at("spawn", attempt=2), AGAIN, NOW).operation
+    undoing = after(OWED, failed, undo, NOW).operation
+    end = after(OWED, undoing, Done(), NOW).operation
     assert (end.state is RUNNING) is begins_anew
     assert (end.outputs == {"failed_on": [HOST]}) is begins_anew

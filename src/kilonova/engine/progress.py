@@ -130,8 +130,13 @@ def _given_up(
     if undoing and operation.host is None and isinstance(outcome, Failed):
         return Move(_blocked(operation, outcome.reason, now), "blocked", outcome.reason)
     if undoing:
-        move = _undone(plan, operation, step, now)
         owed_by = operation.host if step.undo_tombstone else None
+        if owed_by is not None and operation.outputs.get(
+            _ELSEWHERE
+        ):  # something may run there still: it must not begin anew elsewhere
+            outputs = {**operation.outputs, _ELSEWHERE: False}
+            operation = msgspec.structs.replace(operation, outputs=outputs)
+        move = _undone(plan, operation, step, now)
         return Move(move.operation, "failed", outcome.reason, owed_by)
     if step.tombstone:
         move = _done(plan, operation, step, Done(), now)

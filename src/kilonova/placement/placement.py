@@ -83,6 +83,17 @@ class Placement:
         except Refused as refused:
             return refused.answer
 
+    async def claim_together(self, claims_: Sequence[Claim]) -> Sequence[Claimed] | Full | Crowded | Stale:
+        """Let several consumers hold exactly what their claims say: all of it, or nothing is changed.
+
+        Amounts may pass from one to another: what becomes less is given back before what becomes more is taken. They leave and
+        enter spread sets in the order given. May be repeated after a lost answer, as a whole, like `claim`.
+        """
+        try:
+            return await self._database.write(claims.together_txn, claims_)
+        except Refused as refused:
+            return refused.answer
+
     async def release(self, consumer: str, generation: int | None = None) -> Released | Stale:
         """Let a consumer hold nothing, and raise its generation, so that a late claim with an older one is refused.
 

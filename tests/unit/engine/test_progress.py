@@ -261,3 +261,25 @@ def test_begin__without_a_host__its_steps_fall_away() -> None:
     assert after(plan, running, Done(), NOW).operation.step == "d"
     somewhere = begin(plan, operation())
     assert (somewhere.step, somewhere.host) == ("a", HOST)
+
+
+OWED: Plan[Any] = Plan(
+    kind="toy",
+    deadline_s=60.0,
+    hosts_tried=3,
+    steps=(
+        control("ports", undo=undone),
+        host_step("spawn", undo_on_host=do_it, undo_tombstone=True, elsewhere=True, retries=0),
+    ),
+)
+
+
+@pytest.mark.parametrize(("undo", "begins_anew"), [(Done(), True), (LOST, False)])
+def test_elsewhere__only_when_nothing_can_run_on_the_first_host_any_more(
+    undo: progress.Outcome, begins_anew: bool
+) -> None:
+    failed = after(OWED, at("spawn", attempt=2), AGAIN, NOW).operation
+    undoing = after(OWED, failed, undo, NOW).operation
+    end = after(OWED, undoing, Done(), NOW).operation
+    assert (end.state is RUNNING) is begins_anew
+    assert (end.outputs == {"failed_on": [HOST]}) is begins_anew

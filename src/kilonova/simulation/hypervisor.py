@@ -19,6 +19,7 @@ from kilonova.simulation.sometimes import Sometimes
 
 HALF_MAX_S = 0.3
 SLOW_HALF_MAX_S = 8.0
+LATE_MAX_S = 12.0
 
 
 class HostSize(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,7 +143,7 @@ class SimDriver:
         ]
 
     async def guests(self) -> Sequence[Guest]:
-        """See `Driver.guests`."""
+        """See `Driver.guests`: what it shows may be old when it arrives."""
         shown = []
         for host in self._hosts:
             try:
@@ -150,6 +151,8 @@ class SimDriver:
             except HypervisorFailure:
                 continue
             shown += [_shown(host, server_id, guest) for server_id, guest in there.items()]
+        if self._faults.strikes("hypervisor_late"):
+            await asyncio.sleep(self._stream.random() * LATE_MAX_S)
         return shown
 
     async def guest_ensure(self, host: HostName, spec: GuestSpec, images: ImageSource) -> Guest:
@@ -261,13 +264,12 @@ class SimDriver:
         return _shown(host, server_id, guest)
 
     def _may_fail(self, host: HostName, action: str, fault: str) -> None:
-        if self._faults.strikes(self._stream, fault):
-            self._loop.note("fault", fault, host, action)
+        if self._faults.strikes(fault):
             raise HypervisorFailure(host=host, action=action, reason="it was told to fail")
 
     async def _between_halves(self, host: HostName, action: str) -> None:
         """Time passes; the call may end here, and the process may be killed."""
-        slow = self._faults.strikes(self._stream, "hypervisor_slow")
+        slow = self._faults.strikes("hypervisor_slow")
         await asyncio.sleep(self._stream.random() * (SLOW_HALF_MAX_S if slow else HALF_MAX_S))
         try:
             self._may_fail(host, action, "hypervisor_fails_halfway")

@@ -18,11 +18,13 @@ import msgspec
 from kilonova.cells import server_map
 from kilonova.cells.cells import Cell, Cells
 from kilonova.database.database import Database, Transaction
+from kilonova.engine import store as operation_store
 from kilonova.kernel.errors import Invalid, Unavailable
 from kilonova.kernel.ids import CellId, ServerId
 from kilonova.objects.server import Server
 from kilonova.objects.server_query import DownServer, ServerPage, ServerQuery
 from kilonova.operations import server_filters, store
+from kilonova.operations.cancel import PLAN as CANCEL_PLAN
 from kilonova.operations.server_filters import SortValues
 
 log = logging.getLogger(__name__)
@@ -53,10 +55,11 @@ class Listing:
         server_filters.check(query)
         after = None if query.marker is None else await self._place_of(query, query.marker)
         # The API database first, the cells after: a server on its way is then seen in one of them at least.
-        nowhere, having = await self._database.scan(_nowhere_txn, query, after)
+        nowhere, having, going = await self._database.scan(_nowhere_txn, query, after)
+        wider = msgspec.structs.replace(query, limit=query.limit + len(going))
         cells = [cell for cell in self._cells.all if having is None or cell.id in having]
-        answers = await asyncio.gather(*(self._ask(cell, query, after) for cell in cells))
-        pages = [nowhere, *(page for page in answers if page is not None)]
+        answers = await asyncio.gather(*(self._ask(cell, wider, after) for cell in cells))
+        pages = [nowhere, *(_without(going, page) for page in answers if page is not None)]
         down = [cell.id for cell, page in zip(cells, answers, strict=True) if page is None]
         merged = _merge(query, pages)
         servers = merged[: query.limit]
@@ -89,10 +92,18 @@ class Listing:
 
 def _nowhere_txn(
     tx: Transaction, query: ServerQuery, after: SortValues | None
-) -> tuple[list[Server], set[CellId] | None]:
-    """The page of servers that are nowhere, and the cells where the others can be: None for any."""
+) -> tuple[list[Server], set[CellId] | None, frozenset[ServerId]]:
+    """The page of servers that are nowhere, the cells where the others can be (None for any), and whom cells have too much.
+
+    The last are servers that were deleted before they had a cell, and are handed over to one all the same.
+    """
     having = None if query.project_id is None else server_map.project_cells_txn(tx, query.project_id)
-    return _page_txn(tx, query, after), having
+    going = frozenset(operation_store.servers_of_live_txn(tx, CANCEL_PLAN.kind))
+    return _page_txn(tx, query, after), having, going
+
+
+def _without(going: frozenset[ServerId], page: list[Server]) -> list[Server]:
+    return [server for server in page if server.id not in going] if going else page
 
 
 def _page_txn(tx: Transaction, query: ServerQuery, after: SortValues | None) -> list[Server]:

@@ -78,6 +78,11 @@ class Process:
         if self.alive and len(self._tasks) > 64:
             self._tasks = [kept for kept in self._tasks if not kept.done()]
 
+    @property
+    def tasks(self) -> list[asyncio.Task[Any]]:
+        """Its tasks that have not ended."""
+        return [task for task in self._tasks if not task.done()]
+
     def bury(self, thing: object) -> None:
         """Keep hold of what a dead process would have run."""
         self._buried.append(thing)

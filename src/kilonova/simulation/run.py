@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterator
 from typing import Any
 
 import msgspec
@@ -50,9 +50,13 @@ def run_seed(seed: int, name: str = "storm", *, timeline: bool = False) -> Resul
     return run(seed, scenario(name), timeline=timeline)
 
 
-def run(seed: int, chosen: Scenario, *, world: type[World] = World, timeline: bool = False) -> Result:
-    """Run `seed` of a scenario, in a world of the class `world`: a variant that is broken on purpose, for instance."""
-    return play(seed, lambda loop: _storm_and_calm(loop, world(loop, chosen.shape, chosen.rates), chosen), timeline)
+def run(seed: int, chosen: Scenario, *, without: Collection[str] = (), timeline: bool = False) -> Result:
+    """Run `seed` of a scenario, leaving out the faults named in `without`: see `Faults`."""
+
+    def act(loop: SimLoop) -> Coroutine[Any, Any, Result]:
+        return _storm_and_calm(loop, World(loop, chosen.shape, chosen.rates, without), chosen)
+
+    return play(seed, act, timeline)
 
 
 def play(seed: int, act: Callable[[SimLoop], Coroutine[Any, Any, Result]], timeline: bool = False) -> Result:
@@ -69,11 +73,11 @@ async def _storm_and_calm(loop: SimLoop, world: World, chosen: Scenario) -> Resu
     """Storm, then calm, then judgement."""
     history = History()
     await world.warm_up()
+    world.add_groups([chosen.project(number) for number in range(1, chosen.clients + 1)])
     clients = _clients(loop, world, history, chosen)
     if chosen.storm_s > 0:
         storm = Storm(loop, world, world.faults, world.sometimes, chosen.weights, chosen.storm_every_s)
-        with contextlib.suppress(TimeoutError):
-            await storm.rage(chosen.storm_s)
+        await storm.rage(chosen.storm_s)
     world.heal()
     await calm(world, clients)
     return judged(world, history, chosen.name)
@@ -82,6 +86,8 @@ async def _storm_and_calm(loop: SimLoop, world: World, chosen: Scenario) -> Resu
 def judged(world: World, history: History, name: str) -> Result:
     """What came of it, now that everything is at rest. Closes the world."""
     at_rest.check(world.durable, history, world.report)
+    at_rest.check_tasks(world.roles.values(), world.report)
+    history.check(world.report)
     reached.look(world.durable, world.sometimes)
     for complaint in world.loop.complaints:
         world.report(complaint)

@@ -30,6 +30,11 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
         return ProjectId(f"project-{max(1, client - 1)}")
 
 
+def _only(**weights: float) -> Weights:
+    """A storm of these events and no others."""
+    return Weights(**{**dict.fromkeys(Weights.__struct_fields__, 0.0), **weights})
+
+
 CALM_HYPERVISOR = Rates(hypervisor_fails=0.0, hypervisor_fails_halfway=0.0, call_slow=0.1, db_slow=0.02)
 
 SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
@@ -54,7 +59,7 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
                 name="boot-delete",
                 about="only boots and deletes, kills and freezes close together",
                 plan=Plan(actions=(), pause_max_s=2.0),
-                weights=Weights(kill=6.0, freeze=4.0, cut_off=0.0, database_down=0.0, host_dark=0.0, guest_crash=0.0),
+                weights=_only(kill=6.0, freeze=4.0),
                 storm_every_s=1.2,
                 storm_s=30.0,
             ),
@@ -63,7 +68,7 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
                 about="boots and deletes by workers that stop for longer than their leases and go on unawares",
                 rates=CALM_HYPERVISOR,
                 plan=Plan(actions=(), pause_max_s=1.0, requests=8),
-                weights=Weights(kill=0.5, freeze=8.0, cut_off=0.0, database_down=0.0, host_dark=0.0, guest_crash=0.0),
+                weights=_only(kill=0.5, freeze=8.0),
                 storm_every_s=1.0,
                 storm_s=40.0,
             ),

@@ -17,6 +17,8 @@ REACHED = {
     "power_taken_over": "a server's state followed what its hypervisor showed",
     "request_refused_by_quota": "a create was refused for its project's quota",
     "guest_half_made": "a process died, or a hypervisor failed, with a guest half made",
+    "database_lost_power": "a database lost its power, and every connection with it",
+    "network_partitioned": "some processes and databases could not reach the others",
     "process_frozen_past_lease": "a process was frozen for longer than its leases last",
 }
 """Every name, and what it says."""

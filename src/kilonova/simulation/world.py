@@ -1,10 +1,12 @@
 """A whole cloud in one loop: the roles of the product, each in a process of its own, over durable things that outlive them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import random
+from collections.abc import AsyncIterator, Collection, Iterable
 from functools import partial
 
 import msgspec
+from sqlalchemy import insert
 
 from kilonova.agent.agent import Agent
 from kilonova.agent.gateway import Gateway
@@ -12,9 +14,8 @@ from kilonova.agent.gateway_client import GatewayClient
 from kilonova.cells.cells import CellRecord, Cells, cell_add_txn
 from kilonova.cells.hosts import Hosts
 from kilonova.database.tables import api_database, cell_database
-from kilonova.engine.runner import Pace
 from kilonova.kernel.errors import Unavailable
-from kilonova.kernel.ids import CELL0, CellId, HostName
+from kilonova.kernel.ids import CELL0, CellId, HostName, ProjectId
 from kilonova.objects.guest import GuestImage, PowerState
 from kilonova.objects.server import Server
 from kilonova.operations.conductor import CellConductor, GlobalConductor
@@ -29,6 +30,7 @@ from kilonova.simulation.database import DatabaseServer, SimDatabase
 from kilonova.simulation.doubles.images import SimImages
 from kilonova.simulation.doubles.networks import NetworkService, SimNetworks
 from kilonova.simulation.faults import Faults, Rates
+from kilonova.simulation.groups import group_of
 from kilonova.simulation.hypervisor import HostSize, Hypervisor, SimDriver
 from kilonova.simulation.invariants import always
 from kilonova.simulation.invariants.at_rest import Durable
@@ -40,6 +42,8 @@ from kilonova.simulation.runtime import STARTED_AT, SimRuntime
 from kilonova.simulation.sometimes import Sometimes
 
 WARM_UP_MAX_S = 180
+FAR_SHARE = 0.3
+"""How likely each process and database is on the far side of a partition."""
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,26 +63,21 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class World:
-    """The cloud: `durable` outlives processes, `roles` are the processes. Implements `storm.Breakable`.
+    """The cloud: `durable` outlives processes, `roles` are the processes. Implements `storm.Breakable`."""
 
-    A subclass may name other classes, broken on purpose, to see that they are caught.
-    """
-
-    placement: type[Placement] = Placement
-    networks: type[SimNetworks] = SimNetworks
-    driver: type[SimDriver] = SimDriver
-    pace: Pace = Pace()
-
-    def __init__(self, loop: SimLoop, shape: Shape, rates: Rates) -> None:
-        """Install everything; nothing runs before `start`."""
+    def __init__(self, loop: SimLoop, shape: Shape, rates: Rates, without: Collection[str] = ()) -> None:
+        """Install everything; nothing runs before `warm_up`. `without` as `Faults` takes it."""
         self.loop = loop
         self.shape = shape
-        self.faults = Faults(rates)
+        self.faults = Faults(rates, loop.seed, without=without)
+        self.faults.on_strike = partial(loop.note, "fault")
         self.sometimes = Sometimes()
         self.violations: dict[str, float] = {}
         """Each with the virtual time at which it was seen first."""
         self.network = Network(loop, self.faults)
-        self._broker = Broker(loop, self.faults, self.sometimes, silent=shape.silent_bus)
+        self._broker = Broker(
+            loop, self.faults, self.sometimes, silent=shape.silent_bus, connected=self.network.connected
+        )
         self.durable = self._install()
         self.roles: dict[str, Role] = {}
         self._hosts_of: dict[str, list[HostName]] = {}
@@ -104,12 +103,28 @@ class World:
             self.report(f"not every host is known {WARM_UP_MAX_S} s after the start")
         self.faults.on = True
 
+    def add_groups(self, projects: Iterable[ProjectId]) -> None:
+        """Give each project a server group whose members must not share a host."""
+        rows = [
+            {
+                "id": group_of(project_id),
+                "project_id": project_id,
+                "user_id": "",
+                "name": "apart",
+                "policy": "anti-affinity",
+                "created_at": STARTED_AT,
+            }
+            for project_id in dict.fromkeys(projects)
+        ]
+        self.durable.api.write(lambda tx: tx.execute(insert(api_database.server_groups), rows))
+
     def heal(self) -> None:
         """End every fault: all machines are on and connected, and nothing goes wrong any more."""
         self.loop.note("heal")
         self.faults.on = False
         self.network.cut_off.clear()
-        for database in (self.durable.api, self.durable.placement, *self.durable.cells.values()):
+        self.network.far_side = frozenset()
+        for database in self.durable.databases:
             database.down_until = 0.0
         for name, role in self.roles.items():
             role.held_down = False
@@ -119,7 +134,7 @@ class World:
 
     def close(self) -> None:
         """Forget the databases."""
-        for database in (self.durable.api, self.durable.placement, *self.durable.cells.values()):
+        for database in self.durable.databases:
             database.close()
 
     def servers(self, caller: Process) -> Servers:
@@ -147,10 +162,26 @@ class World:
 
     def database_down(self, pick: float, for_s: float) -> None:
         """See `Breakable.database_down`."""
-        servers = [self.durable.api, self.durable.placement, *self.durable.cells.values()]
-        server = servers[int(pick * len(servers))]
+        server = self.durable.databases[int(pick * len(self.durable.databases))]
         self.loop.note("database down", server.name, f"for {for_s:.3f} s")
-        server.down_until = self.loop.time() + for_s
+        server.down_until = max(server.down_until, self.loop.time() + for_s)
+
+    def database_power_cut(self, pick: float, for_s: float) -> None:
+        """See `Breakable.database_power_cut`."""
+        server = self.durable.databases[int(pick * len(self.durable.databases))]
+        self.loop.note("database power cut", server.name, f"for {for_s:.3f} s")
+        self.sometimes("database_lost_power")
+        server.cut_power(self.loop.time() + for_s)
+
+    def partition(self, pick: float, for_s: float) -> None:
+        """See `Breakable.partition`."""
+        sides = random.Random(pick)
+        names = [*self.roles, *(database.name for database in self.durable.databases)]
+        far_side = frozenset(name for name in names if sides.random() < FAR_SHARE)
+        self.loop.note("partition", *sorted(far_side), f"for {for_s:.3f} s")
+        self.sometimes("network_partitioned")
+        self.network.far_side = far_side
+        self.loop.call_later(for_s, self._reunite, far_side)
 
     def host_dark(self, pick: float, for_s: float) -> None:
         """See `Breakable.host_dark`."""
@@ -177,6 +208,11 @@ class World:
             host, server_id = running[int(pick * len(running))]
             self.loop.note("crash", server_id, host)
             self.durable.hypervisor.crash(host, server_id)
+
+    def _reunite(self, far_side: frozenset[str]) -> None:
+        """End a partition, unless another has taken its place."""
+        if self.network.far_side is far_side:
+            self.network.far_side = frozenset()
 
     def _light(self, name: str) -> None:
         for host in self._hosts_of[name]:
@@ -209,6 +245,7 @@ class World:
             api.write(partial(cell_add_txn, record=record))
             always.watch_cell(cells[cell_id], self.report)
         always.watch_cell(api, self.report)
+        always.watch_quota(api, self.shape.instances, self.report)
         always.watch_placement(placement, self.report)
         return Durable(
             api=api,
@@ -251,12 +288,12 @@ class World:
         await asyncio.Event().wait()
 
     async def _global_conductor(self, role: Role, runtime: SimRuntime) -> None:
-        await GlobalConductor(await self._parts(role, runtime), role.owner, self.pace).run()
+        await GlobalConductor(await self._parts(role, runtime), role.owner).run()
 
     def _cell_conductor(self, cell_id: CellId) -> Main:
         async def main(role: Role, runtime: SimRuntime) -> None:
             parts = await self._parts(role, runtime)
-            await CellConductor(parts, parts.cells.get(cell_id), role.owner, self.pace).run()
+            await CellConductor(parts, parts.cells.get(cell_id), role.owner).run()
 
         return main
 
@@ -270,9 +307,9 @@ class World:
 
     def _agent(self, hosts: list[HostName], gateway: Role) -> Main:
         async def main(role: Role, runtime: SimRuntime) -> None:
-            driver = self.driver(self.loop, self.durable.hypervisor, hosts, self.faults, self.sometimes)
+            driver = SimDriver(self.loop, self.durable.hypervisor, hosts, self.faults, self.sometimes)
             await driver.start()
-            client = self.network.remote(GatewayClient, role.process, gateway.found)
+            client = self.network.remote(GatewayClient, role.process, gateway.found, repeats=True)
             images = _ImagesOfGateway(SimImages(self.loop, role.process, self.faults))
             await Agent(role.name, runtime, driver, client, images).run()
 
@@ -284,7 +321,7 @@ class World:
         by_url = {f"sim:{number}": server for number, server in enumerate(self.durable.cells.values())}
         cells = Cells(database, lambda record: self._connected(by_url[record.database_url], role.process))
         await cells.load()
-        placement = self.placement(self._connected(self.durable.placement, role.process))
+        placement = Placement(self._connected(self.durable.placement, role.process))
         return Parts(
             runtime=runtime,
             bus=SimBus(self._broker, role.process),
@@ -293,11 +330,11 @@ class World:
             hosts=Hosts(database, cells),
             placement=placement,
             scheduler=Scheduler(placement, runtime),
-            networks=self.networks(self.loop, self.durable.networks, role.process, self.faults),
+            networks=SimNetworks(self.loop, self.durable.networks, role.process, self.faults),
         )
 
     def _connected(self, server: DatabaseServer, process: Process) -> SimDatabase:
-        return SimDatabase(self.loop, server, process, self.faults, self.sometimes)
+        return SimDatabase(self.loop, server, process, self.faults, self.sometimes, self.network.connected)
 
 
 class _NoConsoles:

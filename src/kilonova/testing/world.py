@@ -172,24 +172,24 @@ class SimulatedCloud:
 
     def kill(self, role: str, *, down_s: float = 1.0) -> None:
         """Kill a process with all it knows, as `kill -9` does. Another incarnation starts after `down_s` seconds."""
-        self._world.faults.count("kill")
+        self._world.faults.ordered("kill")
         self._world.roles[role].kill(down_s)
 
     def kill_at_step(self, role: str, steps: int) -> None:
         """Kill a process before the step that many after the next: at any await of whatever it is doing then."""
         victim = self._world.roles[role].process
         victim.kill_at = victim.steps + steps
-        victim.on_death(lambda _: self._world.faults.count("kill"))
+        victim.on_death(lambda _: self._world.faults.ordered("kill"))
 
     def freeze(self, role: str, *, for_s: float) -> None:
         """Stop a process as SIGSTOP does. It goes on with what it believed: after 15 s its leases are others'."""
-        self._world.faults.count("freeze")
+        self._world.faults.ordered("freeze")
         self._loop.note("freeze", role, f"for {for_s:.3f} s")
         self._world.roles[role].process.freeze(self.time_s + for_s)
 
     def cut_off(self, role: str, *, for_s: float) -> None:
         """Let no call from or to a process through. Databases still answer it."""
-        self._world.faults.count("cut_off")
+        self._world.faults.ordered("cut_off")
         self._loop.note("cut off", role, f"for {for_s:.3f} s")
         self._world.network.cut_off.add(role)
         self._later(for_s, partial(self._world.network.cut_off.discard, role))
@@ -197,13 +197,13 @@ class SimulatedCloud:
     def dark(self, agent: str, *, for_s: float) -> None:
         """Cut the power of an agent's hosts, and the agent with them. Guests are off when it comes back."""
         agents = [role for role in self.roles if "-agent-" in role]
-        self._world.faults.count("host_dark")
+        self._world.faults.ordered("host_dark")
         with self._moving():
             self._world.host_dark((agents.index(agent) + 0.5) / len(agents), for_s)
 
     def database_down(self, name: str, *, for_s: float) -> None:
         """Let a database refuse every connection: `api`, `placement`, `cell0`, `cell1`, ..."""
-        self._world.faults.count("database_down")
+        self._world.faults.ordered("database_down")
         self._loop.note("database down", name, f"for {for_s:.3f} s")
         self._database(name).down_until = self.time_s + for_s
 
@@ -212,7 +212,7 @@ class SimulatedCloud:
 
         `fault` is a name of `Rates`, such as `hypervisor_fails_halfway`, `db_answer_lost`, `call_refused` or `bus_drop`.
         """
-        self._world.faults.order(fault, times)
+        self._world.faults.strike_next(fault, times)
 
     def crash_guest(self, server_id: ServerId) -> None:
         """End a guest, as when its operating system panics. Raises LookupError for a server that has none."""
@@ -220,7 +220,7 @@ class SimulatedCloud:
         host = next((host for host, guest_of, _ in hypervisor.everything() if guest_of == server_id), None)
         if host is None:
             raise LookupError(f"server {server_id} has no guest")
-        self._world.faults.count("guest_crash")
+        self._world.faults.ordered("guest_crash")
         self._loop.note("crash", server_id, host)
         hypervisor.crash(host, server_id)
 

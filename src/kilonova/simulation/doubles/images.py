@@ -59,8 +59,8 @@ class SimImages:
         """See `Images.close`."""
 
     async def _reach(self, image_id: str) -> None:
-        await hop(self._stream, slow=self._faults.strikes(self._stream, "call_slow"))
-        if self._faults.strikes(self._stream, "call_refused"):
+        await hop(self._stream, slow=self._faults.strikes("call_slow"))
+        if self._faults.strikes("call_refused"):
             raise Unavailable(service="the image service", reason="connection refused")
         if image_id != IMAGE.id:
             raise NotFound(kind="Image", id=image_id)

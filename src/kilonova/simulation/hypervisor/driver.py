@@ -1,7 +1,6 @@
 """The driver of one agent: its way to the simulated hardware, slow and not always successful."""
 
 import asyncio
-import random
 from collections.abc import Sequence
 
 from typing_extensions import override
@@ -41,7 +40,6 @@ class SimDriver(Orders):
         self._sometimes = sometimes
         self._loop = loop
         self._stream = loop.stream(f"hypervisor/{' '.join(hosts)}")
-        self._chances: dict[str, random.Random] = {}
 
     async def start(self) -> None:
         """See `Driver.start`."""
@@ -81,7 +79,7 @@ class SimDriver(Orders):
             except HypervisorFailure:
                 continue
             shown += [guest.shown() for guest in there.values()]
-        if self._strikes("hypervisor_late"):
+        if self._faults.strikes("hypervisor_late"):
             await asyncio.sleep(self._stream.random() * LATE_MAX_S)
         return shown
 
@@ -127,7 +125,7 @@ class SimDriver(Orders):
 
     @override
     async def _between(self, guest: FakeGuest, move: Move, *, idle: bool = False, limit_s: float | None = None) -> None:
-        slow = self._strikes("hypervisor_slow")
+        slow = self._faults.strikes("hypervisor_slow")
         await asyncio.sleep(self._stream.random() * (SLOW_HALF_MAX_S if slow else HALF_MAX_S))
         try:
             self._may_fail(guest.host, move.action, "hypervisor_fails_halfway")
@@ -151,21 +149,14 @@ class SimDriver(Orders):
 
     def _migration(self, source: FakeGuest, target: FakeGuest) -> Migration:
         """How it will go: whether it fails amid, and whether it dies with this agent."""
-        outcome = Outcome.FAILED if self._strikes("hypervisor_fails_halfway") else Outcome.DONE
+        outcome = Outcome.FAILED if self._faults.strikes("hypervisor_fails_halfway") else Outcome.DONE
         lasts_s = self._stream.uniform(*self._hypervisor.migration_s)
         migration = Migration(source.server_id, source.host, target.host, lasts_s=lasts_s, outcome=outcome)
         process = CURRENT.get()
-        if process is not None and self._strikes("migration_dies_with_agent"):
+        if process is not None and self._faults.strikes("migration_dies_with_agent"):
             migration.carried_by(process)
         return migration
 
     def _may_fail(self, host: HostName, action: str, fault: str) -> None:
-        if self._strikes(fault):
-            self._loop.note("fault", fault, host, action)
+        if self._faults.strikes(fault):
             raise HypervisorFailure(host=host, action=action, reason="it was told to fail")
-
-    def _strikes(self, fault: str) -> bool:
-        """Whether a fault strikes now; each kind has chances of its own."""
-        if fault not in self._chances:
-            self._chances[fault] = self._loop.stream(f"{fault}/{' '.join(self._hosts)}")
-        return self._faults.strikes(self._chances[fault], fault)

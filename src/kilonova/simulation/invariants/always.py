@@ -16,6 +16,11 @@ CREATE TRIGGER epoch_down AFTER UPDATE ON operations WHEN NEW.epoch < OLD.epoch 
     INSERT INTO seen_violations VALUES ('the epoch of operation ' || NEW.id || ' went down'); END;
 CREATE TRIGGER ended_changed AFTER UPDATE ON operations WHEN OLD.live IS NULL AND NEW.state <> OLD.state BEGIN
     INSERT INTO seen_violations VALUES ('operation ' || NEW.id || ' was ' || OLD.state || ' and became ' || NEW.state); END;
+CREATE TRIGGER log_changed AFTER UPDATE ON operation_events BEGIN
+    INSERT INTO seen_violations VALUES ('the log of operation ' || NEW.operation_id || ' was rewritten'); END;
+CREATE TRIGGER log_back_in_time AFTER INSERT ON operation_events WHEN EXISTS (
+    SELECT 1 FROM operation_events e WHERE e.operation_id = NEW.operation_id AND e.seq < NEW.seq AND e.at > NEW.at) BEGIN
+    INSERT INTO seen_violations VALUES ('the log of operation ' || NEW.operation_id || ' went back in time'); END;
 """
 
 _SERVER_TRIGGERS = """
@@ -23,6 +28,12 @@ CREATE TRIGGER raised_from_the_dead AFTER UPDATE ON servers WHEN OLD.vm_state = 
     INSERT INTO seen_violations VALUES ('server ' || NEW.id || ' was deleted and became ' || NEW.vm_state); END;
 CREATE TRIGGER generation_down AFTER UPDATE ON servers WHEN NEW.generation < OLD.generation BEGIN
     INSERT INTO seen_violations VALUES ('the generation of server ' || NEW.id || ' went down'); END;
+CREATE TRIGGER illegal_move AFTER UPDATE ON servers WHEN NEW.vm_state <> OLD.vm_state
+    AND OLD.vm_state || '/' || NEW.vm_state NOT IN ({moves}) BEGIN
+    INSERT INTO seen_violations VALUES ('server ' || NEW.id || ' was ' || OLD.vm_state || ' and became ' || NEW.vm_state); END;
+CREATE TRIGGER back_in_time AFTER UPDATE ON servers
+    WHEN NEW.updated_at < OLD.updated_at OR NEW.created_at <> OLD.created_at BEGIN
+    INSERT INTO seen_violations VALUES ('server ' || NEW.id || ' went back in time'); END;
 CREATE TRIGGER illegal_states AFTER UPDATE ON servers WHEN NEW.task_state IS NOT NULL
     AND NEW.vm_state || '/' || NEW.task_state NOT IN ({legal}) BEGIN
     INSERT INTO seen_violations VALUES ('server ' || NEW.id || ' is ' || NEW.vm_state || '/' || NEW.task_state); END;
@@ -67,12 +78,22 @@ _PLACEMENT_QUERIES = (
 )
 
 
+_QUOTA_QUERY = """SELECT 'project ' || project_id || ' has ' || count(*) || ' servers, more than it may'
+    FROM quota_ledger GROUP BY project_id HAVING count(*) > {instances}"""
+
+
 def watch_cell(server: DatabaseServer, report: Callable[[str], None]) -> None:
     """Watch a cell's database, or the API database, which holds the servers that are nowhere yet."""
     legal = ", ".join(f"'{vm_state}/{task}'" for vm_state, task in _legal_pairs())
-    server.script(_SEEN + _OPERATION_TRIGGERS + _SERVER_TRIGGERS.format(legal=legal))
+    moves = ", ".join(f"'{before}/{after}'" for before, after in _legal_moves())
     quiet = ", ".join(f"'{kind}'" for kind, action in ACTIONS.items() if None in action.walk.values())
+    server.script(_SEEN + _OPERATION_TRIGGERS + _SERVER_TRIGGERS.format(legal=legal, moves=moves))
     server.on_commit = _checking((*_CELL_QUERIES, _NO_TASK.format(quiet=quiet)), report)
+
+
+def watch_quota(server: DatabaseServer, instances: int, report: Callable[[str], None]) -> None:
+    """Watch the ledger in the API database too; `instances` is what each project may have."""
+    server.on_commit = _checking((*_CELL_QUERIES, _QUOTA_QUERY.format(instances=instances)), report)
 
 
 def watch_placement(server: DatabaseServer, report: Callable[[str], None]) -> None:
@@ -88,6 +109,15 @@ def _checking(queries: tuple[str, ...], report: Callable[[str], None]) -> Callab
                 report(f"{server.name}: {what}")
 
     return check
+
+
+def _legal_moves() -> list[tuple[VmState, VmState]]:
+    """Every change of vm_state that the table of actions allows, and those that follow the hypervisor."""
+    moves = dict.fromkeys(((VmState.ACTIVE, VmState.STOPPED), (VmState.PAUSED, VmState.STOPPED)))
+    for action in ACTIONS.values():
+        for before in sorted(action.starts_in):
+            moves.update({(before, after): None for after in (action.ends_in, action.fails_in) if after is not None})
+    return list(moves)
 
 
 def _legal_pairs() -> list[tuple[VmState, TaskState]]:

@@ -13,6 +13,7 @@ from kilonova.simulation.database import DatabaseServer
 from kilonova.simulation.doubles.networks import NetworkService
 from kilonova.simulation.history import History, Promise, Told
 from kilonova.simulation.hypervisor import Hypervisor
+from kilonova.simulation.roles import Role
 
 Report = Callable[[str], None]
 
@@ -21,6 +22,16 @@ _DEBTS = (
     ("settlement of", "SELECT server_id FROM settlements"),
     ("tombstone of", "SELECT server_id || ' on ' || host FROM tombstones"),
 )
+# Every secret of the workload has this word in it.
+_KEPT_SECRETS = {
+    "operation": """
+        SELECT id FROM operations
+        WHERE live IS NULL AND instr(CAST(params AS TEXT) || CAST(outputs AS TEXT) || coalesce(error, ''), 'canary')""",
+    "a line of the log of": "SELECT operation_id FROM operation_events WHERE instr(message, 'canary')",
+    "server": "SELECT id FROM servers WHERE instr(CAST(body AS TEXT), 'canary')",
+}
+TASKS_MAX = 40
+"""Of one process at rest: its loops, and not one for each thing that it ever did."""
 _MADE = frozenset({VmState.ACTIVE, VmState.STOPPED})
 """States of a server that has its guest, ports and allocation."""
 
@@ -34,6 +45,11 @@ class Durable:
     cells: Mapping[CellId, DatabaseServer]
     hypervisor: Hypervisor
     networks: NetworkService
+
+    @property
+    def databases(self) -> list[DatabaseServer]:
+        """Every database."""
+        return [self.api, self.placement, *self.cells.values()]
 
 
 def unfinished(durable: Durable) -> list[str]:
@@ -55,6 +71,18 @@ def check(durable: Durable, history: History, report: Report) -> None:
     _check_ledger(durable, servers, report)
     _check_map(durable, servers, report)
     _check_records(durable, report)
+    _check_groups(servers, report)
+    _check_secrets(durable, report)
+
+
+def check_tasks(roles: Iterable[Role], report: Report) -> None:
+    """Report every process in which work is left over."""
+    for role in roles:
+        tasks = role.process.tasks
+        if len(tasks) > TASKS_MAX:
+            report(
+                f"{role.name} has {len(tasks)} tasks at rest: {', '.join(sorted(task.get_name() for task in tasks))}"
+            )
 
 
 class _Servers:
@@ -187,6 +215,25 @@ def _check_records(durable: Durable, report: Report) -> None:
         for server_id, fault in database.rows("SELECT id, body FROM servers WHERE vm_state = 'error'"):
             if msgspec.json.decode(fault, type=Server).fault is None:
                 report(f"server {server_id} is in ERROR and says no reason")
+
+
+def _check_groups(servers: _Servers, report: Report) -> None:
+    """Members of a group that must not share a host don't."""
+    there: dict[tuple[str, HostName], list[ServerId]] = {}
+    for server in servers.living.values():
+        if server.group_id is not None and server.host is not None:
+            there.setdefault((server.group_id, server.host), []).append(server.id)
+    for (group_id, host), members in there.items():
+        if len(members) > 1:
+            report(f"{', '.join(members)} of {group_id} share {host}")
+
+
+def _check_secrets(durable: Durable, report: Report) -> None:
+    """No password and no injected file is kept anywhere once its boot has ended."""
+    for database in (durable.api, *durable.cells.values()):
+        for what, query in _KEPT_SECRETS.items():
+            for (row,) in database.rows(query):
+                report(f"a secret is kept in {what} {row} in the {database.name}")
 
 
 def _same_ids(what: str, found: Iterable[str], wanted: Iterable[str], report: Report) -> None:

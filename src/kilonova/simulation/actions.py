@@ -1,0 +1,33 @@
+"""What clients may ask of a server that is there: a row an action. A new operation joins the workload and the sweep here."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from kilonova.objects.server import VmState
+
+
+class ClientAction(msgspec.Struct, frozen=True, kw_only=True):
+    """One action, as `Servers.act` takes it."""
+
+    kind: str
+    after: tuple[str, ...] = ()
+    """The actions that bring a server that is ACTIVE to where this one starts."""
+    ends_in: VmState
+    """Where the server is afterwards, when nothing was wrong with it."""
+    params: Mapping[str, Any] = MappingProxyType({})
+
+
+ACTIONS: Mapping[str, ClientAction] = MappingProxyType(
+    {
+        action.kind: action
+        for action in (
+            ClientAction(kind="stop", ends_in=VmState.STOPPED),
+            ClientAction(kind="start", after=("stop",), ends_in=VmState.ACTIVE),
+            ClientAction(kind="reboot", ends_in=VmState.ACTIVE),
+            ClientAction(kind="reboot_hard", ends_in=VmState.ACTIVE),
+        )
+    }
+)

@@ -188,8 +188,8 @@ class Power:
 
     async def password_set(self, host: HostName, server_id: ServerId, generation: int, password: str) -> Guest:
         """See `Driver.guest_password_set`."""
-        guests, action = self._guests, "set the password"
-        async with guests.order(host, server_id, generation, action) as found:
+        guests = self._guests
+        async with guests.order(host, server_id, generation, "set the password") as found:
             record = await guests.write(found, generation=generation)
             directory = guests.dirs.path(server_id)
             if not process_alive(directory):
@@ -198,7 +198,7 @@ class Power:
             try:
                 await password_set(directory, ADMINISTRATOR, password, sync_id)
             except AgentSilent as error:
-                raise NoGuestAgent(server_id=server_id, host=host, action=action) from error
+                raise NoGuestAgent(server_id=server_id, host=host, action="setting the password") from error
             except AgentRefused as error:
                 raise MachineFailure(f"the guest agent could not do it: {error}") from error
             return await guests.shown_now(record)

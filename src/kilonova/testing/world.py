@@ -18,6 +18,7 @@ from kilonova.simulation.escapes import Escape, sealed
 from kilonova.simulation.faults import QUIET, Rates
 from kilonova.simulation.history import History, Promise, Told
 from kilonova.simulation.loop import opened
+from kilonova.simulation.process import Process
 from kilonova.simulation.run import calm, judged, logs_in_timeline
 from kilonova.simulation.runtime import SimRuntime
 from kilonova.simulation.storm import Storm, Weights
@@ -179,7 +180,11 @@ class SimulatedCloud:
         """Kill a process before the step that many after the next: at any await of whatever it is doing then."""
         victim = self._world.roles[role].process
         victim.kill_at = victim.steps + steps
-        victim.on_death(lambda _: self._world.faults.ordered("kill"))
+
+        def died(_: Process) -> None:
+            self._world.faults.ordered("kill")
+
+        victim.on_death(died)
 
     def freeze(self, role: str, *, for_s: float) -> None:
         """Stop a process as SIGSTOP does. It goes on with what it believed: after 15 s its leases are others'."""

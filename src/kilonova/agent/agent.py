@@ -159,7 +159,9 @@ class Agent:
         answer = await self._gateway.observe(self.name, wire.told(self._level, guests, Guest), seen_after)
         for order in wire.read(WIRE, answer, Order):
             async with self._turns.of(order.server_id):
-                await self._driver.guest_destroy(order.host, order.server_id, order.generation)
+                await self._driver.guest_destroy(
+                    order.host, order.server_id, order.generation, keep_disks=order.keep_disks
+                )
 
     async def _clean_images(self) -> None:
         await self._driver.images_clean(self._rhythm.images_unused_s)

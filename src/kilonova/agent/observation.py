@@ -139,11 +139,17 @@ def _seen(guest: Guest, seen_after: float, server: Server) -> Server:
 
 
 def _order_txn(tx: Transaction, guest: Guest) -> Order | None:
-    """The order to end a guest whose server is deleted, or is at rest and not on this host."""
+    """The order to end a guest whose server is deleted, or is at rest and not on this host, and may not go back to it."""
     server = store.server_find_txn(tx, guest.server_id)
     if server is None:
         log.warning("guest %s on %s belongs to no server of this cell; it is left alone", guest.server_id, guest.host)
         return None
-    if server.vm_state is not VmState.DELETED and (server.current_op is not None or server.host == guest.host):
+    lives = server.vm_state is not VmState.DELETED
+    if lives and (server.current_op is not None or server.host == guest.host or _is_source(server, guest.host)):
         return None
-    return Order(server_id=guest.server_id, host=guest.host, generation=server.generation)
+    return Order(server_id=guest.server_id, host=guest.host, generation=server.generation, keep_disks=lives)
+
+
+def _is_source(server: Server, host: HostName) -> bool:
+    """Whether the host keeps what a server was, for the time until its move is confirmed or reverted."""
+    return server.move is not None and server.move.source == host

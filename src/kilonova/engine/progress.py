@@ -15,6 +15,8 @@ BACKOFF_S = 0.5
 BACKOFF_MAX_S = 30.0
 FAILED_ON = "failed_on"
 """The output that lists the hosts that wouldn't do it."""
+UNSURE = "unsure"
+"""The output that says that a host did not take back what it had done: something may run there still, so nothing elsewhere."""
 _ELSEWHERE = "elsewhere"
 """The output that says whether the last failure is one that another host may not have."""
 UNDO_GRACE_S = 600.0
@@ -110,8 +112,10 @@ def _undone(plan: Plan[Any], operation: Operation, step: Step[Any], now: float) 
 
 def _all_undone(plan: Plan[Any], operation: Operation, now: float) -> Operation:
     """Nothing is left of it: begin anew on another host where that may help, else end."""
-    failed_on = operation.outputs.get(FAILED_ON, [])
-    if not operation.outputs.get(_ELSEWHERE) or len(failed_on) >= plan.hosts_tried or now >= operation.deadline:
+    outputs = operation.outputs
+    failed_on = outputs.get(FAILED_ON, [])
+    another = outputs.get(_ELSEWHERE) and not outputs.get(UNSURE)
+    if not another or len(failed_on) >= plan.hosts_tried or now >= operation.deadline:
         return _end(plan, operation, OperationState.FAILED, now)
     anew = msgspec.structs.replace(operation, state=OperationState.RUNNING, outputs={FAILED_ON: failed_on})
     return _enter(anew, plan.first(anew), undoing=False, now=now)
@@ -131,11 +135,8 @@ def _given_up(
         return Move(_blocked(operation, outcome.reason, now), "blocked", outcome.reason)
     if undoing:
         owed_by = operation.host if step.undo_tombstone else None
-        if owed_by is not None and operation.outputs.get(
-            _ELSEWHERE
-        ):  # something may run there still: it must not begin anew elsewhere
-            outputs = {**operation.outputs, _ELSEWHERE: False}
-            operation = msgspec.structs.replace(operation, outputs=outputs)
+        if operation.host is not None:
+            operation = msgspec.structs.replace(operation, outputs={**operation.outputs, UNSURE: True})
         move = _undone(plan, operation, step, now)
         return Move(move.operation, "failed", outcome.reason, owed_by)
     if step.tombstone:

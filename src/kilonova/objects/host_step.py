@@ -47,3 +47,5 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     server_id: ServerId
     host: HostName
     generation: int
+    keep_disks: bool = False
+    """Whether disks on shared storage stay, because the server lives elsewhere."""

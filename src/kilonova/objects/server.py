@@ -118,8 +118,11 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
 
     operation_id: OperationId
     """Of the resize or migration; also the consumer that holds the old place in placement, when that is another host."""
+    kind: str = "resize"
+    """`resize`, `migration`, `live-migration` or `evacuation` (Compute API, "Migrations", `migration_type`)."""
     source: HostName
     dest: HostName
+    """The same as `source` when only the size changes."""
     old_flavor: Flavor
     new_flavor: Flavor
     old_vm_state: VmState

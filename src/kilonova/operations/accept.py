@@ -13,12 +13,15 @@ from kilonova.engine.plan import Plan
 from kilonova.kernel.errors import Conflict
 from kilonova.kernel.ids import OperationId, ProjectId, ServerId, UserId
 from kilonova.objects.operation import Operation, OperationState
-from kilonova.objects.server import Server
+from kilonova.objects.server import Server, VmState
 from kilonova.operations import store
 from kilonova.operations.catalog import ACTIONS, CELL_PLANS
-from kilonova.operations.plans import boot, delete
+from kilonova.operations.plans import boot, delete, resize
 from kilonova.operations.states import Action, admit
 from kilonova.operations.work import Work
+
+RESIZE_ACCEPTED_S = 60.0
+"""Between raising the ledger for a resize and accepting it."""
 
 
 class NotReady(Conflict):
@@ -37,6 +40,12 @@ class HostNotDown(Conflict):
     """The host {host} is up; this is for servers of a host that is down. Stop it, or declare it down with --down, first."""
 
     code = "host-not-down"
+
+
+class MayRunElsewhere(Conflict):
+    """Instance {server_id} may still run on the host {host}, which can't be asked: bring it back, or delete its service."""
+
+    code = "may-run-elsewhere"
 
 
 class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,8 +76,21 @@ def act_txn(
     action = ACTIONS[plan.kind]
     admit(action, server, None if live is None else live.kind)
     _check_host_txn(tx, action, server)
+    _check_other_hosts_txn(tx, server)
     left = _left_txn(tx, server, live)
     return _accept_txn(tx, server, plan, {**params, **left}, asked)
+
+
+def resize_intent_txn(tx: Transaction, server_id: ServerId) -> None:
+    """Before a resize that needs a larger line in the ledger: let that be set right should the resize never be accepted.
+
+    Raises what `act_txn` would raise now.
+    """
+    server = store.server_get_txn(tx, server_id)
+    live = _live_txn(tx, server)
+    admit(resize.ACTION, server, None if live is None else live.kind)
+    _check_host_txn(tx, resize.ACTION, server)
+    store.settlement_add_txn(tx, server_id, tx.now + RESIZE_ACCEPTED_S)
 
 
 def delete_txn(tx: Transaction, server_id: ServerId, asked: Acceptance) -> Operation | None:
@@ -94,11 +116,20 @@ def _check_host_txn(tx: Transaction, action: Action, server: Server) -> None:
         raise HostNotDown(host=server.host)
 
 
+def _check_other_hosts_txn(tx: Transaction, server: Server) -> None:
+    """A guest that is off here must not be started while it may run elsewhere."""
+    if server.vm_state in {VmState.STOPPED, VmState.ERROR}:
+        host = store.may_run_on_txn(tx, server.id)
+        if host is not None:
+            raise MayRunElsewhere(server_id=server.id, host=host)
+
+
 def _left_txn(tx: Transaction, server: Server, live: Operation | None) -> dict[str, Any]:
     """End the live operation, if there is one; what the next one finds of it and of the server, as params.
 
     `vm_state`: where the server was. `host`, `other`: where it is, and where else something of it may be. `consumers`: whoever
     may hold something for it in placement. `fence_until`: until when a worker of the ended operation may still be at work.
+    `old_vm_state`: where a server that waits to be confirmed was before.
     """
     consumers, hosts, fence_until = [str(server.id)], [server.host], 0.0
     if server.move is not None:
@@ -116,6 +147,7 @@ def _left_txn(tx: Transaction, server: Server, live: Operation | None) -> dict[s
         "other": others[0] if others else None,
         "consumers": list(dict.fromkeys(consumers)),
         "fence_until": fence_until,
+        "old_vm_state": None if server.move is None else server.move.old_vm_state,
     }
 
 
@@ -176,3 +208,5 @@ def _supersede_txn(tx: Transaction, live: Operation) -> None:
     )
     operation_store.operation_save_txn(tx, live, ended)
     operation_store.event_add_txn(tx, ended, "superseded")
+    if ACTIONS[live.kind].resizes:
+        store.settlement_add_txn(tx, live.server_id, tx.now)

@@ -6,14 +6,17 @@ from types import MappingProxyType
 from kilonova.engine.plan import Plan
 from kilonova.operations.plans import (
     boot,
+    confirm_resize,
     crash_dump,
     delete,
     pause,
     power_repair,
     reboot,
     rescue,
+    resize,
     restore,
     resume,
+    revert_resize,
     set_password,
     soft_delete,
     start,
@@ -43,6 +46,10 @@ _ALL: tuple[tuple[Plan[Work], Action], ...] = (
     (soft_delete.PLAN, soft_delete.ACTION),
     (power_repair.PLAN, power_repair.ACTION),
     (restore.PLAN, restore.ACTION),
+    (resize.PLAN, resize.ACTION),
+    (resize.MIGRATE, resize.MIGRATE_ACTION),
+    (confirm_resize.PLAN, confirm_resize.ACTION),
+    (revert_resize.PLAN, revert_resize.ACTION),
 )
 
 CELL_PLANS: Mapping[str, Plan[Work]] = MappingProxyType({plan.kind: plan for plan, _ in _ALL})

@@ -16,7 +16,7 @@ from kilonova.cells.hosts import Hosts
 from kilonova.database.database import Database, Transaction
 from kilonova.database.tables.api_database import aggregates, server_groups
 from kilonova.kernel.ids import CellId, HostName, ServerId
-from kilonova.objects.aggregate import Aggregate
+from kilonova.objects.aggregate import DEFAULT_ZONE, Aggregate
 from kilonova.objects.host import DOWN_AFTER_S, Host
 from kilonova.objects.server import Server
 from kilonova.objects.server_group import ServerGroup
@@ -62,6 +62,12 @@ class HostSnapshots:
         named = near | set(group.members if group is not None else ())
         request = request_of(server, group, await self._hosts_of(named - {server.id}))
         return request, await self._states(bodies)
+
+    async def zone(self, name: HostName) -> str:
+        """The availability zone of a host, whatever state it is in."""
+        bodies, _ = await self._database.read(_read_txn, None)
+        named = (aggregate for aggregate in map(_decode_aggregate, bodies) if name in aggregate.hosts)
+        return next((aggregate.zone for aggregate in named if aggregate.zone is not None), DEFAULT_ZONE)
 
     async def _states(self, bodies: Sequence[bytes]) -> list[HostState]:
         hosts, owing = await self._hosts.all(), await self._hosts.owing()

@@ -18,13 +18,15 @@ def project_txn(tx: Transaction, before: Operation, move: Move) -> None:
     """Write what `move` means for the server, unless another operation has taken its place."""
     operation = move.operation
     if move.owed_by is not None:
-        store.tombstone_add_txn(tx, move.owed_by, operation.server_id, operation.params["generation"])
+        may_run = before.state is OperationState.UNDOING
+        generation = operation.params["generation"]
+        store.tombstone_add_txn(tx, move.owed_by, operation.server_id, generation, may_run=may_run)
     if operation.state is before.state and operation.step == before.step and operation.state.live:
         return  # an attempt that will be repeated: nothing that users see has changed
     action = ACTIONS[operation.kind]
     server = store.server_change_txn(tx, operation.server_id, lambda server: _shown(server, action, operation, tx.now))
-    if server.vm_state is VmState.DELETED:
-        store.settlement_add_txn(tx, server.id)
+    if server.vm_state is VmState.DELETED or (action.resizes and not operation.state.live):
+        store.settlement_add_txn(tx, server.id, tx.now)
 
 
 def _shown(server: Server, action: Action, operation: Operation, now: float) -> Server:

@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+import msgspec
+
 from kilonova.cells import server_map
 from kilonova.database.database import Database, Transaction
 from kilonova.engine import store as operation_store
@@ -10,14 +12,16 @@ from kilonova.engine.runner import hosts_topic
 from kilonova.kernel.ids import OperationId, ServerId
 from kilonova.objects.boot import Boot
 from kilonova.objects.caller import Caller
+from kilonova.objects.flavor import Flavor
 from kilonova.objects.operation import Operation, OperationEvent
 from kilonova.objects.server import Server
 from kilonova.objects.server_query import ServerPage, ServerQuery
-from kilonova.operations import accept, requests, schedule, store
+from kilonova.operations import accept, quota, requests, schedule, store
 from kilonova.operations.accept import Acceptance, NotReady
 from kilonova.operations.catalog import CELL_PLANS
 from kilonova.operations.consoles import Consoles
 from kilonova.operations.listing import Listing
+from kilonova.operations.plans import resize
 from kilonova.operations.quota import Quota
 from kilonova.operations.store import NoSuchServer
 from kilonova.operations.work import Parts
@@ -75,6 +79,18 @@ class Servers:
         await self._where(
             server_id, lambda database: database.write(accept.act_txn, server_id, plan, params, asked), hint=True
         )
+
+    async def resize(
+        self, caller: Caller, request_id: str, server_id: ServerId, flavor: Flavor, *, may_stay: bool
+    ) -> None:
+        """Accept a resize; `may_stay` allows the server's own host. Raises what `act` raises, and `OverLimit`.
+
+        The ledger is raised before there is an operation; whatever comes between, its cell lets it be set right soon after.
+        """
+        await self._where(server_id, lambda database: database.write(accept.resize_intent_txn, server_id))
+        await self._database.write(quota.ledger_raise_txn, self._quota.defaults, server_id, flavor)
+        params = {"flavor": msgspec.to_builtins(flavor), "may_stay": may_stay}
+        await self.act(caller, request_id, server_id, resize.PLAN.kind, params)
 
     async def delete(self, caller: Caller, request_id: str, server_id: ServerId) -> None:
         """Accept a delete: it wins over whatever is being done. Raises `NotFound`."""

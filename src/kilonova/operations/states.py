@@ -52,6 +52,8 @@ class Action:
     ends_in: VmState | None = None
     """None: where it was."""
     fails_in: VmState | None = None
+    resizes: bool = False
+    """Whether the server's line in the quota ledger has to be set anew when the operation ends."""
     effect: Callable[[Server, Operation, float], Server] = _as_it_is
     """What else changes of the server when the operation is accepted, at each of its moves, and when it ends.
 

@@ -50,6 +50,12 @@ HOST_ACTIONS = (
         why="A report carries what the step leaves for later ones.",
     ),
     added(
+        "order",
+        "keep_disks",
+        name="order-keep-disks",
+        why="A guest whose server lives elsewhere on the same storage goes without its disks.",
+    ),
+    added(
         "host_description",
         "storage",
         "connector",

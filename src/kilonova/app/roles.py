@@ -1,11 +1,12 @@
 """The roles of a whole cloud in one process: global conductor, and for each cell a conductor, a gateway and an agent."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from kilonova.agent.agent import Agent
 from kilonova.agent.gateway import Gateway
+from kilonova.agent.images import ImagesInProcess
 from kilonova.app.foundation import Foundation
 from kilonova.app.hypervisor import Shape
 from kilonova.cells.cells import Cell, CellRecord, Cells
@@ -17,7 +18,6 @@ from kilonova.database.tables import api_database, cell_database
 from kilonova.drivers.driver import Driver
 from kilonova.engine.store import leases_expire_txn
 from kilonova.kernel.ids import CELL0, CellId, HostName
-from kilonova.objects.guest import GuestImage
 from kilonova.objects.server import Server
 from kilonova.operations.conductor import CellConductor, GlobalConductor
 from kilonova.operations.work import Parts
@@ -28,7 +28,9 @@ LOCAL_BUS = "local:"
 """The bus URL of cells whose roles share a process."""
 
 
-async def parts_of(foundation: Foundation, shape: Shape, networks: Networks, placement: Placement) -> Parts:
+async def parts_of(
+    foundation: Foundation, shape: Shape, networks: Networks, images: Images, placement: Placement
+) -> Parts:
     """Open the API database and as many cells as `shape` has, and what works on them."""
     database = await foundation.database_with("api", api_database.metadata)
     cells = Cells(database, lambda record: foundation.database(_file_of(record)))
@@ -44,6 +46,7 @@ async def parts_of(foundation: Foundation, shape: Shape, networks: Networks, pla
         placement=placement,
         scheduler=Scheduler(placement, foundation.runtime),
         networks=networks,
+        images=images,
     )
 
 
@@ -74,16 +77,6 @@ class Agents:
         """See `Consoles.output`."""
         assert server.host is not None, "a console is a host's"
         return await self._agents[self._cell_of[server.host]].output(server, lines)
-
-
-class _ImageSource:
-    """Implements `drivers.driver.ImageSource` on the image service."""
-
-    def __init__(self, images: Images) -> None:
-        self._images = images
-
-    def image_content(self, image: GuestImage) -> AsyncIterator[bytes]:
-        return self._images.image_content(image.id)
 
 
 async def _make_cells(foundation: Foundation, cells: Cells, wanted: int) -> None:
@@ -132,7 +125,7 @@ def _agent(parts: Parts, cell: Cell, driver: Driver, images: Images, cell_of: Ma
         parts.runtime,
         driver,
         Gateway(parts, cell),
-        _ImageSource(images),
+        ImagesInProcess(images),
         hosts=lambda host: cell_of.get(host) == cell.id,
     )
 

@@ -72,7 +72,7 @@ async def build(config: Config, state: State, runtime: Runtime, listening_url: s
         placement = await foundation.database_with("placement", placement_tables.metadata)
         services.answering["placement"] = PlacementService(placement, identity, runtime)
 
-        work = await roles.parts_of(foundation, shape, networks, Placement(placement))
+        work = await roles.parts_of(foundation, shape, networks, images, Placement(placement))
         driver = hypervisor.make(shape, state, runtime)
         agents = await roles.start(foundation, work, driver, images)
         quota = Quota(work.database, msgspec.structs.asdict(config.quota))

@@ -6,6 +6,7 @@ from functools import cached_property
 from kilonova.bus.bus import Bus
 from kilonova.cells.cells import Cells
 from kilonova.cells.hosts import Hosts
+from kilonova.clients.image import Images
 from kilonova.clients.network import Networks
 from kilonova.database.database import Database, Transaction
 from kilonova.engine import store
@@ -40,6 +41,7 @@ class Parts:
     placement: Placement
     scheduler: Scheduler
     networks: Networks
+    images: Images
 
     @cached_property
     def snapshots(self) -> HostSnapshots:

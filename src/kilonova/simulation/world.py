@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import Collection, Iterable
 from functools import partial
 
 import msgspec
@@ -11,12 +11,13 @@ from sqlalchemy import insert
 from kilonova.agent.agent import Agent
 from kilonova.agent.gateway import Gateway
 from kilonova.agent.gateway_client import GatewayClient
+from kilonova.agent.images import ImagesInProcess
 from kilonova.cells.cells import CellRecord, Cells, cell_add_txn
 from kilonova.cells.hosts import Hosts
 from kilonova.database.tables import api_database, cell_database
 from kilonova.kernel.errors import Unavailable
 from kilonova.kernel.ids import CELL0, CellId, HostName, ProjectId
-from kilonova.objects.guest import GuestImage, PowerState
+from kilonova.objects.guest import PowerState
 from kilonova.objects.server import Server
 from kilonova.operations.conductor import CellConductor, GlobalConductor
 from kilonova.operations.quota import Quota
@@ -27,7 +28,7 @@ from kilonova.placement.placement import Placement
 from kilonova.scheduler.service import Scheduler
 from kilonova.simulation.bus import Broker, SimBus
 from kilonova.simulation.database import DatabaseServer, SimDatabase
-from kilonova.simulation.doubles.images import SimImages
+from kilonova.simulation.doubles.images import ImageService, SimImages
 from kilonova.simulation.doubles.networks import NetworkService, SimNetworks
 from kilonova.simulation.faults import Faults, Rates
 from kilonova.simulation.groups import group_of
@@ -253,6 +254,7 @@ class World:
             cells=cells,
             hypervisor=Hypervisor(self.loop, self.shape.size, self.report),
             networks=NetworkService(self.loop),
+            images=ImageService(),
         )
 
     def _add_roles(self) -> None:
@@ -310,7 +312,7 @@ class World:
             driver = SimDriver(self.loop, self.durable.hypervisor, hosts, self.faults, self.sometimes)
             await driver.start()
             client = self.network.remote(GatewayClient, role.process, gateway.found, repeats=True)
-            images = _ImagesOfGateway(SimImages(self.loop, role.process, self.faults))
+            images = ImagesInProcess(self._images(role))
             await Agent(role.name, runtime, driver, client, images).run()
 
         return main
@@ -331,7 +333,11 @@ class World:
             placement=placement,
             scheduler=Scheduler(placement, runtime),
             networks=SimNetworks(self.loop, self.durable.networks, role.process, self.faults),
+            images=self._images(role),
         )
+
+    def _images(self, role: Role) -> SimImages:
+        return SimImages(self.loop, self.durable.images, role.process, self.faults)
 
     def _connected(self, server: DatabaseServer, process: Process) -> SimDatabase:
         return SimDatabase(self.loop, server, process, self.faults, self.sometimes, self.network.connected)
@@ -342,13 +348,3 @@ class _NoConsoles:
 
     async def output(self, server: Server, lines: int | None) -> str:
         raise Unavailable(service="the console", reason="it is not simulated")
-
-
-class _ImagesOfGateway:
-    """Implements `ImageSource`: the gateway hands the image service's content on."""
-
-    def __init__(self, images: SimImages) -> None:
-        self._images = images
-
-    def image_content(self, image: GuestImage) -> AsyncIterator[bytes]:
-        return self._images.image_content(image.id)

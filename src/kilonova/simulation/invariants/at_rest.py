@@ -10,6 +10,7 @@ from kilonova.kernel.ids import CELL0, CellId, HostName, ServerId
 from kilonova.objects.guest import PowerState
 from kilonova.objects.server import Server, VmState
 from kilonova.simulation.database import DatabaseServer
+from kilonova.simulation.doubles.images import ImageService
 from kilonova.simulation.doubles.networks import NetworkService
 from kilonova.simulation.history import History, Promise, Told
 from kilonova.simulation.hypervisor import Hypervisor
@@ -45,6 +46,7 @@ class Durable:
     cells: Mapping[CellId, DatabaseServer]
     hypervisor: Hypervisor
     networks: NetworkService
+    images: ImageService
 
     @property
     def databases(self) -> list[DatabaseServer]:

@@ -13,6 +13,9 @@ import pytest
 
 from kilonova.drivers.driver import Driver
 from kilonova.drivers.fake.driver import FakeDriver
+from kilonova.drivers.fake.guest import FakeGuest
+from kilonova.drivers.fake.orders import Orders
+from kilonova.drivers.fake.timings import FakeTimings
 from kilonova.drivers.qemu.driver import QemuDriver
 from kilonova.drivers.qemu.probe import Unusable, emulator_find
 from kilonova.drivers.qemu.process import process_kill
@@ -29,12 +32,25 @@ from kilonova.testing.guests import HELLO, SERVER, Images, boot_sector, guest_sp
 
 class FakeHypervisor:
     host = HostName("fake-00002")
+    other = HostName("fake-00003")
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, storage: str | None = None) -> None:
         self._path = folder / "hypervisor.sqlite"
+        self._storage = storage
 
     def driver(self, runtime: Runtime) -> FakeDriver:
-        return FakeDriver(runtime, self._path, hosts=3)
+        return FakeDriver(runtime, self._path, hosts=3, storage=self._storage)
+
+    def other_driver(self, runtime: Runtime, driver: Driver) -> Driver:
+        return driver
+
+    def migrations_last(self, driver: Driver, seconds: float) -> None:
+        assert isinstance(driver, FakeDriver)
+        driver.timings = FakeTimings(migrate_s=seconds)
+
+    def migrates(self, driver: Driver) -> bool:
+        assert isinstance(driver, FakeDriver)
+        return (self.host, SERVER) in driver._migrating
 
     def crash(self, driver: Driver, server_id: ServerId) -> None:
         assert isinstance(driver, FakeDriver)
@@ -43,28 +59,65 @@ class FakeHypervisor:
     def boots(self, console: str) -> int:
         return console.count("[fake] boot ")
 
+    def devices(self, driver: Driver) -> dict[str, str]:
+        return _devices(_record(driver, self.host))
+
+    def disk(self, host: HostName, driver: Driver) -> tuple[int, int]:
+        guest = _record(driver, host)
+        return guest.disk.content, guest.disk.gb
+
 
 class SimHypervisor:
     """The simulation's, outside of a simulation: time is real, and nothing goes wrong."""
 
     host = HostName("host-2")
+    other = HostName("host-3")
 
-    def __init__(self) -> None:
+    def __init__(self, storage: str | None = None) -> None:
         self._loop = SimLoop(1)
         self._loop.close()
         self._hardware = Hardware(self._loop, HostSize(), report=pytest.fail)
+        self._hardware.half_max_s = self._hardware.migration_s = (0.0, 0.0)
         self._hosts = (HostName("host-1"), self.host)
-        for host in self._hosts:
-            self._hardware.add_host(host)
+        for host in (*self._hosts, self.other):
+            self._hardware.add_host(host, storage)
 
     def driver(self, runtime: Runtime) -> SimDriver:
         return SimDriver(self._loop, self._hardware, self._hosts, Faults(QUIET), Sometimes())
+
+    def other_driver(self, runtime: Runtime, driver: Driver) -> Driver:
+        return SimDriver(self._loop, self._hardware, (self.other,), Faults(QUIET), Sometimes())
+
+    def migrations_last(self, driver: Driver, seconds: float) -> None:
+        self._hardware.migration_s = (seconds, seconds)
+
+    def migrates(self, driver: Driver) -> bool:
+        return self._hardware.migration(SERVER) is not None
 
     def crash(self, driver: Driver, server_id: ServerId) -> None:
         self._hardware.crash(self.host, server_id)
 
     def boots(self, console: str) -> int:
         return console.count("[sim] boot ")
+
+    def devices(self, driver: Driver) -> dict[str, str]:
+        return _devices(_record(driver, self.host))
+
+    def disk(self, host: HostName, driver: Driver) -> tuple[int, int]:
+        guest = _record(driver, host)
+        return guest.disk.content, guest.disk.gb
+
+
+def _record(driver: Driver, host: HostName) -> FakeGuest:
+    assert isinstance(driver, Orders)
+    guest = driver._hardware.guest_get(host, SERVER)
+    assert guest, f"no guest on {host}"
+    return guest
+
+
+def _devices(guest: FakeGuest) -> dict[str, str]:
+    cards = {nic.port_id: nic.mac for nic in guest.spec.nics}
+    return cards | {volume.volume_id: volume.device for volume in guest.spec.volumes}
 
 
 class QemuHypervisor:
@@ -81,6 +134,9 @@ class QemuHypervisor:
 
     def boots(self, console: str) -> int:
         return console.count(HELLO.decode().strip())
+
+    def devices(self, driver: Driver) -> dict[str, str]:
+        pytest.skip("needs a guest that computes: judged in test_driver_qemu.py")
 
 
 @functools.cache

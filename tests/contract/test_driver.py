@@ -8,24 +8,46 @@ from typing_extensions import override
 
 from contract.hypervisors import FakeHypervisor, QemuHypervisor, SimHypervisor, qemu_missing
 from kilonova.testing.driver_contract import DriverContract, destroy_all, play
+from kilonova.testing.moves_contract import MovesContract, SharedMovesContract
+from kilonova.testing.orders_contract import OrdersContract
 
 
-class TestFake(DriverContract):
+class TestFake(DriverContract, OrdersContract, MovesContract, SharedMovesContract):
     @pytest.fixture
     @override
     def hypervisor(self, tmp_path: Path) -> FakeHypervisor:
         return FakeHypervisor(tmp_path)
 
+    @pytest.fixture
+    @override
+    def two_hosts(self, tmp_path: Path) -> FakeHypervisor:
+        return FakeHypervisor(tmp_path)
 
-class TestSim(DriverContract):
+    @pytest.fixture
+    @override
+    def shared_hosts(self, tmp_path: Path) -> FakeHypervisor:
+        return FakeHypervisor(tmp_path, "shared")
+
+
+class TestSim(DriverContract, OrdersContract, MovesContract, SharedMovesContract):
     @pytest.fixture
     @override
     def hypervisor(self) -> SimHypervisor:
         return SimHypervisor()
 
+    @pytest.fixture
+    @override
+    def two_hosts(self) -> SimHypervisor:
+        return SimHypervisor()
+
+    @pytest.fixture
+    @override
+    def shared_hosts(self) -> SimHypervisor:
+        return SimHypervisor("shared")
+
 
 @pytest.mark.qemu
-class TestQemu(DriverContract):
+class TestQemu(DriverContract, OrdersContract):
     @pytest.fixture
     @override
     def hypervisor(self, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[QemuHypervisor]:

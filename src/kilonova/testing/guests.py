@@ -3,8 +3,8 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -37,6 +37,31 @@ class Hypervisor(Protocol):
         """How often a guest was started, to judge by its console."""
 
 
+class Devices(Hypervisor, Protocol):
+    """A hypervisor that shows what is plugged into a guest."""
+
+    def devices(self, driver: Driver) -> dict[str, str]:
+        """Of the guest on `host`: MACs by port, and devices by volume."""
+
+
+class TwoHosts(Hypervisor, Protocol):
+    """A hypervisor with another host, whose driver is another agent's. Neither sees the other's disks."""
+
+    other: HostName
+
+    def other_driver(self, runtime: Runtime, driver: Driver) -> Driver:
+        """The driver of `other`, not started yet; or `driver`, if it serves both."""
+
+    def migrations_last(self, driver: Driver, seconds: float) -> None:
+        """Make live migrations last at least this long, unless they are forced."""
+
+    def migrates(self, driver: Driver) -> bool:
+        """Whether a migration from `host` is under way."""
+
+    def disk(self, host: HostName, driver: Driver) -> tuple[object, int]:
+        """What stands for the content of the guest's root disk, and its size in GiB."""
+
+
 def boot_sector(code: bytes) -> bytes:
     """A disk of 1 MiB whose boot sector is `code`."""
     return code.ljust(510, b"\0") + b"\x55\xaa" + bytes(1024 * 1024 - 512)
@@ -52,14 +77,23 @@ def hello_disk() -> bytes:
     return boot_sector(code + HELLO)
 
 
+class Uploaded(NamedTuple):
+    """What is kept of an image that a driver stored."""
+
+    head: bytes
+    sha512: str
+
+
 class Images:
-    """An `ImageSource` of contents in memory."""
+    """An `ImageStore` of contents in memory."""
 
     def __init__(self) -> None:
         """Start with none."""
         self._contents: dict[str, bytes] = {}
         self.fetched: list[str] = []
         """Ids of the images asked for, in order."""
+        self.uploaded: dict[str, Uploaded] = {}
+        """What was stored, by image."""
 
     def add(self, image_id: str, content: bytes, disk_format: str = "raw") -> GuestImage:
         """Have an image with this content."""
@@ -73,6 +107,16 @@ class Images:
         content = self._contents[image.id]
         for start in range(0, len(content), 256 * 1024):
             yield content[start : start + 256 * 1024]
+
+    async def image_upload(self, image_id: str, content: AsyncIterator[bytes]) -> None:
+        """See `ImageSink.image_upload`."""
+        if image_id in self.uploaded:
+            return
+        head, digest = b"", hashlib.sha512()
+        async for piece in content:
+            head = head or piece[:512]
+            digest.update(piece)
+        self.uploaded[image_id] = Uploaded(head, digest.hexdigest())
 
 
 def guest_spec(image: GuestImage | None, **changes: Any) -> GuestSpec:
@@ -114,3 +158,10 @@ async def power_until(driver: Driver, state: PowerState) -> Guest:
         while (guest := (await driver.guests())[0]).power_state is not state:
             await asyncio.sleep(0.05)
     return guest
+
+
+async def twice(order: Callable[[], Awaitable[Guest]]) -> Guest:
+    """Give an order twice: the second finds the work done."""
+    first = await order()
+    assert await order() == first
+    return first

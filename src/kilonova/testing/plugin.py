@@ -20,7 +20,9 @@ TIMELINE_LINES = 40
 """How much of a timeline a failure shows."""
 _WORLDS = pytest.StashKey["Worlds"]()
 
-pytest.register_assert_rewrite("kilonova.testing.driver_contract")
+pytest.register_assert_rewrite(
+    *(f"kilonova.testing.{name}" for name in ("guests", "driver_contract", "orders_contract", "moves_contract"))
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -19,8 +19,6 @@ from kilonova.simulation.loop import SimLoop
 from kilonova.simulation.process import CURRENT
 from kilonova.simulation.sometimes import Sometimes
 
-HALF_MAX_S = 0.3
-SLOW_HALF_MAX_S = 8.0
 LATE_MAX_S = 12.0
 _UNPLUGS = frozenset({"nic_detach", "volume_detach"})
 
@@ -125,8 +123,9 @@ class SimDriver(Orders):
 
     @override
     async def _between(self, guest: FakeGuest, move: Move, *, idle: bool = False, limit_s: float | None = None) -> None:
+        ordinary_s, slow_s = self._hypervisor.half_max_s
         slow = self._faults.strikes("hypervisor_slow")
-        await asyncio.sleep(self._stream.random() * (SLOW_HALF_MAX_S if slow else HALF_MAX_S))
+        await asyncio.sleep(self._stream.random() * (slow_s if slow else ordinary_s))
         try:
             self._may_fail(guest.host, move.action, "hypervisor_fails_halfway")
         except HypervisorFailure:

@@ -29,6 +29,8 @@ class Hypervisor:
     def __init__(self, loop: SimLoop, size: HostSize, report: Callable[[str], None]) -> None:
         """`report` is told of what must never be: e.g. a server that runs on two hosts."""
         self.size = size
+        self.half_max_s = (0.3, 8.0)
+        """How much time is between the halves of an order at most: of an ordinary one, of a slow one."""
         self.migration_s = (5.0, 60.0)
         """How long a live migration lasts: at least, at most."""
         self._loop = loop

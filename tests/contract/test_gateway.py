@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from contract.hypervisors import guest_spec
 from kilonova.agent.consoles import ConsoleDesk, HostSilent
 from kilonova.agent.gateway import Gateway
 from kilonova.agent.gateway_client import GatewayClient
@@ -18,6 +19,7 @@ from kilonova.kernel.ids import HostName, OperationId
 from kilonova.objects.guest import Guest, GuestImage, HostDescription, PowerState
 from kilonova.objects.history import wire
 from kilonova.objects.history.wire import WIRE, BadMessage
+from kilonova.objects.host_action import AnyHostAction, Snapshot, Spawn
 from kilonova.objects.host_step import HostReport, HostStep, Order
 from kilonova.objects.server import VmState
 from unit.agent.test_agent import accept_action, now_of, put
@@ -81,7 +83,7 @@ async def site_of(rig: Rig, way: str) -> Site:
     agents = {HOST: "agent", OTHER: "other"}
     desk, store = ConsoleDesk(parts.runtime, agents.__getitem__), Store()
     access = {SECRETS[agent]: Access(agent, frozenset({host}), gateway) for host, agent in agents.items()}
-    service = GatewayService(access, desk, store, store)
+    service = GatewayService(access, desk, store)
     clients: dict[str, Any] = dict.fromkeys(SECRETS, gateway)
     if way == "http":
         clients = {agent: remote(service, agent, secret) for agent, secret in SECRETS.items()}
@@ -223,12 +225,28 @@ def test_images__only_those_that_steps_name() -> None:
             [piece async for piece in client.image_content(IMAGE)]
         with pytest.raises(NotYours):
             await client.image_upload("image", client.image_content(IMAGE))
-        site.access["agent"].images["image"] = IMAGE
+        site.access["agent"].told(step(Spawn(spec=guest_spec(IMAGE))))
+        site.access["agent"].told(step(Snapshot(image_id="image", disk_format="raw")))
         assert b"".join([piece async for piece in client.image_content(IMAGE)]) == b"content"
         await client.image_upload("image", pieces(b"new ", b"content"))
         assert site.store.contents == {"image": b"new content"}
 
     played(work, "http")
+
+
+def step(action: AnyHostAction) -> HostStep:
+    return HostStep(
+        operation_id=OperationId("operation"),
+        epoch=1,
+        kind="kind",
+        step="step",
+        undo=False,
+        server_id=server_id(),
+        host=HOST,
+        generation=1,
+        timeout_s=1.0,
+        action=action,
+    )
 
 
 async def pieces(*content: bytes) -> AsyncIterator[bytes]:

@@ -17,9 +17,10 @@ from starlette.types import Receive, Scope, Send
 
 from kilonova.agent.consoles import ConsoleClient
 from kilonova.agent.gateway_client import GatewayClient
-from kilonova.drivers.driver import ImageSink, ImageSource
+from kilonova.drivers.driver import ImageStore
 from kilonova.kernel.errors import Forbidden, Invalid, KilonovaError, NotAuthenticated, NotFound, TooLarge, Unavailable
 from kilonova.kernel.ids import HostName, OperationId
+from kilonova.objects import host_action as do
 from kilonova.objects.guest import Guest, GuestImage, HostDescription
 from kilonova.objects.history import wire
 from kilonova.objects.history.wire import WIRE
@@ -64,26 +65,34 @@ class Access:
     hosts: frozenset[HostName]
     gateway: GatewayClient
     """Of the cell that these hosts are in."""
-    images: dict[str, GuestImage] = field(default_factory=dict)
-    """Those that its steps have named since the gateway started, by id."""
+    readable: dict[str, GuestImage] = field(default_factory=dict)
+    """Images that its steps have needed since the gateway started, by id."""
+    writable: set[str] = field(default_factory=set)
+    """Ids of images that its steps have brought the content of."""
 
     def check(self, what: str, *hosts: HostName) -> None:
         """Raises `NotYours` unless all of `hosts` are this agent's."""
         if not self.hosts.issuperset(hosts):
             raise NotYours(agent=self.agent, what=what)
 
+    def told(self, step: HostStep) -> None:
+        """Let the agent have the images that this step is about."""
+        action = step.action
+        if isinstance(action, do.Spawn | do.Rescue | do.Rebuild | do.Receive | do.Incoming):
+            parts = (action.spec.image, action.spec.kernel, action.spec.ramdisk)
+            self.readable.update({image.id: image for image in parts if image is not None})
+        elif isinstance(action, do.Snapshot):
+            self.writable.add(action.image_id)
+
 
 class GatewayService:
     """An ASGI application: the gateways of this process, for agents with a secret."""
 
-    def __init__(
-        self, access: Mapping[str, Access], consoles: ConsoleClient, images: ImageSource, sink: ImageSink
-    ) -> None:
+    def __init__(self, access: Mapping[str, Access], consoles: ConsoleClient, images: ImageStore) -> None:
         """`access` by secret."""
         self._access = {_digest(secret): granted for secret, granted in access.items()}
         self._consoles = consoles
         self._images = images
-        self._sink = sink
         self._calls: Mapping[tuple[str, str], Callable[[Access, Request], Awaitable[Response]]] = {
             ("POST", "register"): self._register,
             ("POST", "beat"): self._beat,
@@ -142,7 +151,7 @@ class GatewayService:
     async def _poll(self, access: Access, request: Request) -> Response:
         steps = await access.gateway.poll(access.agent, _seconds(request))
         for step in wire.read(WIRE, steps, HostStep):
-            access.images.update(_images(step))
+            access.told(step)
         return Response(steps, media_type=JSON)
 
     async def _report(self, access: Access, request: Request) -> Response:
@@ -167,26 +176,17 @@ class GatewayService:
         return _json(None)
 
     async def _image_read(self, access: Access, request: Request) -> Response:
-        image = _named(access, request)
+        image = access.readable.get(_query(request, "id"))
+        if image is None:
+            raise NotYours(agent=access.agent, what="this image")
         return StreamingResponse(self._images.image_content(image), media_type="application/octet-stream")
 
     async def _image_write(self, access: Access, request: Request) -> Response:
-        await self._sink.image_upload(_named(access, request).id, request.stream())
+        image_id = _query(request, "id")
+        if image_id not in access.writable:
+            raise NotYours(agent=access.agent, what="this image")
+        await self._images.image_upload(image_id, request.stream())
         return _json(None)
-
-
-def _images(step: HostStep) -> dict[str, GuestImage]:
-    """The images that a step needs, by id."""
-    spec = step.spec
-    parts = (spec.image, spec.kernel, spec.ramdisk) if spec is not None else ()
-    return {image.id: image for image in parts if image is not None}
-
-
-def _named(access: Access, request: Request) -> GuestImage:
-    image_id = _query(request, "id")
-    if image_id not in access.images:
-        raise NotYours(agent=access.agent, what=f"the image {image_id}")
-    return access.images[image_id]
 
 
 def _digest(secret: str) -> bytes:

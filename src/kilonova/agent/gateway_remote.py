@@ -30,7 +30,7 @@ _ERRORS: Mapping[str, type[KilonovaError]] = {
 
 
 class RemoteGateway:
-    """Implements `GatewayClient`, `ConsoleClient`, and `ImageSource` and `ImageSink` of drivers. `close` it."""
+    """Implements `GatewayClient`, `ConsoleClient`, and `ImageStore` of drivers. `close` it."""
 
     def __init__(self, agent: str, secret: str, transport: httpx.AsyncBaseTransport) -> None:
         """Speak as `agent`; `transport` leads to the gateway, e.g. `unix_transport`."""

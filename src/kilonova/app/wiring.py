@@ -19,7 +19,6 @@ from kilonova.app.root import mounted
 from kilonova.app.services import Services
 from kilonova.app.state import State
 from kilonova.bus.local import LocalBus
-from kilonova.drivers.driver import Driver
 from kilonova.operations.quota import Quota
 from kilonova.operations.servers import Servers
 from kilonova.operations.work import Parts
@@ -40,7 +39,6 @@ class Cloud:
     driver: str
     compute: Compute
     work: Parts
-    hypervisor: Driver
     notices: tuple[str, ...]
     """What the person who starts it should know, a sentence each."""
     close: Callable[[], Awaitable[None]]
@@ -73,13 +71,12 @@ async def build(config: Config, state: State, runtime: Runtime, listening_url: s
         services.answering["placement"] = PlacementService(placement, identity, runtime)
 
         work = await roles.parts_of(foundation, shape, networks, Placement(placement))
-        driver = hypervisor.make(shape, state, runtime)
-        agents = await roles.start(foundation, work, driver, images)
+        hosts = await roles.start(foundation, work, shape, images)
         quota = Quota(work.database, msgspec.structs.asdict(config.quota))
         compute = Compute(
             runtime=runtime,
             database=work.database,
-            servers=Servers(work, quota, agents),
+            servers=Servers(work, quota, hosts.consoles),
             hosts=work.hosts,
             quota=quota,
             identity=identity,
@@ -99,8 +96,7 @@ async def build(config: Config, state: State, runtime: Runtime, listening_url: s
             driver=shape.driver,
             compute=compute,
             work=work,
-            hypervisor=driver,
-            notices=(*shape.notices, *driver.notices()),
+            notices=(*shape.notices, *hosts.notices),
             close=parts.pop_all().aclose,
         )
     raise AssertionError("an exit stack of closers swallows no errors")

@@ -15,7 +15,7 @@ from kilonova.drivers.qemu.durable import sync
 from kilonova.drivers.qemu.guest_dir import GuestDirs, GuestRecord, Parts, parts_folder
 from kilonova.drivers.qemu.images import ImageCache, ImageRefused, Inspected, image_inspect
 from kilonova.drivers.qemu.networking import ssh_nic
-from kilonova.drivers.qemu.resources import GIB
+from kilonova.drivers.qemu.resources import GIB, Share
 from kilonova.drivers.qemu.tool import ImageTool
 from kilonova.drivers.qemu.user import guest_user, uid_pick
 from kilonova.objects.guest import GuestImage, GuestNic, GuestSpec, GuestVolume
@@ -25,8 +25,9 @@ from kilonova.runtime.runtime import Runtime
 class GuestBuilder:
     """Makes new guests, and new parts for those there are. Nothing is left of what couldn't be finished."""
 
-    def __init__(self, runtime: Runtime, dirs: GuestDirs, cache: ImageCache, tool: ImageTool) -> None:
-        """Make them in `dirs`, from images of `cache`, with `tool`."""
+    def __init__(self, runtime: Runtime, dirs: GuestDirs, cache: ImageCache, tool: ImageTool, share: Share) -> None:
+        """Make them in `dirs`, from images of `cache`, with `tool`, for the host with this `share` of the machine."""
+        self._share = share
         self._runtime = runtime
         self._dirs = dirs
         self._cache = cache
@@ -87,7 +88,7 @@ class GuestBuilder:
             rebooted=0,
             parts=_parts_empty(parts_folder(spec.generation)),
             ssh_port=port_pick({other.ssh_port for other in others}) if ssh_nic(spec.nics) is not None else None,
-            uid=uid_pick(other.uid for other in others),
+            uid=uid_pick((other.uid for other in others), self._share),
             slots=slots_for(spec.nics, spec.volumes, {}),
         )
 

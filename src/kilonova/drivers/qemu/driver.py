@@ -14,6 +14,7 @@ from kilonova.drivers.qemu.devices import UNPLUG_S, Devices
 from kilonova.drivers.qemu.disks import Disks
 from kilonova.drivers.qemu.guests import Guests
 from kilonova.drivers.qemu.power import Power
+from kilonova.drivers.qemu.resources import WHOLE, Share
 from kilonova.drivers.qemu.snapshot import snapshot_store
 from kilonova.kernel.ids import HostName, ServerId
 from kilonova.objects.guest import Guest, GuestNic, GuestSpec, GuestVolume, HostDescription
@@ -47,6 +48,7 @@ class QemuDriver:
         state_dir: Path,
         *,
         host: HostName | None = None,
+        share: Share = WHOLE,
         volumes: Path | None = None,
         soft_reboot_grace_s: float = 60.0,
         unplug_s: float = UNPLUG_S,
@@ -54,12 +56,13 @@ class QemuDriver:
         """Keep guests and images below `state_dir`, and serve the host named `host`.
 
         Without `host` it is called what this machine was called when the state directory was made, so that a machine
-        that changes its name keeps its guests. A soft reboot waits `soft_reboot_grace_s` seconds for the guest to shut
-        down before it is reset. Volumes that are files of this machine are used if they lie below `volumes`. A guest that
-        is asked to let a device go has `unplug_s` seconds for it.
+        that changes its name keeps its guests. `share` is the host's part of the machine. A soft reboot waits
+        `soft_reboot_grace_s` seconds for the guest to shut down before it is reset. Volumes that are files of this
+        machine are used if they lie below `volumes`. A guest that is asked to let a device go has `unplug_s` seconds
+        for it.
         """
         self._runtime = runtime
-        self._guests = Guests(runtime, state_dir, host, volumes)
+        self._guests = Guests(runtime, state_dir, host, share, volumes)
         self._power = Power(self._guests, soft_reboot_grace_s)
         self._disks = Disks(self._guests)
         self._devices = Devices(self._guests, unplug_s)
@@ -79,17 +82,18 @@ class QemuDriver:
     async def hosts(self) -> Sequence[HostDescription]:
         """See `Driver.hosts`."""
         major, minor, micro = self._guests.emulator.version
+        part = self._guests.share.of
         description = HostDescription(
             name=self._guests.host,
             hypervisor_type="QEMU",
             hypervisor_version=major * 1_000_000 + minor * 1_000 + micro,
-            vcpus=resources.vcpus(),
-            memory_mb=resources.memory_mb(),
-            disk_gb=resources.disk_gb(self._guests.state_dir),
+            vcpus=part(resources.vcpus()),
+            memory_mb=part(resources.memory_mb()),
+            disk_gb=part(resources.disk_gb(self._guests.state_dir)),
             host_ip="127.0.0.1",
             cpu_info=resources.cpu_info(),
             traits=_TRAITS,
-            reserved_memory_mb=RESERVED_MEMORY_MB,
+            reserved_memory_mb=part(RESERVED_MEMORY_MB),
         )
         return (description,)
 

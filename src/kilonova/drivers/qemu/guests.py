@@ -21,6 +21,7 @@ from kilonova.drivers.qemu.images import ImageCache, ImageRefused
 from kilonova.drivers.qemu.machine import Machine, MachineFailure
 from kilonova.drivers.qemu.monitor import MonitorUnreachable
 from kilonova.drivers.qemu.probe import Emulator, Unusable, emulator_find
+from kilonova.drivers.qemu.resources import Share
 from kilonova.drivers.qemu.tool import ImageTool
 from kilonova.drivers.qemu.user import guest_user, uid_pick
 from kilonova.drivers.qemu.volumes import VolumeRefused
@@ -42,8 +43,11 @@ _FAILURES = (
 class Guests:
     """The guests below one state directory."""
 
-    def __init__(self, runtime: Runtime, state_dir: Path, host: HostName | None, volumes: Path | None) -> None:
+    def __init__(
+        self, runtime: Runtime, state_dir: Path, host: HostName | None, share: Share, volumes: Path | None
+    ) -> None:
         """Keep guests and images below `state_dir`, for the host named `host`; see `QemuDriver`."""
+        self.share = share
         self.runtime = runtime
         self.state_dir = state_dir
         self.volumes = volumes
@@ -63,21 +67,15 @@ class Guests:
             for record in self.records.values():
                 await self.tidy(record)
         self.tool = ImageTool(self.emulator.image_tool)
-        self.builder = GuestBuilder(self.runtime, self.dirs, self.cache, self.tool)
+        self.builder = GuestBuilder(self.runtime, self.dirs, self.cache, self.tool, self.share)
 
     def _prepare(self) -> Emulator:
         for directory in (self.state_dir, self.state_dir / "guests", self.state_dir / "images"):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.host = self._named or self._host_remembered()
+        self.host = self._named or host_remembered(self.state_dir)
         self.dirs.clean()
         self.cache.clean_parts()
-        return emulator_find(self.state_dir / "probe", guest_user(uid_pick(())))
-
-    def _host_remembered(self) -> HostName:
-        path = self.state_dir / "host-name"
-        if not path.exists():
-            path.write_text(_machine_name(), encoding="utf-8")
-        return HostName(path.read_text(encoding="utf-8"))
+        return emulator_find(self.state_dir / "probe", guest_user(uid_pick((), self.share)))
 
     @property
     def emulator(self) -> Emulator:
@@ -189,6 +187,14 @@ class Guests:
             raise HypervisorFailure(host=self.host, action=action, reason=f"{reason}.") from error
         except _FAILURES as error:
             raise HypervisorFailure(host=self.host, action=action, reason=f"{error}.") from error
+
+
+def host_remembered(folder: Path) -> HostName:
+    """What this machine was called when `folder` was made, so that one that changes its name keeps its guests."""
+    path = folder / "host-name"
+    if not path.exists():
+        path.write_text(_machine_name(), encoding="utf-8")
+    return HostName(path.read_text(encoding="utf-8"))
 
 
 def _machine_name() -> str:

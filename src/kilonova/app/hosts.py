@@ -31,6 +31,8 @@ class Hypervisor:
     consoles: Consoles
     notices: tuple[str, ...]
     """What the person who starts the cloud should know of them, a sentence each."""
+    driver: Driver | None
+    """Of all of them; None where each is a process of its own."""
 
 
 async def start_hosts(foundation: Foundation, parts: Parts, shape: Shape, images: ImageStore) -> Hypervisor:
@@ -62,7 +64,7 @@ async def _start_together(foundation: Foundation, parts: Parts, shape: Shape, im
     agents = {cell.id: _agent(parts, cell, driver, images, cell_of) for cell in parts.cells.with_hosts}
     for agent in agents.values():
         foundation.run(agent.name, agent.run())
-    return Hypervisor(Agents(agents, cell_of), tuple(driver.notices()))
+    return Hypervisor(Agents(agents, cell_of), tuple(driver.notices()), driver)
 
 
 def _agent(parts: Parts, cell: Cell, driver: Driver, images: ImageStore, cell_of: Mapping[HostName, CellId]) -> Agent:
@@ -93,7 +95,7 @@ async def _start_apart(foundation: Foundation, parts: Parts, shape: Shape, image
     foundation.parts.push_async_callback(socket.close)
     processes = HostProcesses(_host_files(foundation, folders, secrets), runtime)
     foundation.parts.push_async_callback(processes.close)
-    return Hypervisor(desk, await processes.start())
+    return Hypervisor(desk, await processes.start(), None)
 
 
 def _host_files(

@@ -19,6 +19,7 @@ from kilonova.app.root import mounted
 from kilonova.app.services import Services
 from kilonova.app.state import State
 from kilonova.bus.local import LocalBus
+from kilonova.drivers.driver import Driver
 from kilonova.operations.quota import Quota
 from kilonova.operations.servers import Servers
 from kilonova.operations.work import Parts
@@ -37,6 +38,8 @@ class Cloud:
     url: str
     """Where clients find it, without a slash at its end."""
     driver: str
+    hypervisor: Driver | None
+    """None where each host is a process of its own."""
     compute: Compute
     work: Parts
     notices: tuple[str, ...]
@@ -94,6 +97,7 @@ async def build(config: Config, state: State, runtime: Runtime, listening_url: s
             app=mounted(url, services.answering, {OWN: local_api(compute.servers, work, identity, runtime)}),
             url=url,
             driver=shape.driver,
+            hypervisor=hosts.driver,
             compute=compute,
             work=work,
             notices=(*shape.notices, *hosts.notices),

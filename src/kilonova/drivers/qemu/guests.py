@@ -126,6 +126,13 @@ class Guests:
             self.records[record.server_id] = changed
         return changed
 
+    async def remove(self, record: GuestRecord) -> None:
+        """End the guest, and remove all that belongs to it."""
+        await self.machine(record).end()
+        await self.runtime.run_blocking(self.dirs.remove, record.server_id)
+        self.cache.used(record.image_names)
+        del self.records[record.server_id]
+
     async def tidy(self, record: GuestRecord) -> None:
         """Remove the files of a guest that it has no use for any more."""
         await self.runtime.run_blocking(self.dirs.tidy, record)
@@ -136,7 +143,11 @@ class Guests:
         What runs is kept, what has ended without its QEMU going is cleared away and started anew, and what stands still
         without a reason goes on.
         """
-        record = await self.write(record, **{**changes, "running": True, "suspended": False})
+        if record.migrating or record.moved is not None:
+            await self._must_be_here(record)
+        if record.offered:
+            await self.machine(record).end()
+        record = await self.write(record, **{**changes, "running": True, "suspended": False, "offered": False})
         machine = self.machine(record)
         state = await machine.look()
         if state in {PowerState.SHUTDOWN, PowerState.CRASHED}:
@@ -151,9 +162,14 @@ class Guests:
     async def end_and(self, record: GuestRecord, *, run: bool, **changes: object) -> Guest:
         """End the guest, write the record with these changes, and run it if `run`."""
         await self.machine(record).end()
-        record = await self.write(record, running=run, paused=False, suspended=False, **changes)
+        record = await self.write(record, running=run, paused=False, suspended=False, offered=False, **changes)
         await self.tidy(record)
         return await self.run(record) if run else self.shown(record, PowerState.SHUTDOWN)
+
+    async def _must_be_here(self, record: GuestRecord) -> None:
+        """A guest that went to another host must not go on here as well."""
+        if record.moved is not None or await self.machine(record).migration_status() == "completed":
+            raise MachineFailure("it has moved to another host")
 
     async def with_free_port(self, record: GuestRecord) -> GuestRecord:
         """The record with an SSH port that is free now."""

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
@@ -60,3 +61,19 @@ class UpCloud(CloudAccess):
             self.process.communicate(timeout=PATIENCE_S)
         finally:
             self.process.kill()
+
+    def agents(self) -> list[int]:
+        """The ids of the processes that are hosts of their own."""
+        told = os.fsencode(self.state / "hypervisor")
+        return [pid for pid, words in _command_lines() if b"agent" in words and words[-1].startswith(told)]
+
+
+def _command_lines() -> Iterator[tuple[int, list[bytes]]]:
+    """Every process and the words of its command."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                words = (entry / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+            except OSError:
+                continue
+            yield int(entry.name), words

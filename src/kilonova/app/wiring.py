@@ -38,9 +38,10 @@ class Cloud:
     url: str
     """Where clients find it, without a slash at its end."""
     driver: str
+    hypervisor: Driver | None
+    """None where each host is a process of its own."""
     compute: Compute
     work: Parts
-    hypervisor: Driver
     notices: tuple[str, ...]
     """What the person who starts it should know, a sentence each."""
     close: Callable[[], Awaitable[None]]
@@ -73,13 +74,12 @@ async def build(config: Config, state: State, runtime: Runtime, listening_url: s
         services.answering["placement"] = PlacementService(placement, identity, runtime)
 
         work = await roles.parts_of(foundation, shape, networks, images, Placement(placement))
-        driver = hypervisor.make(shape, state, runtime)
-        agents = await roles.start(foundation, work, driver, images)
+        hosts = await roles.start(foundation, work, shape, images)
         quota = Quota(work.database, msgspec.structs.asdict(config.quota))
         compute = Compute(
             runtime=runtime,
             database=work.database,
-            servers=Servers(work, quota, agents),
+            servers=Servers(work, quota, hosts.consoles),
             hosts=work.hosts,
             quota=quota,
             identity=identity,
@@ -97,10 +97,10 @@ async def build(config: Config, state: State, runtime: Runtime, listening_url: s
             app=mounted(url, services.answering, {OWN: local_api(compute.servers, work, identity, runtime)}),
             url=url,
             driver=shape.driver,
+            hypervisor=hosts.driver,
             compute=compute,
             work=work,
-            hypervisor=driver,
-            notices=(*shape.notices, *driver.notices()),
+            notices=(*shape.notices, *hosts.notices),
             close=parts.pop_all().aclose,
         )
     raise AssertionError("an exit stack of closers swallows no errors")

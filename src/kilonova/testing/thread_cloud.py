@@ -113,7 +113,9 @@ class ThreadCloud(CloudAccess):
 
     async def _hosts_known(self) -> None:
         """Until servers may be sent to every host."""
-        hosts, work = len(await self._cloud.hypervisor.hosts()), self._cloud.work
+        driver, work = self._cloud.hypervisor, self._cloud.work
+        assert driver is not None
+        hosts = len(await driver.hosts())
         while len(await work.database.read(hosts_mapped_txn)) < hosts:
             await work.runtime.sleep(LOOK_EVERY_S)
 

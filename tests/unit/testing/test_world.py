@@ -5,6 +5,7 @@ import threading
 import uuid
 
 import pytest
+from sim.test_checkers_see import _LeaksClaims
 
 from kilonova.kernel.errors import Conflict
 from kilonova.simulation.faults import Rates
@@ -12,7 +13,6 @@ from kilonova.simulation.world import World
 from kilonova.testing.thread_cloud import ThreadCloud
 from kilonova.testing.world import SimulatedCloud, Violated
 from kilonova.testing.worlds import Worlds
-from sim.test_checkers_see import _LeaksClaims
 
 
 def test_server__lives__through_its_states(kilonova_world: SimulatedCloud) -> None:

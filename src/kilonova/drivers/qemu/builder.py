@@ -5,6 +5,7 @@ import shutil
 import socket
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -15,18 +16,30 @@ from kilonova.drivers.qemu.durable import sync
 from kilonova.drivers.qemu.guest_dir import GuestDirs, GuestRecord, Parts, parts_folder
 from kilonova.drivers.qemu.images import ImageCache, ImageRefused, Inspected, image_inspect
 from kilonova.drivers.qemu.networking import ssh_nic
-from kilonova.drivers.qemu.resources import GIB
+from kilonova.drivers.qemu.resources import GIB, Share
 from kilonova.drivers.qemu.tool import ImageTool
 from kilonova.drivers.qemu.user import guest_user, uid_pick
 from kilonova.objects.guest import GuestImage, GuestNic, GuestSpec, GuestVolume
 from kilonova.runtime.runtime import Runtime
 
 
+class Received(Protocol):
+    """Files of a guest that another host gives (`offers.py`)."""
+
+    @property
+    def base_format(self) -> str | None:
+        """Of what lies under the disk."""
+
+    async def fetch(self, folder: Path, spec: GuestSpec, images: ImageSource) -> list[str]:
+        """Put them into `folder`; the names of cached images that are used. Raises `OSError`."""
+
+
 class GuestBuilder:
     """Makes new guests, and new parts for those there are. Nothing is left of what couldn't be finished."""
 
-    def __init__(self, runtime: Runtime, dirs: GuestDirs, cache: ImageCache, tool: ImageTool) -> None:
-        """Make them in `dirs`, from images of `cache`, with `tool`."""
+    def __init__(self, runtime: Runtime, dirs: GuestDirs, cache: ImageCache, tool: ImageTool, share: Share) -> None:
+        """Make them in `dirs`, from images of `cache`, with `tool`, for the host with this `share` of the machine."""
+        self._share = share
         self._runtime = runtime
         self._dirs = dirs
         self._cache = cache
@@ -34,21 +47,30 @@ class GuestBuilder:
         self._under_way: dict[str, GuestRecord] = {}
 
     async def build(
-        self, spec: GuestSpec, images: ImageSource, others: Collection[GuestRecord], *, run: bool
+        self,
+        spec: GuestSpec,
+        images: ImageSource,
+        others: Collection[GuestRecord],
+        *,
+        run: bool,
+        incoming: bool = False,
+        received: Received | None = None,
     ) -> GuestRecord:
         """Make the guest's directory; `others` are the guests whose user and port are not to be used again.
+
+        Its memory comes from another host if it is `incoming`, and so do its files if they are `received`.
 
         Raises:
             ImageRefused: an image is not what was declared, unsafe, or larger than the disk.
             OSError, subprocess.SubprocessError: a file can't be made.
             ValueError: the config drive can't be made of these files, or there are too many cards and volumes.
         """
-        record = self._record_new(spec, [*others, *self._under_way.values()], run=run)
+        record = self._record_new(spec, [*others, *self._under_way.values()], run=run, incoming=incoming)
         self._under_way[spec.server_id] = record
         try:
             directory = await self._runtime.run_blocking(self._dirs.making, spec.server_id)
             folder = directory / record.parts.folder
-            parts = await self._parts_fill(folder, spec, record.uid, images)
+            parts = await self._parts_fill(folder, spec, record.uid, images, received=received)
             record = msgspec.structs.replace(record, parts=parts)
             await self._runtime.run_blocking(self._finish, record, directory)
         except BaseException:
@@ -79,7 +101,9 @@ class GuestBuilder:
             return record.ssh_port
         return port_pick({other.ssh_port for other in (*others, *self._under_way.values())})
 
-    def _record_new(self, spec: GuestSpec, others: Collection[GuestRecord], *, run: bool) -> GuestRecord:
+    def _record_new(
+        self, spec: GuestSpec, others: Collection[GuestRecord], *, run: bool, incoming: bool
+    ) -> GuestRecord:
         return GuestRecord(
             spec=msgspec.structs.replace(spec, config_drive={}),
             generation=spec.generation,
@@ -87,14 +111,26 @@ class GuestBuilder:
             rebooted=0,
             parts=_parts_empty(parts_folder(spec.generation)),
             ssh_port=port_pick({other.ssh_port for other in others}) if ssh_nic(spec.nics) is not None else None,
-            uid=uid_pick(other.uid for other in others),
+            uid=uid_pick((other.uid for other in others), self._share),
             slots=slots_for(spec.nics, spec.volumes, {}),
+            incoming=incoming,
         )
 
     async def _parts_fill(
-        self, folder: Path, spec: GuestSpec, uid: int | None, images: ImageSource, *, disk_of: Parts | None = None
+        self,
+        folder: Path,
+        spec: GuestSpec,
+        uid: int | None,
+        images: ImageSource,
+        *,
+        disk_of: Parts | None = None,
+        received: Received | None = None,
     ) -> Parts:
         await self._runtime.run_blocking(_folder_new, folder)
+        if received is not None:
+            names = await received.fetch(folder, spec, images)
+            parts = msgspec.structs.replace(_parts_empty(folder.name), image_names=tuple(names))
+            return await self._runtime.run_blocking(self._fill_received, folder, parts, spec, uid, received)
         names = list(disk_of.image_names[:1]) if disk_of and disk_of.base_format else []
         image = None if disk_of else spec.image
         for found, filename in ((image, command.BASE), (spec.kernel, command.KERNEL), (spec.ramdisk, command.RAMDISK)):
@@ -120,18 +156,14 @@ class GuestBuilder:
             base = image_inspect(folder / command.BASE, spec.image.disk_format) if spec.image else None
             base_format = base.driver if base else None
             self._tool.overlay(folder, _disk_bytes(spec, base), base_format)
-        if spec.config_drive:
-            (folder / command.CONFIG_DRIVE).write_bytes(config_drive_iso(spec.config_drive))
-        _hand_over(folder, uid)
-        return msgspec.structs.replace(
-            parts,
-            disk=(folder / command.DISK).exists(),
-            base_format=base_format,
-            kernel=spec.kernel is not None,
-            ramdisk=spec.ramdisk is not None,
-            cmdline=spec.cmdline,
-            config_drive=bool(spec.config_drive),
-        )
+        return _completed(folder, parts, spec, uid, base_format)
+
+    def _fill_received(self, folder: Path, parts: Parts, spec: GuestSpec, uid: int | None, received: Received) -> Parts:
+        parts = _completed(folder, parts, spec, uid, received.base_format)
+        if parts.disk and spec.disk_gb:
+            self._tool.grow(folder, spec.disk_gb * GIB, guest_user(uid))
+            sync(folder / command.DISK)
+        return parts
 
     def _finish(self, record: GuestRecord, directory: Path) -> None:
         if record.uid is not None:
@@ -199,6 +231,22 @@ def _disk_bytes(spec: GuestSpec, base: Inspected | None) -> int:
         needed = -(-base.virtual_size // GIB)
         raise ImageRefused(f"the image needs a disk of {needed} GiB, and the flavor gives {spec.disk_gb} GiB")
     return wanted or base.virtual_size
+
+
+def _completed(folder: Path, parts: Parts, spec: GuestSpec, uid: int | None, base_format: str | None) -> Parts:
+    """Put the rest into a folder that has its disk; what is there now."""
+    if spec.config_drive:
+        (folder / command.CONFIG_DRIVE).write_bytes(config_drive_iso(spec.config_drive))
+    _hand_over(folder, uid)
+    return msgspec.structs.replace(
+        parts,
+        disk=(folder / command.DISK).exists(),
+        base_format=base_format,
+        kernel=(folder / command.KERNEL).exists(),
+        ramdisk=(folder / command.RAMDISK).exists(),
+        cmdline=spec.cmdline,
+        config_drive=bool(spec.config_drive),
+    )
 
 
 def _parts_empty(folder: str) -> Parts:

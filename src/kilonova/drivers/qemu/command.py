@@ -6,7 +6,7 @@ its place on the bus, so that a guest's memory fits the machine that it comes ba
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -89,6 +89,27 @@ def guest_command(record: GuestRecord, launch: Launch) -> list[str]:
     return command + (["-incoming", launch.incoming] if launch.incoming else [])
 
 
+def serve_command(binary: str, record: GuestRecord, monitor_fd: int, files: Sequence[str]) -> list[str]:
+    """The words of a QEMU without a machine that serves files of a guest; the block nodes are named as `served_node` says."""
+    command = [binary, "-machine", "none", "-nodefaults", "-no-user-config", "-display", "none", "-sandbox", _SANDBOX]
+    command += ["-name", f"guest={record.server_id}", "-uuid", record.server_id]
+    command += [
+        "-chardev",
+        f"socket,id=monitor,fd={monitor_fd},server=on,wait=off",
+        "-mon",
+        "chardev=monitor,mode=control",
+    ]
+    for index, name in enumerate(files):
+        file = _file_node(record.parts, name, read_only=True)
+        command += _nodes([{"driver": "raw", "node-name": served_node(index), "read-only": True, "file": file}])
+    return command
+
+
+def served_node(index: int) -> str:
+    """The name of the block node of a file that is served, by its place among them."""
+    return f"file{index}"
+
+
 def machine_words(accelerator: str) -> list[str]:
     """Machine, processor and accelerator: what the probe tries is what guests get."""
     cpu, accel = ("host", "kvm") if accelerator == "kvm" else ("max", "tcg,tb-size=256")
@@ -166,7 +187,9 @@ def _disks_words(record: GuestRecord) -> list[str]:
     words: list[str] = []
     if parts.disk:
         words += _nodes(root_blocks(parts))
-        words += ["-device", _device("virtio-blk-pci", addr=_ROOT_AT, drive=ROOT_NODE, bootindex=1)]
+        # Another host writes to the disk of a guest that it sends, until the guest goes on here.
+        shared = {"share-rw": True} if record.incoming else {}
+        words += ["-device", _device("virtio-blk-pci", addr=_ROOT_AT, drive=ROOT_NODE, bootindex=1, **shared)]
     if record.rescue and record.parts.disk:
         words += _nodes(root_blocks(record.parts, OWN_NODE))
         words += ["-device", _device("virtio-blk-pci", addr=_SECOND_AT, drive=OWN_NODE)]

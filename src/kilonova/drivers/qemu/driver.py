@@ -4,8 +4,9 @@
 volumes, `guest_agent.py` with the agent inside. `guests.py` holds what all of them use.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from kilonova.drivers.driver import ImageSink, ImageSource
 from kilonova.drivers.qemu import resources
@@ -13,7 +14,11 @@ from kilonova.drivers.qemu.console import ConsoleLog
 from kilonova.drivers.qemu.devices import UNPLUG_S, Devices
 from kilonova.drivers.qemu.disks import Disks
 from kilonova.drivers.qemu.guests import Guests
+from kilonova.drivers.qemu.machine import MEMORY_BYTES_A_SECOND
+from kilonova.drivers.qemu.migration import Migration
+from kilonova.drivers.qemu.offers import Offers
 from kilonova.drivers.qemu.power import Power
+from kilonova.drivers.qemu.resources import WHOLE, Share
 from kilonova.drivers.qemu.snapshot import snapshot_store
 from kilonova.kernel.ids import HostName, ServerId
 from kilonova.objects.guest import Guest, GuestNic, GuestSpec, GuestVolume, HostDescription
@@ -47,22 +52,27 @@ class QemuDriver:
         state_dir: Path,
         *,
         host: HostName | None = None,
+        share: Share = WHOLE,
         volumes: Path | None = None,
         soft_reboot_grace_s: float = 60.0,
         unplug_s: float = UNPLUG_S,
+        migration_bytes_a_second: int = MEMORY_BYTES_A_SECOND,
     ) -> None:
         """Keep guests and images below `state_dir`, and serve the host named `host`.
 
         Without `host` it is called what this machine was called when the state directory was made, so that a machine
-        that changes its name keeps its guests. A soft reboot waits `soft_reboot_grace_s` seconds for the guest to shut
-        down before it is reset. Volumes that are files of this machine are used if they lie below `volumes`. A guest that
-        is asked to let a device go has `unplug_s` seconds for it.
+        that changes its name keeps its guests. `share` is the host's part of the machine. A soft reboot waits
+        `soft_reboot_grace_s` seconds for the guest to shut down before it is reset. Volumes that are files of this
+        machine are used if they lie below `volumes`. A guest that is asked to let a device go has `unplug_s` seconds
+        for it. Memory goes to another host at `migration_bytes_a_second` at most.
         """
         self._runtime = runtime
-        self._guests = Guests(runtime, state_dir, host, volumes)
+        self._guests = Guests(runtime, state_dir, host, share, volumes)
         self._power = Power(self._guests, soft_reboot_grace_s)
         self._disks = Disks(self._guests)
         self._devices = Devices(self._guests, unplug_s)
+        self._offers = Offers(self._guests)
+        self._migration = Migration(self._guests, migration_bytes_a_second)
 
     async def start(self) -> None:
         """See `Driver.start`."""
@@ -79,17 +89,18 @@ class QemuDriver:
     async def hosts(self) -> Sequence[HostDescription]:
         """See `Driver.hosts`."""
         major, minor, micro = self._guests.emulator.version
+        part = self._guests.share.of
         description = HostDescription(
             name=self._guests.host,
             hypervisor_type="QEMU",
             hypervisor_version=major * 1_000_000 + minor * 1_000 + micro,
-            vcpus=resources.vcpus(),
-            memory_mb=resources.memory_mb(),
-            disk_gb=resources.disk_gb(self._guests.state_dir),
+            vcpus=part(resources.vcpus()),
+            memory_mb=part(resources.memory_mb()),
+            disk_gb=part(resources.disk_gb(self._guests.state_dir)),
             host_ip="127.0.0.1",
             cpu_info=resources.cpu_info(),
             traits=_TRAITS,
-            reserved_memory_mb=RESERVED_MEMORY_MB,
+            reserved_memory_mb=part(RESERVED_MEMORY_MB),
         )
         return (description,)
 
@@ -197,6 +208,44 @@ class QemuDriver:
     ) -> Guest:
         """See `Driver.volume_swap`."""
         return await self._devices.volume_swap(host, server_id, generation, volume_id, new)
+
+    async def guest_offer(self, host: HostName, server_id: ServerId, generation: int) -> dict[str, Any]:
+        """See `Driver.guest_offer`."""
+        return await self._offers.offer(host, server_id, generation)
+
+    async def guest_offer_end(self, host: HostName, server_id: ServerId, generation: int) -> Guest | None:
+        """See `Driver.guest_offer_end`."""
+        return await self._offers.offer_end(host, server_id, generation)
+
+    async def guest_receive(
+        self, host: HostName, spec: GuestSpec, offer: Mapping[str, Any], images: ImageSource, *, run: bool
+    ) -> Guest:
+        """See `Driver.guest_receive`."""
+        return await self._offers.receive(host, spec, offer, images, run=run)
+
+    async def guest_incoming(
+        self, host: HostName, spec: GuestSpec, images: ImageSource, *, shared: bool
+    ) -> dict[str, Any]:
+        """See `Driver.guest_incoming`."""
+        return await self._migration.incoming(host, spec, images, shared=shared)
+
+    async def guest_migrate(
+        self, host: HostName, server_id: ServerId, generation: int, incoming: Mapping[str, Any], *, shared: bool
+    ) -> None:
+        """See `Driver.guest_migrate`."""
+        await self._migration.migrate(host, server_id, generation, incoming, shared=shared)
+
+    async def guest_migrate_abort(self, host: HostName, server_id: ServerId) -> None:
+        """See `Driver.guest_migrate_abort`."""
+        await self._migration.abort(host, server_id)
+
+    async def guest_migrate_force(self, host: HostName, server_id: ServerId) -> None:
+        """See `Driver.guest_migrate_force`."""
+        await self._migration.force(host, server_id)
+
+    async def guest_arrived(self, host: HostName, server_id: ServerId, generation: int) -> Guest:
+        """See `Driver.guest_arrived`."""
+        return await self._migration.arrived(host, server_id, generation)
 
     async def console_output(self, host: HostName, server_id: ServerId, lines: int | None) -> str:
         """See `Driver.console_output`."""

@@ -4,6 +4,7 @@
 an old one is renamed before it is emptied. Whatever has one of those other names after a crash is rubbish.
 """
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ MEMORY = "memory"
 """What a suspended guest's memory is written to."""
 SNAPSHOT = "snapshot"
 """A copy of the root disk on its way to the image service, and how the names of its helpers begin."""
+TRANSFER = "transfer"
+"""The folder for sockets by which the guest goes to another host or comes from one; its user may write there."""
 _MAKING = ".making"
 _REMOVING = ".removing"
 _PARTS, _RESCUE = "parts-", "rescue-"
@@ -80,6 +83,14 @@ class GuestRecord(msgspec.Struct, frozen=True, kw_only=True):
     before_resize: BeforeResize | None = None
     stored_image: str | None = None
     """The image that the newest snapshot was stored as."""
+    offered: bool = False
+    """Whether another host may read its files; it is off then."""
+    incoming: bool = False
+    """Whether it has been made ready for its memory, and hasn't been taken as this host's own yet."""
+    migrating: bool = False
+    """Whether its memory may be on the way to another host."""
+    moved: int | None = None
+    """The generation of the order that moved it to another host. It must not run here any more."""
 
     @property
     def server_id(self) -> ServerId:
@@ -168,6 +179,8 @@ class GuestDirs:
     def tidy(self, record: GuestRecord) -> None:
         """Remove what the guest has no use for any more, or what unfinished work left behind, when none is under way."""
         used = {parts.folder for parts in record.parts_all} | ({MEMORY} if record.suspended else set())
+        if not record.offered and not record.incoming:
+            shutil.rmtree(self.path(record.server_id) / TRANSFER, ignore_errors=True)
         for path in self.path(record.server_id).iterdir():
             if path.name in used:
                 continue
@@ -175,6 +188,15 @@ class GuestDirs:
                 shutil.rmtree(path)
             elif path.name.startswith((MEMORY, SNAPSHOT)):
                 path.unlink()
+
+    def transfer(self, record: GuestRecord) -> Path:
+        """The folder for sockets, new and empty, for the guest's user alone."""
+        folder = self.path(record.server_id) / TRANSFER
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700)
+        if record.uid is not None:
+            os.chown(folder, record.uid, record.uid)
+        return folder
 
     def remove(self, server_id: ServerId) -> None:
         """Remove a guest's directory, if it is there."""

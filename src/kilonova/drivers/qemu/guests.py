@@ -21,6 +21,7 @@ from kilonova.drivers.qemu.images import ImageCache, ImageRefused
 from kilonova.drivers.qemu.machine import Machine, MachineFailure
 from kilonova.drivers.qemu.monitor import MonitorUnreachable
 from kilonova.drivers.qemu.probe import Emulator, Unusable, emulator_find
+from kilonova.drivers.qemu.resources import Share
 from kilonova.drivers.qemu.tool import ImageTool
 from kilonova.drivers.qemu.user import guest_user, uid_pick
 from kilonova.drivers.qemu.volumes import VolumeRefused
@@ -42,8 +43,11 @@ _FAILURES = (
 class Guests:
     """The guests below one state directory."""
 
-    def __init__(self, runtime: Runtime, state_dir: Path, host: HostName | None, volumes: Path | None) -> None:
+    def __init__(
+        self, runtime: Runtime, state_dir: Path, host: HostName | None, share: Share, volumes: Path | None
+    ) -> None:
         """Keep guests and images below `state_dir`, for the host named `host`; see `QemuDriver`."""
+        self.share = share
         self.runtime = runtime
         self.state_dir = state_dir
         self.volumes = volumes
@@ -63,21 +67,15 @@ class Guests:
             for record in self.records.values():
                 await self.tidy(record)
         self.tool = ImageTool(self.emulator.image_tool)
-        self.builder = GuestBuilder(self.runtime, self.dirs, self.cache, self.tool)
+        self.builder = GuestBuilder(self.runtime, self.dirs, self.cache, self.tool, self.share)
 
     def _prepare(self) -> Emulator:
         for directory in (self.state_dir, self.state_dir / "guests", self.state_dir / "images"):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.host = self._named or self._host_remembered()
+        self.host = self._named or host_remembered(self.state_dir)
         self.dirs.clean()
         self.cache.clean_parts()
-        return emulator_find(self.state_dir / "probe", guest_user(uid_pick(())))
-
-    def _host_remembered(self) -> HostName:
-        path = self.state_dir / "host-name"
-        if not path.exists():
-            path.write_text(_machine_name(), encoding="utf-8")
-        return HostName(path.read_text(encoding="utf-8"))
+        return emulator_find(self.state_dir / "probe", guest_user(uid_pick((), self.share)))
 
     @property
     def emulator(self) -> Emulator:
@@ -128,6 +126,13 @@ class Guests:
             self.records[record.server_id] = changed
         return changed
 
+    async def remove(self, record: GuestRecord) -> None:
+        """End the guest, and remove all that belongs to it."""
+        await self.machine(record).end()
+        await self.runtime.run_blocking(self.dirs.remove, record.server_id)
+        self.cache.used(record.image_names)
+        del self.records[record.server_id]
+
     async def tidy(self, record: GuestRecord) -> None:
         """Remove the files of a guest that it has no use for any more."""
         await self.runtime.run_blocking(self.dirs.tidy, record)
@@ -138,7 +143,11 @@ class Guests:
         What runs is kept, what has ended without its QEMU going is cleared away and started anew, and what stands still
         without a reason goes on.
         """
-        record = await self.write(record, **{**changes, "running": True, "suspended": False})
+        if record.migrating or record.moved is not None:
+            await self._must_be_here(record)
+        if record.offered:
+            await self.machine(record).end()
+        record = await self.write(record, **{**changes, "running": True, "suspended": False, "offered": False})
         machine = self.machine(record)
         state = await machine.look()
         if state in {PowerState.SHUTDOWN, PowerState.CRASHED}:
@@ -153,9 +162,14 @@ class Guests:
     async def end_and(self, record: GuestRecord, *, run: bool, **changes: object) -> Guest:
         """End the guest, write the record with these changes, and run it if `run`."""
         await self.machine(record).end()
-        record = await self.write(record, running=run, paused=False, suspended=False, **changes)
+        record = await self.write(record, running=run, paused=False, suspended=False, offered=False, **changes)
         await self.tidy(record)
         return await self.run(record) if run else self.shown(record, PowerState.SHUTDOWN)
+
+    async def _must_be_here(self, record: GuestRecord) -> None:
+        """A guest that went to another host must not go on here as well."""
+        if record.moved is not None or await self.machine(record).migration_status() == "completed":
+            raise MachineFailure("it has moved to another host")
 
     async def with_free_port(self, record: GuestRecord) -> GuestRecord:
         """The record with an SSH port that is free now."""
@@ -189,6 +203,14 @@ class Guests:
             raise HypervisorFailure(host=self.host, action=action, reason=f"{reason}.") from error
         except _FAILURES as error:
             raise HypervisorFailure(host=self.host, action=action, reason=f"{error}.") from error
+
+
+def host_remembered(folder: Path) -> HostName:
+    """What this machine was called when `folder` was made, so that one that changes its name keeps its guests."""
+    path = folder / "host-name"
+    if not path.exists():
+        path.write_text(_machine_name(), encoding="utf-8")
+    return HostName(path.read_text(encoding="utf-8"))
 
 
 def _machine_name() -> str:

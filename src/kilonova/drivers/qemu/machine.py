@@ -1,10 +1,11 @@
 """One guest's QEMU: look at it, launch it, shut it down, end it."""
 
 import os
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from kilonova.drivers.qemu.command import Launch, guest_command
+from kilonova.drivers.qemu.command import Launch, guest_command, serve_command, served_node
 from kilonova.drivers.qemu.console import ConsoleLog
 from kilonova.drivers.qemu.durable import sync
 from kilonova.drivers.qemu.guest_agent import SOCKET as AGENT_SOCKET
@@ -58,6 +59,8 @@ class Machine:
 
         SHUTDOWN and CRASHED can be either of a process that waits to be ended, or of none. A QEMU that hangs is NOSTATE.
         """
+        if self._record.offered:
+            return PowerState.SHUTDOWN
         try:
             async with monitor_open(self._directory) as monitor:
                 return await self._look(monitor)
@@ -111,7 +114,7 @@ class Machine:
             agent = opened.enter_context(socket_listen(self._directory, AGENT_SOCKET))
             nodes, sets = self._volumes_open(volumes, opened)
             inherited = [monitor.fileno(), agent.fileno(), *sets.values()]
-            incoming = None
+            incoming = "defer" if record.incoming else None
             if record.suspended:
                 memory = os.open(self._directory / MEMORY, os.O_RDONLY | os.O_CLOEXEC)
                 opened.callback(os.close, memory)
@@ -145,6 +148,34 @@ class Machine:
                 sets[number] = descriptor
             nodes[volume.volume_id] = volume_node(volume, descriptor, number)
         return nodes, sets
+
+    async def serve(self, emulator: Emulator, files: Sequence[str], socket: str) -> None:
+        """Let others read these files of the guest, which doesn't run, at the Unix socket `socket` in its directory.
+
+        Raises:
+            MachineFailure: it can't be done.
+            OSError: nor can it be tried.
+        """
+        complaints = await self._runtime.run_blocking(self._start_server, emulator, files)
+        try:
+            async with monitor_open(self._directory, START_S) as monitor:
+                await monitor.nbd_serve(socket)
+                for index, name in enumerate(files):
+                    await monitor.nbd_export(served_node(index), name, writable=False)
+        except MonitorUnreachable as error:
+            await self.end()
+            raise MachineFailure(f"its files can't be served: {complaints_read(complaints)}") from error
+        finally:
+            os.close(complaints)
+
+    def _start_server(self, emulator: Emulator, files: Sequence[str]) -> int:
+        with socket_listen(self._directory, MONITOR_SOCKET) as monitor:
+            command = serve_command(emulator.binary, self._record, monitor.fileno(), files)
+            user = guest_user(self._record.uid)
+            try:
+                return process_start(command, self._directory, [monitor.fileno()], user)
+            except AlreadyRunning as error:
+                raise MachineFailure("its process runs and doesn't answer") from error
 
     async def stand_still(self) -> PowerState:
         """Stop the guest's processors."""
@@ -197,6 +228,15 @@ class Machine:
             if progress.get("status") in {"failed", "cancelled"}:
                 raise MachineFailure(f"its memory could not be written: {progress.get('error-desc', 'QEMU gave up')}")
             await self._runtime.sleep(LOOK_EVERY_S)
+
+    async def migration_status(self) -> str | None:
+        """What QEMU says of the migration of its guest, in its own word (`MigrationStatus`); None when it says nothing."""
+        try:
+            async with monitor_open(self._directory) as monitor:
+                status: str | None = (await monitor.execute("query-migrate")).get("status")
+                return status
+        except MonitorUnreachable:
+            return None
 
     async def shut_down(self, grace_s: float) -> bool:
         """Press the power button and wait up to `grace_s` seconds for the guest's system to go; whether it went."""

@@ -106,6 +106,14 @@ class Monitor:
         """A block job; None when there is none of this name."""
         return next((job for job in await self.execute("query-jobs") if job["id"] == job_id), None)
 
+    async def nbd_serve(self, path: str) -> None:
+        """Begin to serve block nodes at a Unix socket; `path` is below QEMU's own directory."""
+        await self.execute("nbd-server-start", addr={"type": "unix", "data": {"path": path}})
+
+    async def nbd_export(self, node: str, name: str, *, writable: bool) -> None:
+        """Serve a block node under a name."""
+        await self.execute("block-export-add", type="nbd", id=node, node_name=node, name=name, writable=writable)
+
     async def descriptor_set(self, descriptor: int) -> int:
         """Hand a descriptor over, for `/dev/fdset/` and the number returned; it lasts for this conversation until used."""
         self._client.send_fd_scm(descriptor)

@@ -83,10 +83,7 @@ class Power:
             guests.check_generation(record, generation)
             with guests.failures("destroy the guest"):
                 record = await guests.write(record, generation=generation, running=False)
-                await guests.machine(record).end()
-                await guests.runtime.run_blocking(guests.dirs.remove, server_id)
-                guests.cache.used(record.image_names)
-            del guests.records[server_id]
+                await guests.remove(record)
 
     async def start(self, host: HostName, server_id: ServerId, generation: int) -> Guest:
         """See `Driver.guest_start`."""

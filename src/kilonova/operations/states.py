@@ -54,6 +54,8 @@ class Action:
     fails_in: VmState | None = None
     resizes: bool = False
     """Whether the server's line in the quota ledger has to be set anew when the operation ends."""
+    may_end_in: frozenset[VmState] = frozenset()
+    """Where else `effect` may let it end, or fail."""
     effect: Callable[[Server, Operation, float], Server] = _as_it_is
     """What else changes of the server when the operation is accepted, at each of its moves, and when it ends.
 

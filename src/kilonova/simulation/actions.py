@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from kilonova.objects.flavor import Flavor
 from kilonova.objects.server import VmState
 
 
@@ -18,6 +19,12 @@ class ClientAction(msgspec.Struct, frozen=True, kw_only=True):
     ends_in: VmState
     """Where the server is afterwards, when nothing was wrong with it."""
     params: Mapping[str, Any] = MappingProxyType({})
+    flavor: Flavor | None = None
+    """What it is resized to, for `Servers.resize`."""
+
+
+LARGE = Flavor(id="3", name="large", vcpus=3, memory_mb=2048, disk_gb=10)
+"""What servers are resized to."""
 
 
 ACTIONS: Mapping[str, ClientAction] = MappingProxyType(
@@ -28,6 +35,10 @@ ACTIONS: Mapping[str, ClientAction] = MappingProxyType(
             ClientAction(kind="start", after=("stop",), ends_in=VmState.ACTIVE),
             ClientAction(kind="reboot", ends_in=VmState.ACTIVE),
             ClientAction(kind="reboot_hard", ends_in=VmState.ACTIVE),
+            ClientAction(kind="resize", ends_in=VmState.RESIZED, flavor=LARGE),
+            ClientAction(kind="migration", ends_in=VmState.RESIZED),
+            ClientAction(kind="confirm_resize", after=("resize",), ends_in=VmState.ACTIVE),
+            ClientAction(kind="revert_resize", after=("resize",), ends_in=VmState.ACTIVE),
         )
     }
 )

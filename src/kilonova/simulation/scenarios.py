@@ -35,6 +35,8 @@ def _only(**weights: float) -> Weights:
     return Weights(**{**dict.fromkeys(Weights.__struct_fields__, 0.0), **weights})
 
 
+MOVES = ("resize", "migration", "confirm_resize", "confirm_resize", "revert_resize", "revert_resize", "stop", "start")
+"""Confirmed or taken back at random: as often as there is something to confirm."""
 CALM_HYPERVISOR = Rates(hypervisor_fails=0.0, hypervisor_fails_halfway=0.0, call_slow=0.1, db_slow=0.02)
 
 SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
@@ -71,6 +73,12 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
                 weights=_only(kill=0.5, freeze=8.0),
                 storm_every_s=1.0,
                 storm_s=40.0,
+            ),
+            Scenario(
+                name="moves",
+                about="servers are resized and migrated, and that is confirmed, taken back and interrupted",
+                plan=Plan(actions=MOVES, acts=12, most_at_once=1, requests=5, pause_max_s=3.0),
+                storm_s=90.0,
             ),
             Scenario(
                 name="quiet",

@@ -45,6 +45,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     most_at_once: int = 3
     actions: tuple[str, ...] = tuple(ACTIONS)
     pause_max_s: float = 4.0
+    acts: int = 2
+    """How often it acts on a server, where it creates twice, and looks, lists and deletes once."""
     delete_share: float = 0.7
     """How many of its servers it deletes before it leaves."""
 
@@ -78,7 +80,8 @@ class Client:
 
     async def run(self, plan: Plan) -> None:
         """Do what `plan` says."""
-        doers = (self._create, self._create, self._act, self._act, self._show, self._delete_one, self._walk)
+        acts = (self._act,) * plan.acts
+        doers = (self._create, self._create, *acts, self._show, self._delete_one, self._walk)
         creates = 0
         while creates < plan.requests:
             await self._runtime.sleep(self._chance.random() * plan.pause_max_s)
@@ -120,9 +123,16 @@ class Client:
 
     async def act(self, promise: Promise, kind: str) -> None:
         """Ask for an action. Raises `Conflict`, `NotFound` and `Unavailable`."""
-        began, params = self._history.moment(), ACTIONS[kind].params
+        began, action = self._history.moment(), ACTIONS[kind]
+        caller, request_id, server_id = self._caller, self._request_id(), promise.server_id
         try:
-            await self._servers.act(self._caller, self._request_id(), promise.server_id, kind, params)
+            if action.flavor is not None:
+                await self._servers.resize(caller, request_id, server_id, action.flavor, may_stay=True)
+            else:
+                await self._servers.act(caller, request_id, server_id, kind, action.params)
+        except OverLimit:
+            self._sometimes("resize_refused_by_quota")
+            return
         except Conflict:
             self._history.answered(promise, self._name, began, "in conflict")
             raise

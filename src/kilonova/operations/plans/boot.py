@@ -10,7 +10,10 @@ from typing import TypeVar
 import msgspec
 
 from kilonova.engine.plan import Outputs, Plan, Step
-from kilonova.kernel.errors import Unavailable
+from kilonova.engine.progress import FAILED_ON
+from kilonova.engine.runner import TooEarly
+from kilonova.kernel.errors import Conflict, Unavailable
+from kilonova.kernel.ids import HostName
 from kilonova.network import ports
 from kilonova.objects.guest import GuestNic
 from kilonova.objects.host_action import Destroy, HostAction, Spawn
@@ -19,13 +22,52 @@ from kilonova.objects.server import Nic, Server, TaskState, VmState
 from kilonova.operations.host_work import HostWork
 from kilonova.operations.states import Action, during
 from kilonova.operations.work import TakenOver, Work
+from kilonova.scheduler.decide import NoValidHost
+from kilonova.scheduler.service import Owner, Placed
 
 T = TypeVar("T")
 
 DEADLINE_S = 900.0
 SECRETS = ("files", "admin_password")
 """Params that nobody keeps longer than the boot."""
+HOSTS_TRIED = 3
 ASK_AGAIN_S = 1.0
+
+
+class NoOther(Conflict):
+    """{reason}; no other host was found: {details}"""
+
+    code = "no-other-host"
+
+
+async def place(work: Work) -> Outputs:
+    """Claim another host of the same cell, when one wouldn't make the guest. Raises `NoOther`, with the reason of that one."""
+    operation, placement = work.operation, work.parts.placement
+    generation = await placement.consumer_generation(operation.server_id)
+    server = await work.server()
+    failed = [HostName(name) for name in operation.outputs[FAILED_ON]]
+    cell_id = (await work.parts.hosts.get(failed[0])).cell_id
+    request, hosts = await work.parts.snapshots.take(server)
+    request = msgspec.structs.replace(request, cell=cell_id, ignored=frozenset(failed))
+    owner = Owner(consumer=server.id, generation=generation, project_id=server.project_id, user_id=server.user_id)
+    answer = await work.parts.scheduler.place(request, hosts, owner)
+    match answer:
+        case Placed():
+            return {"host": answer.host.name, "zone": answer.host.zone}
+        case NoValidHost():
+            raise NoOther(reason=operation.error or "the host would not make the guest", details=answer.details)
+        case _:
+            raise TooEarly(0.0, "another worker has just changed what the server holds")
+
+
+async def unplace(work: Work) -> None:
+    """Give the claim back."""
+    await work.release_claim()
+
+
+def begun_anew(operation: Operation) -> bool:
+    """Whether a host has failed it."""
+    return FAILED_ON in operation.outputs
 
 
 async def networking(work: Work) -> Outputs:
@@ -87,8 +129,10 @@ def shown(server: Server, operation: Operation, now: float) -> Server:
     if operation.state is OperationState.FAILED:
         return msgspec.structs.replace(server, host=None, nics=(), guest_nics=())
     outputs = operation.outputs
+    if "host" in outputs:
+        server = msgspec.structs.replace(server, host=HostName(outputs["host"]), availability_zone=outputs["zone"])
     if "nics" not in outputs:
-        return server
+        return msgspec.structs.replace(server, nics=(), guest_nics=()) if begun_anew(operation) else server
     return msgspec.structs.replace(
         server,
         nics=msgspec.convert(outputs["nics"], tuple[Nic, ...]),
@@ -100,9 +144,19 @@ PLAN: Plan[Work] = Plan(
     kind="boot",
     deadline_s=DEADLINE_S,
     secrets=SECRETS,
+    hosts_tried=HOSTS_TRIED,
     steps=(
+        Step(name="place", ensure=place, undo=unplace, when=begun_anew),
         Step(name="networking", ensure=networking, undo=give_back),
-        Step(name="spawn", on_host=spawn, undo_on_host=destroy, undo_tombstone=True, timeout_s=600.0, retries=1),
+        Step(
+            name="spawn",
+            on_host=spawn,
+            undo_on_host=destroy,
+            undo_tombstone=True,
+            timeout_s=600.0,
+            retries=1,
+            elsewhere=True,
+        ),
     ),
 )
 
@@ -111,7 +165,7 @@ ACTION = Action(
     name="create",
     starts_in=frozenset({VmState.BUILDING}),
     walk={
-        **during(TaskState.SCHEDULING, "schedule", "handover"),
+        **during(TaskState.SCHEDULING, "schedule", "handover", "place"),
         **during(TaskState.NETWORKING, "networking"),
         **during(TaskState.SPAWNING, "spawn"),
     },

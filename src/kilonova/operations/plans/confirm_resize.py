@@ -64,6 +64,7 @@ ACTION = Action(
     name="confirmResize",
     starts_in=frozenset({VmState.RESIZED}),
     walk=during(TaskState.RESIZE_CONFIRMING, "destroy", "forget", "release"),
+    may_end_in=frozenset({VmState.ACTIVE, VmState.STOPPED}),
     effect=confirmed,
     resizes=True,
 )

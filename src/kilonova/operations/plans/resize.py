@@ -150,6 +150,7 @@ ACTION = Action(
     host_up=True,
     walk=_WALK,
     ends_in=VmState.RESIZED,
+    may_end_in=frozenset({VmState.STOPPED}),
     effect=shown,
     resizes=True,
 )
@@ -161,5 +162,6 @@ MIGRATE_ACTION = Action(
     host_up=True,
     walk=_WALK,
     ends_in=VmState.RESIZED,
+    may_end_in=frozenset({VmState.STOPPED}),
     effect=shown,
 )

@@ -129,6 +129,7 @@ ACTION = Action(
     starts_in=frozenset({VmState.RESIZED}),
     host_up=True,
     walk=during(TaskState.RESIZE_REVERTING, "stop", "ports", "start", "destroy", "restore", "claim"),
+    may_end_in=frozenset({VmState.ACTIVE, VmState.STOPPED}),
     effect=reverted,
     resizes=True,
 )

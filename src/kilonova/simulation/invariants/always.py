@@ -116,7 +116,8 @@ def _legal_moves() -> list[tuple[VmState, VmState]]:
     moves = dict.fromkeys(((VmState.ACTIVE, VmState.STOPPED), (VmState.PAUSED, VmState.STOPPED)))
     for action in ACTIONS.values():
         for before in sorted(action.starts_in):
-            moves.update({(before, after): None for after in (action.ends_in, action.fails_in) if after is not None})
+            ends = (action.ends_in, action.fails_in, *sorted(action.may_end_in))
+            moves.update({(before, after): None for after in ends if after is not None})
     return list(moves)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from kilonova.kernel.ids import CELL0, CellId, HostName, ServerId
+from kilonova.objects.flavor import Flavor
 from kilonova.objects.guest import PowerState
 from kilonova.objects.server import Server, VmState
 from kilonova.simulation.database import DatabaseServer
@@ -33,7 +34,7 @@ _KEPT_SECRETS = {
 }
 TASKS_MAX = 40
 """Of one process at rest: its loops, and not one for each thing that it ever did."""
-_MADE = frozenset({VmState.ACTIVE, VmState.STOPPED})
+_MADE = frozenset({VmState.ACTIVE, VmState.STOPPED, VmState.RESIZED})
 """States of a server that has its guest, ports and allocation."""
 
 
@@ -136,11 +137,34 @@ def _check_allocations(durable: Durable, servers: _Servers, report: Report) -> N
     query = "SELECT consumer_uuid, provider_uuid, resource_class, used FROM allocations ORDER BY 1, 2, 3"
     for consumer, provider, resource_class, used in durable.placement.rows(query):
         held.setdefault(consumer, {})[provider, resource_class] = used
+    moves = {server.move.operation_id: server for server in servers.living.values() if server.move is not None}
     for consumer, amounts in held.items():
-        if consumer not in servers.living:
+        if consumer not in servers.living and consumer not in moves:
             report(f"consumer {consumer} holds {amounts} and is no living server")
+    for move, server in moves.items():
+        _check_move(server, held.get(move, {}), servers, report)
     for server in servers.living.values():
         _check_allocation(server, held.get(server.id, {}), servers, report)
+
+
+def _check_move(server: Server, held: dict[tuple[str, str], int], servers: _Servers, report: Report) -> None:
+    """A server that waits to be confirmed keeps what it had where it was."""
+    move = server.move
+    assert move is not None, "only servers that move are checked"
+    if server.vm_state is not VmState.RESIZED:
+        report(f"server {server.id} is {server.vm_state} and moves from {move.source} to {move.dest}")
+    kept = {} if move.dest == move.source else _amounts(servers.host_uuid[move.source], move.old_flavor)
+    if held != kept:
+        report(f"the move of server {server.id} holds {held}, not {kept}")
+
+
+def _amounts(provider: str, *flavors: Flavor) -> dict[tuple[str, str], int]:
+    """What a server holds that may have any of `flavors`."""
+    return {
+        (provider, "VCPU"): max(one.vcpus for one in flavors),
+        (provider, "MEMORY_MB"): max(one.memory_mb for one in flavors),
+        (provider, "DISK_GB"): max(one.disk_gb for one in flavors),
+    }
 
 
 def _check_allocation(server: Server, held: dict[tuple[str, str], int], servers: _Servers, report: Report) -> None:
@@ -149,9 +173,11 @@ def _check_allocation(server: Server, held: dict[tuple[str, str], int], servers:
             report(f"server {server.id} ({server.vm_state}) on {server.host} holds nothing in placement")
         return
     provider = servers.host_uuid.get(server.host or HostName(""), "")
-    flavor = server.flavor
-    wanted = {"VCPU": flavor.vcpus, "MEMORY_MB": flavor.memory_mb, "DISK_GB": flavor.disk_gb}
-    if held != {(provider, name): amount for name, amount in wanted.items()}:
+    flavors, move = [server.flavor], server.move
+    if move is not None and move.dest == move.source:
+        flavors.append(move.old_flavor)
+    wanted = _amounts(provider, *flavors)
+    if held != wanted:
         report(f"server {server.id} on {server.host} ({provider}) holds {held}, not its flavor {wanted}")
 
 
@@ -162,9 +188,11 @@ def _check_guests(durable: Durable, servers: _Servers, report: Report) -> None:
         running[server_id] += guest.power_state is PowerState.RUNNING
         if server is None:
             report(f"guest {server_id} on {host} belongs to no living server")
-        elif server.host != host:
+        elif host not in {server.host, server.move.source if server.move is not None else None}:
             report(f"guest {server_id} is on {host}, its server on {server.host}")
     for server in servers.living.values():
+        if running[server.id] > 1:
+            report(f"server {server.id} runs {running[server.id]} times")
         if server.vm_state is VmState.ACTIVE and running[server.id] != 1:
             report(f"server {server.id} is ACTIVE and runs {running[server.id]} times")
         if server.vm_state is VmState.STOPPED and running[server.id]:
@@ -175,6 +203,9 @@ def _check_ports(durable: Durable, servers: _Servers, report: Report) -> None:
     there: dict[str, list[str]] = {}
     for port in durable.networks.ports.values():
         there.setdefault(port.device_id, []).append(port.id)
+        owner = servers.living.get(ServerId(port.device_id))
+        if owner is not None and owner.vm_state in _MADE and port.host != owner.host:
+            report(f"port {port.id} is bound to {port.host}, its server {owner.id} is on {owner.host}")
         if port.device_id not in servers.living:
             report(f"port {port.id} belongs to {port.device_id or 'nobody'}, which is no living server")
     for server in servers.living.values():
@@ -188,7 +219,10 @@ def _check_ledger(durable: Durable, servers: _Servers, report: Report) -> None:
     _same_ids("the quota ledger", ledger, servers.living, report)
     for server_id, line in ledger.items():
         server = servers.living.get(server_id)
-        if server is not None and line != (server.flavor.vcpus, server.flavor.memory_mb):
+        if server is None:
+            continue
+        flavors = [server.flavor] if server.move is None else [server.flavor, server.move.old_flavor]
+        if line != (max(one.vcpus for one in flavors), max(one.memory_mb for one in flavors)):
             report(f"the quota ledger counts {line} for server {server_id} of flavor {server.flavor.name}")
 
 

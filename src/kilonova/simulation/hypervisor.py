@@ -6,7 +6,8 @@ half with time between them; a process that is killed in between, or a call that
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import msgspec
 
@@ -49,9 +50,11 @@ class Hypervisor:
         """`report` is told of what must never be: a server that runs on two hosts."""
         self.size = size
         self._loop = loop
-        self._report = report
+        self.report = report
         self.images: dict[str, float] = {}
         """The image cache of all hosts: when each was last used, in virtual time."""
+        self.lost: set[HostName] = set()
+        """Hosts that never come back."""
         self._guests: dict[HostName, dict[ServerId, SimGuest]] = {}
         self._without_power: set[HostName] = set()
 
@@ -70,7 +73,7 @@ class Hypervisor:
         for other, guests in self._guests.items():
             there = guests.get(server_id)
             if other != host and there is not None and there.power_state is PowerState.RUNNING:
-                self._report(f"server {server_id} runs on {other} and {host}")
+                self.report(f"server {server_id} runs on {other} and {host}")
         guest = self._guests[host][server_id]
         guest.power_state = PowerState.RUNNING
         guest.boots += 1
@@ -113,6 +116,7 @@ class SimDriver:
         self._sometimes = sometimes
         self._loop = loop
         self._stream = loop.stream(f"hypervisor/{' '.join(hosts)}")
+        self._busy: set[ServerId] = set()
 
     async def start(self) -> None:
         """See `Driver.start`."""
@@ -157,65 +161,70 @@ class SimDriver:
 
     async def guest_ensure(self, host: HostName, spec: GuestSpec, images: ImageSource) -> Guest:
         """See `Driver.guest_ensure`: the first half defines the guest, the second runs it."""
-        self._checked(host, spec.server_id, spec.generation)
-        self._may_fail(host, "make the guest", "hypervisor_fails")
-        used = [image for image in (spec.image, spec.kernel, spec.ramdisk) if image is not None]
-        for image in used:
-            await self._image_ensure(host, image, images)
-        if self._checked(host, spec.server_id, spec.generation) is None:
-            made_of = tuple(image.id for image in used)
-            self._hypervisor.on(host)[spec.server_id] = SimGuest(generation=spec.generation, images=made_of)
-        await self._between_halves(host, "make the guest")
-        guest = self._there(host, spec.server_id, spec.generation, "make the guest")
-        if guest.power_state is not PowerState.RUNNING:
-            self._hypervisor.boot(host, spec.server_id)
-        return self._kept(host, spec.server_id, guest, spec.generation)
+        with self._alone(spec.server_id):
+            self._checked(host, spec.server_id, spec.generation)
+            self._may_fail(host, "make the guest", "hypervisor_fails")
+            used = [image for image in (spec.image, spec.kernel, spec.ramdisk) if image is not None]
+            for image in used:
+                await self._image_ensure(host, image, images)
+            if self._checked(host, spec.server_id, spec.generation) is None:
+                made_of = tuple(image.id for image in used)
+                self._hypervisor.on(host)[spec.server_id] = SimGuest(generation=spec.generation, images=made_of)
+            await self._between_halves(host, "make the guest")
+            guest = self._there(host, spec.server_id, spec.generation, "make the guest")
+            if guest.power_state is not PowerState.RUNNING:
+                self._hypervisor.boot(host, spec.server_id)
+            return self._kept(host, spec.server_id, guest, spec.generation)
 
     async def guest_destroy(self, host: HostName, server_id: ServerId, generation: int) -> None:
         """See `Driver.guest_destroy`: the first half ends the guest, the second removes it."""
-        guest = self._checked(host, server_id, generation)
-        self._may_fail(host, "destroy the guest", "hypervisor_fails")
-        if guest is None:
-            return
-        guest.generation = generation
-        guest.power_state = PowerState.NOSTATE
-        await self._between_halves(host, "destroy the guest")
-        if self._checked(host, server_id, generation) is not None:
-            del self._hypervisor.on(host)[server_id]
-            self._loop.note("destroyed", server_id, host)
+        with self._alone(server_id):
+            guest = self._checked(host, server_id, generation)
+            self._may_fail(host, "destroy the guest", "hypervisor_fails")
+            if guest is None:
+                return
+            guest.generation = generation
+            guest.power_state = PowerState.NOSTATE
+            await self._between_halves(host, "destroy the guest")
+            if self._checked(host, server_id, generation) is not None:
+                del self._hypervisor.on(host)[server_id]
+                self._loop.note("destroyed", server_id, host)
 
     async def guest_start(self, host: HostName, server_id: ServerId, generation: int) -> Guest:
         """See `Driver.guest_start`."""
-        self._there(host, server_id, generation, "start the guest")
-        self._may_fail(host, "start the guest", "hypervisor_fails")
-        await self._between_halves(host, "start the guest")
-        guest = self._there(host, server_id, generation, "start the guest")
-        if guest.power_state is not PowerState.RUNNING:
-            self._hypervisor.boot(host, server_id)
-        return self._kept(host, server_id, guest, generation)
+        with self._alone(server_id):
+            self._there(host, server_id, generation, "start the guest")
+            self._may_fail(host, "start the guest", "hypervisor_fails")
+            await self._between_halves(host, "start the guest")
+            guest = self._there(host, server_id, generation, "start the guest")
+            if guest.power_state is not PowerState.RUNNING:
+                self._hypervisor.boot(host, server_id)
+            return self._kept(host, server_id, guest, generation)
 
     async def guest_stop(self, host: HostName, server_id: ServerId, generation: int, grace_s: float) -> Guest:
         """See `Driver.guest_stop`."""
-        self._there(host, server_id, generation, "stop the guest")
-        self._may_fail(host, "stop the guest", "hypervisor_fails")
-        await self._between_halves(host, "stop the guest")
-        guest = self._there(host, server_id, generation, "stop the guest")
-        guest.power_state = PowerState.SHUTDOWN
-        return self._kept(host, server_id, guest, generation)
+        with self._alone(server_id):
+            self._there(host, server_id, generation, "stop the guest")
+            self._may_fail(host, "stop the guest", "hypervisor_fails")
+            await self._between_halves(host, "stop the guest")
+            guest = self._there(host, server_id, generation, "stop the guest")
+            guest.power_state = PowerState.SHUTDOWN
+            return self._kept(host, server_id, guest, generation)
 
     async def guest_reboot(self, host: HostName, server_id: ServerId, generation: int, *, hard: bool) -> Guest:
         """See `Driver.guest_reboot`: the first half of a hard one cuts the power."""
-        guest = self._there(host, server_id, generation, "reboot the guest")
-        self._may_fail(host, "reboot the guest", "hypervisor_fails")
-        if guest.rebooted == generation and guest.power_state is PowerState.RUNNING:
-            return _shown(host, server_id, guest)
-        if hard:
-            guest.power_state = PowerState.SHUTDOWN
-        await self._between_halves(host, "reboot the guest")
-        guest = self._there(host, server_id, generation, "reboot the guest")
-        guest.rebooted = generation
-        self._hypervisor.boot(host, server_id)
-        return self._kept(host, server_id, guest, generation)
+        with self._alone(server_id):
+            guest = self._there(host, server_id, generation, "reboot the guest")
+            self._may_fail(host, "reboot the guest", "hypervisor_fails")
+            if guest.rebooted == generation and guest.power_state is PowerState.RUNNING:
+                return _shown(host, server_id, guest)
+            if hard:
+                guest.power_state = PowerState.SHUTDOWN
+            await self._between_halves(host, "reboot the guest")
+            guest = self._there(host, server_id, generation, "reboot the guest")
+            guest.rebooted = generation
+            self._hypervisor.boot(host, server_id)
+            return self._kept(host, server_id, guest, generation)
 
     async def console_output(self, host: HostName, server_id: ServerId, lines: int | None) -> str:
         """See `Driver.console_output`: a line for each time the guest was started."""
@@ -235,6 +244,17 @@ class SimDriver:
         for image in unused:
             del hypervisor.images[image]
         return unused
+
+    @contextmanager
+    def _alone(self, server_id: ServerId) -> Iterator[None]:
+        """An agent gives one order at a time for each guest."""
+        if server_id in self._busy:
+            self._hypervisor.report(f"two orders at once for the guest of server {server_id}")
+        self._busy.add(server_id)
+        try:
+            yield
+        finally:
+            self._busy.discard(server_id)
 
     async def _image_ensure(self, host: HostName, image: GuestImage, images: ImageSource) -> None:
         """Have the image in the cache, fetched and verified."""

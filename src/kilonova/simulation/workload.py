@@ -44,6 +44,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Creates and bursts of creates."""
     most_at_once: int = 3
     actions: tuple[str, ...] = tuple(ACTIONS)
+    acts: int = 2
+    """How often it acts on a server, against two creates."""
     pause_max_s: float = 4.0
     delete_share: float = 0.7
     """How many of its servers it deletes before it leaves."""
@@ -78,7 +80,8 @@ class Client:
 
     async def run(self, plan: Plan) -> None:
         """Do what `plan` says."""
-        doers = (self._create, self._create, self._act, self._act, self._show, self._delete_one, self._walk)
+        acting = [self._act] * plan.acts
+        doers = (self._create, self._create, *acting, self._show, self._delete_one, self._walk)
         creates = 0
         while creates < plan.requests:
             await self._runtime.sleep(self._chance.random() * plan.pause_max_s)

@@ -33,7 +33,9 @@ _renew = (
 _forget = delete(operations).where(operations.c.id == _key)
 _by_id = select(*COLUMNS).where(operations.c.id == _key)
 _is_live = select(operations.c.id).where(*_live_as_believed)
-_live_of_kind = select(operations.c.server_id).where(operations.c.live == 1, operations.c.kind == bindparam("kind"))
+_live_at = select(operations.c.server_id).where(
+    operations.c.live == 1, operations.c.step.in_(bindparam("steps", expanding=True))
+)
 _newest_first = (operations.c.created_at.desc(), operations.c.id.desc())
 _by_server = select(*COLUMNS).where(operations.c.server_id == _key).order_by(*_newest_first)
 
@@ -94,9 +96,9 @@ def operations_of_server_txn(tx: Transaction, server_id: ServerId) -> list[Opera
     return [operation_of(row) for row in tx.execute(_by_server, {"key": server_id})]
 
 
-def servers_of_live_txn(tx: Transaction, kind: str) -> list[ServerId]:
-    """The servers that live operations of a kind are about."""
-    return [ServerId(row.server_id) for row in tx.execute(_live_of_kind, {"kind": kind})]
+def servers_at_txn(tx: Transaction, steps: Sequence[str]) -> list[ServerId]:
+    """The servers of which a live operation is at one of `steps`."""
+    return [ServerId(row.server_id) for row in tx.execute(_live_at, {"steps": steps})]
 
 
 def operation_save_txn(tx: Transaction, before: Operation, after: Operation) -> bool:

@@ -60,6 +60,8 @@ class Faults:
         self.on = True
         self.counts: Counter[str] = Counter()
         """How many of each kind struck."""
+        self.struck: list[str] = []
+        """Each by name and number, in order."""
         self.on_strike: Callable[[str], None] | None = None
         """Told the name and number of each fault that strikes."""
         self._without = frozenset(without)
@@ -91,6 +93,7 @@ class Faults:
         if name in self._without or one in self._without:
             return False
         self.counts[name] += 1
+        self.struck.append(one)
         if self.on_strike is not None:
             self.on_strike(one)
         return True

@@ -40,6 +40,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     trace_hash: str = ""
     sometimes: dict[str, int]
     fault_counts: dict[str, int]
+    struck: tuple[str, ...] = ()
+    """Every fault by name and number, in the order in which they struck."""
     virtual_s: float
     cpu_s: float = 0.0
     timeline: tuple[str, ...] = ()
@@ -78,7 +80,7 @@ async def _storm_and_calm(loop: SimLoop, world: World, chosen: Scenario) -> Resu
     if chosen.storm_s > 0:
         storm = Storm(loop, world, world.faults, world.sometimes, chosen.weights, chosen.storm_every_s)
         await storm.rage(chosen.storm_s)
-    world.heal()
+    world.heal(lost_hosts=chosen.lost_hosts)
     await calm(world, clients)
     return judged(world, history, chosen.name)
 
@@ -98,6 +100,7 @@ def judged(world: World, history: History, name: str) -> Result:
         faults=world.faults.total,
         violations=tuple(f"{at:.3f} s: {what}" for what, at in world.violations.items()),
         sometimes=dict(sorted(world.sometimes.counts.items())),
+        struck=tuple(world.faults.struck),
         fault_counts=dict(sorted(world.faults.counts.items())),
         virtual_s=world.loop.time(),
         timeline=tuple(world.loop.timeline or ()),

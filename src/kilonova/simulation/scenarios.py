@@ -21,6 +21,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     rates: Rates = Rates()
     weights: Weights = Weights()
     storm_s: float = 60.0
+    lost_hosts: bool = False
+    """Whether hosts that are dark when the storm ends stay so for ever."""
     storm_every_s: float = 2.5
     clients: int = 2
     plan: Plan = Plan()
@@ -79,6 +81,27 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
                 about="servers are resized and migrated, and that is confirmed, taken back and interrupted",
                 plan=Plan(actions=MOVES, acts=12, most_at_once=1, requests=5, pause_max_s=3.0),
                 storm_s=90.0,
+            ),
+            Scenario(
+                name="power",
+                about="servers stopped and started all the time, on hypervisors that are slow, and show what was long ago",
+                rates=Rates(call_repeated=0.15, hypervisor_late=0.3, call_answer_lost=0.08, hypervisor_slow=0.4),
+                plan=Plan(actions=("stop", "start", "start", "reboot_hard"), acts=24, requests=4, pause_max_s=2.0),
+                weights=_only(kill=2.0, freeze=3.0, guest_crash=2.0),
+            ),
+            Scenario(
+                name="host-lost",
+                about="hosts go dark and some never come back: nothing waits for them, and what they owe is written down",
+                weights=Weights(kill=1.0, freeze=1.0, host_dark=6.0),
+                lost_hosts=True,
+            ),
+            Scenario(
+                name="short",
+                about="a storm of a few seconds over one client: what can be looked at in many seeds in little time",
+                plan=Plan(requests=2, pause_max_s=2.0),
+                clients=1,
+                storm_s=10.0,
+                storm_every_s=1.0,
             ),
             Scenario(
                 name="quiet",

@@ -44,9 +44,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Creates and bursts of creates."""
     most_at_once: int = 3
     actions: tuple[str, ...] = tuple(ACTIONS)
-    pause_max_s: float = 4.0
     acts: int = 2
     """How often it acts on a server, where it creates twice, and looks, lists and deletes once."""
+    pause_max_s: float = 4.0
     delete_share: float = 0.7
     """How many of its servers it deletes before it leaves."""
 
@@ -80,8 +80,8 @@ class Client:
 
     async def run(self, plan: Plan) -> None:
         """Do what `plan` says."""
-        acts = (self._act,) * plan.acts
-        doers = (self._create, self._create, *acts, self._show, self._delete_one, self._walk)
+        acting = [self._act] * plan.acts
+        doers = (self._create, self._create, *acting, self._show, self._delete_one, self._walk)
         creates = 0
         while creates < plan.requests:
             await self._runtime.sleep(self._chance.random() * plan.pause_max_s)

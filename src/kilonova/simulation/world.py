@@ -119,8 +119,11 @@ class World:
         ]
         self.durable.api.write(lambda tx: tx.execute(insert(api_database.server_groups), rows))
 
-    def heal(self) -> None:
-        """End every fault: all machines are on and connected, and nothing goes wrong any more."""
+    def heal(self, *, lost_hosts: bool = False) -> None:
+        """End every fault: all machines are on and connected, and nothing goes wrong any more.
+
+        With `lost_hosts` those that are dark now never come back.
+        """
         self.loop.note("heal")
         self.faults.on = False
         self.network.cut_off.clear()
@@ -128,6 +131,9 @@ class World:
         for database in self.durable.databases:
             database.down_until = 0.0
         for name, role in self.roles.items():
+            if role.held_down and lost_hosts:
+                self.durable.hypervisor.lost.update(self._hosts_of[name])
+                continue
             role.held_down = False
             for host in self._hosts_of.get(name, ()):
                 self.durable.hypervisor.restore_power(host)
@@ -216,6 +222,8 @@ class World:
             self.network.far_side = frozenset()
 
     def _light(self, name: str) -> None:
+        if self.durable.hypervisor.lost.intersection(self._hosts_of[name]):
+            return
         for host in self._hosts_of[name]:
             self.durable.hypervisor.restore_power(host)
         self.roles[name].held_down = False

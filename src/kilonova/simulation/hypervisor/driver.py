@@ -1,7 +1,8 @@
 """The driver of one agent: its way to the simulated hardware, slow and not always successful."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from typing_extensions import override
 
@@ -38,6 +39,7 @@ class SimDriver(Orders):
         self._sometimes = sometimes
         self._loop = loop
         self._stream = loop.stream(f"hypervisor/{' '.join(hosts)}")
+        self._busy: set[ServerId] = set()
 
     async def start(self) -> None:
         """See `Driver.start`."""
@@ -125,7 +127,8 @@ class SimDriver(Orders):
     async def _between(self, guest: FakeGuest, move: Move, *, idle: bool = False, limit_s: float | None = None) -> None:
         ordinary_s, slow_s = self._hypervisor.half_max_s
         slow = self._faults.strikes("hypervisor_slow")
-        await asyncio.sleep(self._stream.random() * (slow_s if slow else ordinary_s))
+        with self._alone(guest.server_id):
+            await asyncio.sleep(self._stream.random() * (slow_s if slow else ordinary_s))
         try:
             self._may_fail(guest.host, move.action, "hypervisor_fails_halfway")
         except HypervisorFailure:
@@ -155,6 +158,17 @@ class SimDriver(Orders):
         if process is not None and self._faults.strikes("migration_dies_with_agent"):
             migration.carried_by(process)
         return migration
+
+    @contextmanager
+    def _alone(self, server_id: ServerId) -> Iterator[None]:
+        """An agent gives one order at a time for each guest."""
+        if server_id in self._busy:
+            self._hypervisor.report(f"two orders at once for the guest of server {server_id}")
+        self._busy.add(server_id)
+        try:
+            yield
+        finally:
+            self._busy.discard(server_id)
 
     def _may_fail(self, host: HostName, action: str, fault: str) -> None:
         if self._faults.strikes(fault):

@@ -29,12 +29,14 @@ class Hypervisor:
     def __init__(self, loop: SimLoop, size: HostSize, report: Callable[[str], None]) -> None:
         """`report` is told of what must never be: e.g. a server that runs on two hosts."""
         self.size = size
+        self.report = report
         self.half_max_s = (0.3, 8.0)
         """How much time is between the halves of an order at most: of an ordinary one, of a slow one."""
         self.migration_s = (5.0, 60.0)
         """How long a live migration lasts: at least, at most."""
+        self.lost: set[HostName] = set()
+        """Hosts that never come back."""
         self._loop = loop
-        self._report = report
         self._images: dict[str, float] = {}
         """The image cache of all hosts: when each was last used, in virtual time."""
         self._guests: dict[HostName, dict[ServerId, FakeGuest]] = {}
@@ -85,7 +87,7 @@ class Hypervisor:
             return
         self._disks_left.pop((storage, guest.server_id), None)
         if guest.disk.content != HALF_MADE and (other := self._sharing(guest.host, guest.server_id)):
-            self._report(f"the disk of {guest.server_id} on {other.host} was removed with its guest on {guest.host}")
+            self.report(f"the disk of {guest.server_id} on {other.host} was removed with its guest on {guest.host}")
 
     def disk_left(self, host: HostName, server_id: ServerId) -> Disk | None:
         """See `Hardware.disk_left`."""
@@ -171,11 +173,11 @@ class Hypervisor:
         """Report what is wrong with a guest that runs or is paused."""
         server_id = guest.server_id
         if guest.disk.content == HALF_MADE:
-            self._report(f"server {server_id} runs on {guest.host} from half a disk")
+            self.report(f"server {server_id} runs on {guest.host} from half a disk")
         for host, there in self._guests.items():
             other = there.get(server_id)
             if host != guest.host and other is not None and other.power_state in ALIVE:
-                self._report(f"server {server_id} runs on {host} and {guest.host}")
+                self.report(f"server {server_id} runs on {host} and {guest.host}")
         written = {volume.volume_id for volume in guest.spec.volumes if not _is_shared(volume)}
         if not written:
             return
@@ -184,7 +186,7 @@ class Hypervisor:
                 continue
             for volume in other.spec.volumes:
                 if volume.volume_id in written and not _is_shared(volume):
-                    self._report(f"volume {volume.volume_id} is used by {other_id} and {server_id}")
+                    self.report(f"volume {volume.volume_id} is used by {other_id} and {server_id}")
 
     def _sharing(self, host: HostName, server_id: ServerId) -> FakeGuest | None:
         """The guest of a server on another host with the same storage."""

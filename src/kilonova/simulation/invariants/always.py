@@ -18,6 +18,11 @@ CREATE TRIGGER ended_changed AFTER UPDATE ON operations WHEN OLD.live IS NULL AN
     INSERT INTO seen_violations VALUES ('operation ' || NEW.id || ' was ' || OLD.state || ' and became ' || NEW.state); END;
 CREATE TRIGGER log_changed AFTER UPDATE ON operation_events BEGIN
     INSERT INTO seen_violations VALUES ('the log of operation ' || NEW.operation_id || ' was rewritten'); END;
+CREATE TRIGGER reported_twice AFTER INSERT ON operation_events WHEN NEW.result IN ('done', 'retried', 'waiting') AND EXISTS (
+    SELECT 1 FROM operation_events e WHERE e.operation_id = NEW.operation_id AND e.seq < NEW.seq AND e.step = NEW.step
+    AND e.epoch = NEW.epoch AND e.result IN ('done', 'retried', 'waiting')) BEGIN
+    INSERT INTO seen_violations VALUES (
+        'one attempt at ' || NEW.step || ' of operation ' || NEW.operation_id || ' was reported twice'); END;
 CREATE TRIGGER log_back_in_time AFTER INSERT ON operation_events WHEN EXISTS (
     SELECT 1 FROM operation_events e WHERE e.operation_id = NEW.operation_id AND e.seq < NEW.seq AND e.at > NEW.at) BEGIN
     INSERT INTO seen_violations VALUES ('the log of operation ' || NEW.operation_id || ' went back in time'); END;

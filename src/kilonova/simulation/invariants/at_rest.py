@@ -20,10 +20,6 @@ from kilonova.simulation.roles import Role
 Report = Callable[[str], None]
 
 _LIVE_OPERATIONS = "SELECT kind || ' ' || id || ' of ' || server_id || ' at ' || step FROM operations WHERE live = 1"
-_DEBTS = (
-    ("settlement of", "SELECT server_id FROM settlements"),
-    ("tombstone of", "SELECT server_id || ' on ' || host FROM tombstones"),
-)
 # Every secret of the workload has this word in it.
 _KEPT_SECRETS = {
     "operation": """
@@ -57,11 +53,19 @@ class Durable:
 
 def unfinished(durable: Durable) -> list[str]:
     """What somebody still has to work on; empty at rest."""
+    lost = durable.hypervisor.lost
     waiting = [f"{row[0]} is live" for row in durable.api.rows(_LIVE_OPERATIONS)]
     for database in durable.cells.values():
         waiting += [f"{row[0]} is live" for row in database.rows(_LIVE_OPERATIONS)]
-        waiting += [f"{what} {row[0]} is open" for what, query in _DEBTS for row in database.rows(query)]
+        waiting += [f"settlement of {row[0]} is open" for row in database.rows("SELECT server_id FROM settlements")]
+        waiting += [f"tombstone of {id_} on {host} is open" for host, id_ in owed(durable) if host not in lost]
     return waiting
+
+
+def owed(durable: Durable) -> list[tuple[HostName, ServerId]]:
+    """The guests that hosts have to end."""
+    query = "SELECT host, server_id FROM tombstones"
+    return [(host, server_id) for database in durable.cells.values() for host, server_id in database.rows(query)]
 
 
 def check(durable: Durable, history: History, report: Report) -> None:
@@ -183,9 +187,12 @@ def _check_allocation(server: Server, held: dict[tuple[str, str], int], servers:
 
 def _check_guests(durable: Durable, servers: _Servers, report: Report) -> None:
     running: Counter[ServerId] = Counter()
+    debts = set(owed(durable))
     for host, server_id, guest in durable.hypervisor.everything():
         server = servers.living.get(server_id)
         running[server_id] += guest.power_state is PowerState.RUNNING
+        if host in durable.hypervisor.lost and (host, server_id) in debts:
+            continue
         if server is None:
             report(f"guest {server_id} on {host} belongs to no living server")
         elif host not in {server.host, server.move.source if server.move is not None else None}:
@@ -193,6 +200,8 @@ def _check_guests(durable: Durable, servers: _Servers, report: Report) -> None:
     for server in servers.living.values():
         if running[server.id] > 1:
             report(f"server {server.id} runs {running[server.id]} times")
+        if server.host in durable.hypervisor.lost:
+            continue  # nobody can tell
         if server.vm_state is VmState.ACTIVE and running[server.id] != 1:
             report(f"server {server.id} is ACTIVE and runs {running[server.id]} times")
         if server.vm_state is VmState.STOPPED and running[server.id]:

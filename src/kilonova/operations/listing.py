@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 CELL_ANSWER_S = 10.0
 """How long a list waits for a cell."""
 
+_UNFILTERED = ServerQuery()
+_NOT_KNOWN = frozenset(ServerQuery.__struct_fields__) - {"project_id", "sort", "marker", "limit"}
+"""Conditions that only a server's cell can judge."""
 _decode_all = msgspec.json.Decoder(Server).decode
 
 
@@ -60,9 +63,9 @@ class Listing:
         down = [cell.id for cell, page in zip(cells, answers, strict=True) if page is None]
         merged = _merge(query, pages)
         servers = merged[: query.limit]
-        return ServerPage(
-            servers=tuple(servers), more=len(merged) > query.limit, down=await self._down(query, down) if down else ()
-        )
+        more = len(merged) > query.limit
+        shown = () if more or not down else await self._down(query, down, query.limit - len(servers))
+        return ServerPage(servers=tuple(servers), more=more, down=shown)
 
     async def _ask(self, cell: Cell, query: ServerQuery, after: SortValues | None) -> list[Server] | None:
         """A cell's page; None when it doesn't answer."""
@@ -83,8 +86,11 @@ class Listing:
             raise NoSuchMarker(marker=marker)
         return server_filters.sort_values(query, server)
 
-    async def _down(self, query: ServerQuery, cells: Sequence[CellId]) -> tuple[DownServer, ...]:
-        return tuple(await self._database.scan(server_map.living_in_txn, cells, query.project_id, query.limit))
+    async def _down(self, query: ServerQuery, cells: Sequence[CellId], most: int) -> tuple[DownServer, ...]:
+        """The servers of cells that don't answer, at the end of the last page; none where a filter can't be applied to them."""
+        if any(getattr(query, field) != getattr(_UNFILTERED, field) for field in _NOT_KNOWN):
+            return ()
+        return tuple(await self._database.scan(server_map.living_in_txn, cells, query.project_id, most))
 
 
 def _nowhere_txn(

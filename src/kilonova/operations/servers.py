@@ -12,7 +12,7 @@ from kilonova.objects.boot import Boot
 from kilonova.objects.caller import Caller
 from kilonova.objects.operation import Operation, OperationEvent
 from kilonova.objects.server import Server
-from kilonova.objects.server_query import ServerPage, ServerQuery
+from kilonova.objects.server_query import DownServer, ServerPage, ServerQuery
 from kilonova.operations import accept, requests, schedule, store
 from kilonova.operations.accept import Acceptance, NotReady
 from kilonova.operations.consoles import Consoles
@@ -47,6 +47,13 @@ class Servers:
     async def get(self, server_id: ServerId) -> Server:
         """One server. Raises `NotFound` (also for deleted ones), `Unavailable` when its cell does not answer."""
         return await self._where(server_id, lambda database: database.read(store.server_get_txn, server_id))
+
+    async def outline(self, server_id: ServerId) -> DownServer:
+        """What is known of a server without asking its cell. Raises `NotFound`."""
+        known = await self._database.read(server_map.outline_find_txn, server_id)
+        if known is None:
+            raise NoSuchServer(id=server_id)
+        return known
 
     async def list(self, query: ServerQuery) -> ServerPage:
         """One page. Raises `Invalid` for a marker that names no server or an expression that can't be read."""

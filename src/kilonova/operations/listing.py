@@ -63,9 +63,9 @@ class Listing:
         down = [cell.id for cell, page in zip(cells, answers, strict=True) if page is None]
         merged = _merge(query, pages)
         servers = merged[: query.limit]
-        more = len(merged) > query.limit
-        shown = () if more or not down else await self._down(query, down, query.limit - len(servers))
-        return ServerPage(servers=tuple(servers), more=more, down=shown)
+        return ServerPage(
+            servers=tuple(servers), more=len(merged) > query.limit, down=await self._down(query, down) if down else ()
+        )
 
     async def _ask(self, cell: Cell, query: ServerQuery, after: SortValues | None) -> list[Server] | None:
         """A cell's page; None when it doesn't answer."""
@@ -86,11 +86,14 @@ class Listing:
             raise NoSuchMarker(marker=marker)
         return server_filters.sort_values(query, server)
 
-    async def _down(self, query: ServerQuery, cells: Sequence[CellId], most: int) -> tuple[DownServer, ...]:
-        """The servers of cells that don't answer, at the end of the last page; none where a filter can't be applied to them."""
+    async def _down(self, query: ServerQuery, cells: Sequence[CellId]) -> tuple[DownServer, ...]:
+        """The servers of cells that don't answer; none where a filter can't be applied to them.
+
+        Every page names them, because the cell may answer again when the next one is asked for, and goes on after the marker.
+        """
         if any(getattr(query, field) != getattr(_UNFILTERED, field) for field in _NOT_KNOWN):
             return ()
-        return tuple(await self._database.scan(server_map.living_in_txn, cells, query.project_id, most))
+        return tuple(await self._database.scan(server_map.living_in_txn, cells, query.project_id, query.limit))
 
 
 def _nowhere_txn(

@@ -31,7 +31,7 @@ CELL_ANSWER_S = 10.0
 """How long a list waits for a cell."""
 
 _UNFILTERED = ServerQuery()
-_NOT_KNOWN = frozenset(ServerQuery.__struct_fields__) - {"project_id", "sort", "marker", "limit"}
+_NOT_KNOWN = frozenset(ServerQuery.__struct_fields__) - {"project_id", "user_id", "sort", "marker", "limit"}
 """Conditions that only a server's cell can judge."""
 _decode_all = msgspec.json.Decoder(Server).decode
 
@@ -93,7 +93,7 @@ class Listing:
         """
         if any(getattr(query, field) != getattr(_UNFILTERED, field) for field in _NOT_KNOWN):
             return ()
-        return tuple(await self._database.scan(server_map.living_in_txn, cells, query.project_id, query.limit))
+        return tuple(await self._database.scan(server_map.living_in_txn, cells, query))
 
 
 def _nowhere_txn(

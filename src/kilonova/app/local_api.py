@@ -2,8 +2,10 @@
 
 import msgspec
 
-from kilonova.kernel.errors import Conflict, Forbidden
+from kilonova.app.operations_api import OperationsApi, check_admin
+from kilonova.kernel.errors import Conflict
 from kilonova.kernel.ids import ServerId
+from kilonova.operations.oversight import Oversight
 from kilonova.operations.servers import Servers
 from kilonova.runtime.runtime import Runtime
 from kilonova.web.call import Call, Reply
@@ -27,8 +29,7 @@ class LocalApi:
 
     async def ssh(self, call: Call) -> Reply:
         """GET /ssh/{id}: the port of this machine's loopback that leads to a server's SSH."""
-        if not call.user.credentials["is_admin"]:
-            raise Forbidden(rule="kilonova:ssh")
+        check_admin(call, "ssh")
         server = await self._servers.get(ServerId(call.params["id"]))
         if server.ssh_port is None:
             reason = "it does not run" if server.host is None else "its hypervisor opens no port for it"
@@ -36,9 +37,12 @@ class LocalApi:
         return Reply({"ssh": {"host": "127.0.0.1", "port": server.ssh_port}})
 
 
-def local_api(servers: Servers, tokens: Tokens, runtime: Runtime) -> Service:
+def local_api(servers: Servers, oversight: Oversight, tokens: Tokens, runtime: Runtime) -> Service:
     """The service, to be mounted at `paths.OWN`."""
-    routes = [Route(method="GET", path="/ssh/{id}", handler=LocalApi(servers).ssh)]
+    routes = [
+        Route(method="GET", path="/ssh/{id}", handler=LocalApi(servers).ssh),
+        *OperationsApi(oversight, runtime).routes(),
+    ]
     return Service(Dialect(name="kilonova", error_body=_error_body), routes, tokens, runtime)
 
 

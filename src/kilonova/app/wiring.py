@@ -20,6 +20,7 @@ from kilonova.app.services import Services
 from kilonova.app.state import State
 from kilonova.bus.local import LocalBus
 from kilonova.drivers.driver import Driver
+from kilonova.operations.oversight import Oversight
 from kilonova.operations.quota import Quota
 from kilonova.operations.servers import Servers
 from kilonova.operations.work import Parts
@@ -94,7 +95,7 @@ async def build(config: Config, state: State, runtime: Runtime, listening_url: s
 
         state.remember(driver=shape.driver, hosts=shape.hosts, cells=shape.cells)
         return Cloud(
-            app=mounted(url, services.answering, {OWN: local_api(compute.servers, identity, runtime)}),
+            app=mounted(url, services.answering, {OWN: local_api(compute.servers, Oversight(work), identity, runtime)}),
             url=url,
             driver=shape.driver,
             compute=compute,

@@ -1,31 +1,15 @@
 """A cell that doesn't answer: what is told of its servers and hosts meanwhile, and that the others don't feel it."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import msgspec
 import pytest
 
-from api.server_stage import NEWEST, SERVERS, Stage
+from api.server_stage import NEWEST, SERVERS, Silent, Stage
 from cloud import TestCloud
-from kilonova.kernel.errors import Unavailable
 from kilonova.kernel.ids import CELL0
 
 SERVICES = "/compute/v2.1/os-services"
-
-
-class Silent:
-    """A database that can't be reached."""
-
-    name = "silent"
-
-    async def read(self, *_work: Any, **_options: Any) -> Any:
-        raise Unavailable(service="the database silent", reason="it does not answer")
-
-    scan = write = read
-
-    async def close(self) -> None:
-        """Nothing is open."""
 
 
 class DownCell:

@@ -3,10 +3,25 @@
 from typing import Any
 
 from cloud import Asker, TestCloud
+from kilonova.kernel.errors import Unavailable
 
 SERVERS = "/compute/v2.1/servers"
 NEWEST = "2.104"
 IMAGE_BYTES = 4096
+
+
+class Silent:
+    """A database that can't be reached."""
+
+    name = "silent"
+
+    async def read(self, *_work: Any, **_options: Any) -> Any:
+        raise Unavailable(service="the database silent", reason="it does not answer")
+
+    scan = write = read
+
+    async def close(self) -> None:
+        """Nothing is open."""
 
 
 class Stage:

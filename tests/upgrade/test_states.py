@@ -67,6 +67,7 @@ def test_state__of_a_released_version__goes_on(archive: Path, tmp_path: Path) ->
     was = json.loads((tmp_path / "state" / "answers.json").read_text())
     with TestCloud(tmp_path, hosts=2, cells=2) as cloud:
         assert bool(cloud.state.notices) is (_format_of(archive) != FORMAT), "an upgrade is said in one line"
+        assert _rows(cloud.state.path, "SELECT server_id FROM server_map WHERE flavor IS NULL") == []
         for path in ASKED:
             assert cloud.admin.get(path) == was[path], path
         for server in was[f"{SERVERS}/detail"]["servers"]:
@@ -160,6 +161,14 @@ def _tables(state: Path) -> dict[str, list[str]]:
         connection.close()
         found[file.stem] = [row[0] for row in rows]
     return found
+
+
+def _rows(state: Path, query: str) -> list[Any]:
+    """What `query` finds in the API database."""
+    with sqlite3.connect(state / "databases" / "api.sqlite") as connection:
+        rows = connection.execute(query).fetchall()
+    connection.close()
+    return rows
 
 
 def _columns(state: Path) -> dict[str, set[tuple[Any, ...]]]:

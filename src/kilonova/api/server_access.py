@@ -5,6 +5,7 @@ from kilonova.kernel.errors import NotFound
 from kilonova.kernel.ids import ServerId, is_uuid
 from kilonova.objects.caller import Caller
 from kilonova.objects.server import Server
+from kilonova.objects.server_query import DownServer
 from kilonova.operations.states import Locked
 from kilonova.web.call import Call
 
@@ -19,10 +20,21 @@ async def find(call: Call, compute: Compute, rule: str) -> Server:
     if not is_uuid(server_id):
         raise no_such_server(server_id)
     server = await compute.servers.get(ServerId(server_id))
-    if server.project_id != call.user.project_id and not is_admin(call.user, compute):
-        raise no_such_server(server_id)
-    compute.policy.enforce(rule, call.user, {"project_id": server.project_id, "user_id": server.user_id})
+    _check(call, compute, rule, server)
     return server
+
+
+async def find_outline(call: Call, compute: Compute, rule: str) -> DownServer:
+    """As `find`, for a server whose cell doesn't answer: what is known of it nevertheless."""
+    server = await compute.servers.outline(ServerId(call.params["id"]))
+    _check(call, compute, rule, server)
+    return server
+
+
+def _check(call: Call, compute: Compute, rule: str, server: Server | DownServer) -> None:
+    if server.project_id != call.user.project_id and not is_admin(call.user, compute):
+        raise no_such_server(server.id)
+    compute.policy.enforce(rule, call.user, {"project_id": server.project_id, "user_id": server.user_id})
 
 
 async def find_to_change(call: Call, compute: Compute, rule: str) -> Server:

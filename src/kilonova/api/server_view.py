@@ -18,6 +18,7 @@ from kilonova.kernel.ids import HostName
 from kilonova.kernel.versions import Doc, Level
 from kilonova.objects.caller import Caller
 from kilonova.objects.flavor import Flavor
+from kilonova.objects.guest import PowerState
 from kilonova.objects.host import Host
 from kilonova.objects.server import Nic, Server
 from kilonova.objects.server_query import DownServer
@@ -102,6 +103,7 @@ class ServerView:
             self._flavor_embedded if level.has("server-flavor-embedded") else self._flavor_reference
         )
         self._hostname_for_all = level.has("server-hostname-for-all")
+        self._shows_groups = level.has("server-groups-shown")
         self._host_ids: dict[tuple[str, str], str] = {}
         self.shows_down_cells = level.has("server-down-cells")
         """Whether servers of cells that do not answer are shown."""
@@ -135,6 +137,21 @@ class ServerView:
             "tenant_id": server.project_id,
             "created": times.second(server.created_at),
         }
+
+    def show_down(self, server: DownServer) -> Doc:
+        """A server in `GET /servers/{id}` whose cell does not answer; what an older version did not keep is left out."""
+        doc = {
+            **self.detail_down(server),
+            "user_id": server.user_id,
+            "OS-EXT-AZ:availability_zone": server.availability_zone or "",
+            "OS-EXT-STS:power_state": PowerState.NOSTATE,
+        }
+        if server.flavor is not None:
+            doc["flavor"] = self._flavor_embedded(server.flavor)
+            doc["image"] = "" if server.image_id is None else self._image_reference(server.image_id)
+        if self._shows_groups:
+            doc["server_groups"] = [] if server.group_id is None else [server.group_id]
+        return doc
 
     def _newest(self, server: Server) -> Doc:
         status = server.status
@@ -205,11 +222,10 @@ class ServerView:
     def _image(self, server: Server) -> Doc | str:
         if server.image_id is None:
             return ""
-        return {
-            "id": server.image_id,
-            "links": [{"rel": "bookmark", "href": self._images + server.image_id}],
-            "properties": server.image_properties,
-        }
+        return {**self._image_reference(server.image_id), "properties": server.image_properties}
+
+    def _image_reference(self, image_id: str) -> Doc:
+        return {"id": image_id, "links": [{"rel": "bookmark", "href": self._images + image_id}]}
 
     def _flavor_embedded(self, flavor: Flavor) -> Doc:
         doc: Doc = {

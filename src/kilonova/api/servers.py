@@ -9,10 +9,10 @@ from kilonova.api import body, server_create, server_query
 from kilonova.api.compute import Compute
 from kilonova.api.links import links
 from kilonova.api.query import ComputeRoute
-from kilonova.api.server_access import find, find_to_change
+from kilonova.api.server_access import find, find_outline, find_to_change
 from kilonova.api.server_body import ServerUpdate
 from kilonova.api.server_view import view_for
-from kilonova.kernel.errors import Conflict
+from kilonova.kernel.errors import Conflict, Unavailable
 from kilonova.objects.server import Server
 from kilonova.objects.server_query import ServerPage
 from kilonova.web.call import Call, Reply
@@ -54,8 +54,15 @@ class Servers:
         return self._listed(call, page, docs)
 
     async def show(self, call: Call) -> Reply:
-        """One server."""
-        server = await find(call, self._compute, "os_compute_api:servers:show")
+        """One server; from 2.69 on, what is known of it when its cell doesn't answer."""
+        rule = "os_compute_api:servers:show"
+        try:
+            server = await find(call, self._compute, rule)
+        except Unavailable:
+            if not call.version.has("server-down-cells"):
+                raise
+            outline = await find_outline(call, self._compute, rule)
+            return Reply({"server": (await view_for(call, self._compute)).show_down(outline)})
         view = await view_for(call, self._compute, (server,))
         return Reply({"server": view.show(server)})
 

@@ -96,7 +96,7 @@ class Services:
         self._compute = compute
 
     async def index(self, call: Call) -> Reply:
-        """List services, of one host or binary if asked."""
+        """List services, of one host or binary if asked; from 2.69 on also of cells that don't answer, in short."""
         self._compute.policy.enforce(_RULE + "list", call.user)
         asked = LIST.read(call)
         wanted_host, wanted_binary = asked.one("host"), asked.one("binary")
@@ -104,7 +104,14 @@ class Services:
         shown = [host for host in hosts if not wanted_host or host.name == wanted_host]
         zone_of = await zones(self._compute)
         default = self._compute.default_zone
-        return Reply({"services": [self._told(call, host, zone_of.get(host.name, default)) for host in shown]})
+        docs = [self._told(call, host, zone_of.get(host.name, default)) for host in shown]
+        if call.version.has("server-down-cells") and wanted_binary in {None, "", BINARY}:
+            docs += [
+                {"binary": BINARY, "host": name, "status": "UNKNOWN"}
+                for name in await self._compute.hosts.unanswered()
+                if not wanted_host or name == wanted_host
+            ]
+        return Reply({"services": docs})
 
     async def update(self, call: Call) -> Reply:
         """Change one service: by UUID since 2.53, by the name of an action before."""

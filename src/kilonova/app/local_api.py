@@ -2,9 +2,11 @@
 
 import msgspec
 
+from kilonova.app.operations_api import OperationsApi, check_admin
 from kilonova.app.server_waits import ServerWaits
-from kilonova.kernel.errors import Conflict, Forbidden
+from kilonova.kernel.errors import Conflict
 from kilonova.kernel.ids import ServerId
+from kilonova.operations.oversight import Oversight
 from kilonova.operations.servers import Servers
 from kilonova.operations.work import Parts
 from kilonova.runtime.runtime import Runtime
@@ -29,8 +31,7 @@ class LocalApi:
 
     async def ssh(self, call: Call) -> Reply:
         """GET /ssh/{id}: the port of this machine's loopback that leads to a server's SSH."""
-        if not call.user.credentials["is_admin"]:
-            raise Forbidden(rule="kilonova:ssh")
+        check_admin(call, "ssh")
         server = await self._servers.get(ServerId(call.params["id"]))
         if server.ssh_port is None:
             reason = "it does not run" if server.host is None else "its hypervisor opens no port for it"
@@ -43,6 +44,7 @@ def local_api(servers: Servers, work: Parts, tokens: Tokens, runtime: Runtime) -
     routes = [
         Route(method="GET", path="/ssh/{id}", handler=LocalApi(servers).ssh),
         Route(method="GET", path="/servers/{id}/wait", handler=ServerWaits(servers, work).wait),
+        *OperationsApi(Oversight(work), runtime).routes(),
     ]
     return Service(Dialect(name="kilonova", error_body=_error_body), routes, tokens, runtime)
 

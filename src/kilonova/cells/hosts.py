@@ -1,7 +1,9 @@
 """Hosts: the only module that writes `hosts` and `agents` of a cell and `host_map` of the API database."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
@@ -11,11 +13,13 @@ from kilonova.cells.cells import Cell, Cells
 from kilonova.database.database import Database, Transaction
 from kilonova.database.tables.api_database import host_map
 from kilonova.database.tables.cell_database import agents, hosts, servers, tombstones
-from kilonova.kernel.errors import Conflict, NotFound
+from kilonova.kernel.errors import Conflict, NotFound, Unavailable
 from kilonova.kernel.ids import CellId, HostName
 from kilonova.objects.flavor import Flavor
 from kilonova.objects.guest import HostDescription
 from kilonova.objects.host import DOWN_AFTER_S, Host
+
+log = logging.getLogger(__name__)
 
 _wire_of = select(agents.c.wire).where(agents.c.name == bindparam("key"))
 _stamp = select(
@@ -62,13 +66,20 @@ class Hosts:
         self._merged: tuple[list[_Seen], Sequence[Host]] = ([], ())
 
     async def all(self) -> Sequence[Host]:
-        """Every host, ordered by name; the very same sequence as long as nothing has changed."""
-        found = await asyncio.gather(*(self._of_cell(cell) for cell in self._cells.with_hosts))
+        """Every host of the cells that answer, ordered by name; the very same sequence as long as nothing has changed."""
+        found = await asyncio.gather(*(self._if_up(cell) for cell in self._cells.with_hosts))
         before, merged = self._merged
         if len(before) != len(found) or any(old is not new for old, new in zip(before, found, strict=True)):
             merged = sorted((host for seen in found for host in seen.hosts), key=lambda host: host.name)
             self._merged = (found, merged)
         return merged
+
+    async def unanswered(self) -> list[HostName]:
+        """The hosts of cells that don't answer, ordered by name: all that is known of them."""
+        with_hosts = self._cells.with_hosts
+        found = await asyncio.gather(*(self._if_up(cell) for cell in with_hosts))
+        down = {cell.id for cell, seen in zip(with_hosts, found, strict=True) if seen is _NOT_SEEN}
+        return sorted(name for name, cell_id in (await self.mapped()).items() if cell_id in down) if down else []
 
     async def get(self, name: HostName) -> Host:
         """One host. Raises `NotFound`."""
@@ -103,24 +114,27 @@ class Hosts:
         await self._database.write(lambda tx: tx.execute(delete(host_map).where(host_map.c.host == name)))
 
     async def server_counts(self) -> dict[HostName, int]:
-        """How many servers live on each host that has any."""
+        """How many servers live on each host that has any, in the cells that answer."""
         counts: dict[HostName, int] = {}
         for cell in self._cells.with_hosts:
-            counts.update(await cell.database.scan(server_counts_txn))
+            with suppress(Unavailable):
+                counts.update(await cell.database.scan(server_counts_txn))
         return counts
 
     async def usage(self) -> dict[HostName, HostUsage]:
-        """What servers take of each host that has any."""
+        """What servers take of each host that has any, in the cells that answer."""
         found: dict[HostName, HostUsage] = {}
         for cell in self._cells.with_hosts:
-            found.update(await cell.database.scan(usage_txn))
+            with suppress(Unavailable):
+                found.update(await cell.database.scan(usage_txn))
         return found
 
     async def owing(self) -> frozenset[HostName]:
         """Hosts with tombstones: they get no new servers until they have settled them."""
         found: set[HostName] = set()
         for cell in self._cells.with_hosts:
-            found |= await cell.database.read(hosts_owing_txn)
+            with suppress(Unavailable):
+                found |= await cell.database.read(hosts_owing_txn)
         return frozenset(found)
 
     async def mapped(self) -> dict[HostName, CellId]:
@@ -140,6 +154,14 @@ class Hosts:
         await self._cells.get(host.cell_id).database.write(host_change_txn, name, values)
         return await self.get(name)
 
+    async def _if_up(self, cell: Cell) -> "_Seen":
+        """The hosts of a cell; none when it doesn't answer: a cell that is down is no reason to do without the others."""
+        try:
+            return await self._of_cell(cell)
+        except Unavailable as error:
+            log.warning("%s", error.message)
+            return _NOT_SEEN
+
     async def _of_cell(self, cell: Cell) -> "_Seen":
         stamp, beats = await cell.database.read(_stamp_txn)
         seen = self._seen.get(cell.id)
@@ -158,6 +180,10 @@ class _Seen:
     stamp: tuple[int, float | None]
     beats: dict[str, float]
     hosts: Sequence[Host]
+
+
+_NOT_SEEN = _Seen((0, None), {}, ())
+"""In place of a cell that doesn't answer."""
 
 
 def hosts_register_txn(

@@ -10,7 +10,7 @@ from kilonova.database.tables.api_database import server_map
 from kilonova.kernel.ids import CellId, OperationId, ProjectId, ServerId, UserId
 from kilonova.objects.flavor import Flavor
 from kilonova.objects.server import Server
-from kilonova.objects.server_query import DownServer
+from kilonova.objects.server_query import DownServer, ServerQuery
 
 
 class Mapping(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,14 +102,14 @@ def project_cells_txn(tx: Transaction, project_id: ProjectId) -> set[CellId]:
     return {CellId(row.cell_id) for row in rows}
 
 
-def living_in_txn(
-    tx: Transaction, cell_ids: Sequence[CellId], project_id: ProjectId | None, most: int
-) -> list[DownServer]:
-    """What is known here of the newest living servers of some cells, of one project or of all."""
+def living_in_txn(tx: Transaction, cell_ids: Sequence[CellId], query: ServerQuery) -> list[DownServer]:
+    """What is known here of the newest living servers of some cells, as many as `query` asks for of its project and user."""
     living = _outlines.where(server_map.c.cell_id.in_(cell_ids), server_map.c.deleted_at.is_(None))
-    if project_id is not None:
-        living = living.where(server_map.c.project_id == project_id)
-    rows = tx.execute(living.order_by(server_map.c.created_at.desc()).limit(most))
+    if query.project_id is not None:
+        living = living.where(server_map.c.project_id == query.project_id)
+    if query.user_id is not None:
+        living = living.where(server_map.c.user_id == query.user_id)
+    rows = tx.execute(living.order_by(server_map.c.created_at.desc()).limit(query.limit))
     return [_down_server(row) for row in rows.mappings()]
 
 

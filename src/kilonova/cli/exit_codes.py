@@ -22,6 +22,7 @@ class ExitCode(enum.IntEnum):
     HYPERVISOR = 11
     NOT_RUNNING = 12
     NOT_THERE = 13
+    REFUSED = 14
 
 
 MEANINGS = {
@@ -40,7 +41,8 @@ MEANINGS = {
     ExitCode.LISTEN_REFUSED: "The address can't be listened on, or not without TLS.",
     ExitCode.HYPERVISOR: "The hypervisor can't be used: QEMU is missing or too old.",
     ExitCode.NOT_RUNNING: "No cloud runs on this state directory.",
-    ExitCode.NOT_THERE: "The server does not exist, or has nothing to connect to.",
+    ExitCode.NOT_THERE: "The server or operation does not exist, or has nothing to connect to.",
+    ExitCode.REFUSED: "The cloud runs and refuses: what was asked makes no sense as things are.",
 }
 
 _BY_CODE = {
@@ -59,6 +61,8 @@ _BY_CODE = {
     "not-running": ExitCode.NOT_RUNNING,
     "no-server": ExitCode.NOT_THERE,
     "no-ssh": ExitCode.NOT_THERE,
+    "no-operation": ExitCode.NOT_THERE,
+    "not-done": ExitCode.REFUSED,
 }
 
 

@@ -18,6 +18,7 @@ COMMANDS = {
     "status": "Tell whether a cloud runs, where, and what it holds.",
     "stop": "Stop the cloud; its servers run on.",
     "env": "Print what a shell needs to use the cloud.",
+    "operation": "Look after operations: list, show, retry, abandon, supersede.",
     "ssh": "Log in to a server.",
     "reset": "Remove a state directory and all that is in it.",
     "config": "Show the configuration in force.",

@@ -1,6 +1,7 @@
 """The cloud that runs on a state directory, and how the person at the keyboard asks it."""
 
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,13 @@ class Admin:
         headers = {"OpenStack-API-Version": "compute latest"}
         return self._ask("GET", PATHS["compute"] + path, params=params, headers=headers).json()
 
-    def own(self, path: str) -> Any:
+    def own(self, path: str, params: Sequence[tuple[str, str]] = ()) -> Any:
         """GET from what only Kilonova has. Raises `Refused`, `Unavailable`."""
-        return self._ask("GET", OWN + path).json()
+        return self._ask("GET", OWN + path, params=params).json()
+
+    def own_post(self, path: str, body: dict[str, Any]) -> Any:
+        """POST to what only Kilonova has. Raises `Refused`, `Unavailable`."""
+        return self._ask("POST", OWN + path, json=body).json()
 
     def close(self) -> None:
         """Let go of the connection."""

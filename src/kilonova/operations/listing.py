@@ -33,6 +33,9 @@ CELL_ANSWER_S = 10.0
 _ON_THE_WAY = ("handover", *(step.name for step in cancel.PLAN.steps))
 """Steps during which a cell may have a server that still is in the API database, or was deleted there."""
 
+_UNFILTERED = ServerQuery()
+_NOT_KNOWN = frozenset(ServerQuery.__struct_fields__) - {"project_id", "user_id", "sort", "marker", "limit"}
+"""Conditions that only a server's cell can judge."""
 _decode_all = msgspec.json.Decoder(Server).decode
 
 
@@ -88,7 +91,13 @@ class Listing:
         return server_filters.sort_values(query, server)
 
     async def _down(self, query: ServerQuery, cells: Sequence[CellId]) -> tuple[DownServer, ...]:
-        return tuple(await self._database.scan(server_map.living_in_txn, cells, query.project_id, query.limit))
+        """The servers of cells that don't answer; none where a filter can't be applied to them.
+
+        Every page names them, because the cell may answer again when the next one is asked for, and goes on after the marker.
+        """
+        if any(getattr(query, field) != getattr(_UNFILTERED, field) for field in _NOT_KNOWN):
+            return ()
+        return tuple(await self._database.scan(server_map.living_in_txn, cells, query))
 
 
 def _nowhere_txn(

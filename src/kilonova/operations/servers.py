@@ -15,7 +15,7 @@ from kilonova.objects.caller import Caller
 from kilonova.objects.flavor import Flavor
 from kilonova.objects.operation import Operation, OperationEvent
 from kilonova.objects.server import Server
-from kilonova.objects.server_query import ServerPage, ServerQuery
+from kilonova.objects.server_query import DownServer, ServerPage, ServerQuery
 from kilonova.operations import accept, quota, requests, schedule, store
 from kilonova.operations.accept import Acceptance, NotReady
 from kilonova.operations.catalog import CELL_PLANS
@@ -51,6 +51,13 @@ class Servers:
     async def get(self, server_id: ServerId) -> Server:
         """One server. Raises `NotFound` (also for deleted ones), `Unavailable` when its cell does not answer."""
         return await self._where(server_id, lambda database: database.read(store.server_get_txn, server_id))
+
+    async def outline(self, server_id: ServerId) -> DownServer:
+        """What is known of a server without asking its cell. Raises `NotFound`."""
+        known = await self._database.read(server_map.outline_find_txn, server_id)
+        if known is None:
+            raise NoSuchServer(id=server_id)
+        return known
 
     async def list(self, query: ServerQuery) -> ServerPage:
         """One page. Raises `Invalid` for a marker that names no server or an expression that can't be read."""

@@ -135,9 +135,6 @@ class QemuHypervisor:
     def boots(self, console: str) -> int:
         return console.count(HELLO.decode().strip())
 
-    def devices(self, driver: Driver) -> dict[str, str]:
-        pytest.skip("needs a guest that computes: judged in test_driver_qemu.py")
-
 
 @functools.cache
 def qemu_missing(folder: Path) -> str | None:

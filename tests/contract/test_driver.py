@@ -7,12 +7,13 @@ import pytest
 from typing_extensions import override
 
 from contract.hypervisors import FakeHypervisor, QemuHypervisor, SimHypervisor, qemu_missing
+from kilonova.testing.devices_contract import DevicesContract
 from kilonova.testing.driver_contract import DriverContract, destroy_all, play
 from kilonova.testing.moves_contract import MovesContract, SharedMovesContract
 from kilonova.testing.orders_contract import OrdersContract
 
 
-class TestFake(DriverContract, OrdersContract, MovesContract, SharedMovesContract):
+class TestFake(DriverContract, OrdersContract, DevicesContract, MovesContract, SharedMovesContract):
     @pytest.fixture
     @override
     def hypervisor(self, tmp_path: Path) -> FakeHypervisor:
@@ -29,7 +30,7 @@ class TestFake(DriverContract, OrdersContract, MovesContract, SharedMovesContrac
         return FakeHypervisor(tmp_path, "shared")
 
 
-class TestSim(DriverContract, OrdersContract, MovesContract, SharedMovesContract):
+class TestSim(DriverContract, OrdersContract, DevicesContract, MovesContract, SharedMovesContract):
     @pytest.fixture
     @override
     def hypervisor(self) -> SimHypervisor:

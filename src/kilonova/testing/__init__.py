@@ -10,7 +10,7 @@ pytest plugin; pytest itself comes with `kilonova[testing]`.
 | `thread_cloud` | a cloud in a thread of the test's own process |
 | `world` | the simulated cloud, moved on by the test |
 | `clouds`, `worlds` | make as many of them as tests ask for, and end them |
-| `driver_contract`, `orders_contract`, `moves_contract` | the suites that hypervisor drivers pass: to make, run and end guests; \
-everything else on one host; between two hosts |
+| `driver_contract`, `orders_contract`, `devices_contract`, `moves_contract` | suites for hypervisor drivers: what all must do; \
+what else is done to a guest; to its cards and volumes; between two hosts |
 | `guests` | what they boot, and what they ask of a hypervisor |
 """

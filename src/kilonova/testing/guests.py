@@ -10,11 +10,17 @@ import msgspec
 
 from kilonova.drivers.driver import Driver
 from kilonova.kernel.ids import HostName, ServerId
-from kilonova.objects.guest import Guest, GuestAddress, GuestImage, GuestNic, GuestSpec, PowerState
+from kilonova.objects.guest import Guest, GuestAddress, GuestImage, GuestNic, GuestSpec, GuestVolume, PowerState
 from kilonova.runtime.runtime import Runtime
 
 SERVER = ServerId("5a5a5a5a-0000-4000-8000-000000000001")
 """The server that the suite makes a guest for."""
+CARD = GuestNic(port_id="second", network_id="net", mac="fa:16:3e:00:00:08", mtu=1442, addresses=())
+"""A card that is plugged in."""
+VOLUME = GuestVolume(volume_id="data", attachment_id="attachment", connection={}, device="/dev/vdb")
+"""A volume that is plugged in."""
+NEW_VOLUME = GuestVolume(volume_id="new", attachment_id="another", connection={}, device="")
+"""A volume that takes its place."""
 HELLO = b"hello from the boot sector\r\n"
 """What the guest of `hello_disk` writes to its first serial port."""
 WAIT_S = 30.0

@@ -21,7 +21,10 @@ TIMELINE_LINES = 40
 _WORLDS = pytest.StashKey["Worlds"]()
 
 pytest.register_assert_rewrite(
-    *(f"kilonova.testing.{name}" for name in ("guests", "driver_contract", "orders_contract", "moves_contract"))
+    *(
+        f"kilonova.testing.{name}"
+        for name in ("guests", "driver_contract", "orders_contract", "devices_contract", "moves_contract")
+    )
 )
 
 

@@ -122,12 +122,17 @@ def _devices(guest: FakeGuest) -> dict[str, str]:
 
 class QemuHypervisor:
     host = HostName("this-machine")
+    unplug_s = 20.0
+    """How long its guests may take to let a device go; the driver's own default."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "qemu"
+        self.volumes = folder / "volumes"
 
     def driver(self, runtime: Runtime) -> QemuDriver:
-        return QemuDriver(runtime, self.folder, host=self.host, soft_reboot_grace_s=0.5)
+        return QemuDriver(
+            runtime, self.folder, host=self.host, volumes=self.volumes, soft_reboot_grace_s=0.5, unplug_s=self.unplug_s
+        )
 
     def crash(self, driver: Driver, server_id: ServerId) -> None:
         assert process_kill(self.folder / "guests" / server_id, server_id)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import re
 import subprocess
 import sys
@@ -63,6 +62,12 @@ def counted_on(console: str) -> bool:
     """Whether the guest was booted once and has missed nothing since."""
     found = counts(console)
     return console.count(HELLO.decode().strip()) == 1 and found == list(range(1, len(found) + 1))
+
+
+def never_went_back(console: str) -> bool:
+    """Whether it was booted once and has counted nothing twice. What it said may be lost: a kill can cost that."""
+    found = counts(console)
+    return console.count(HELLO.decode().strip()) <= 1 and found == sorted(set(found))
 
 
 async def counts_until(driver: QemuDriver, hypervisor: QemuHypervisor, more_than: int) -> str:
@@ -149,7 +154,3 @@ def command_line(hypervisor: QemuHypervisor) -> list[str]:
     """The words of the guest's process."""
     (pid,) = processes_of(hypervisor.folder / "guests" / SERVER, SERVER)
     return Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-
-
-def is_root() -> bool:
-    return os.geteuid() == 0

@@ -1,6 +1,7 @@
 """Real guests that are paused, suspended, rescued, rebuilt, resized, copied, and asked by way of their agent."""
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from contract.qemu_guests import (
     disk_bytes,
     has_pattern,
     linux_spec,
+    never_went_back,
     pattern_write,
     root_disk,
     run,
@@ -148,7 +150,7 @@ def test_suspended__started__gives_its_memory_up(hypervisor: QemuHypervisor, ima
 
 
 @pytest.mark.parametrize("order", MEMORY_ORDERS)
-def test_memory_order__killed_at_any_step__the_next_one_finishes_and_no_tick_is_lost(
+def test_memory_order__killed_at_any_step__the_next_one_finishes_and_no_tick_is_counted_twice(
     hypervisor: QemuHypervisor, order: str
 ) -> None:
     async def again(driver: QemuDriver) -> None:
@@ -157,7 +159,7 @@ def test_memory_order__killed_at_any_step__the_next_one_finishes_and_no_tick_is_
             assert [guest.power_state for guest in await driver.guests()] == [PowerState.SUSPENDED]
             await driver.guest_resume(hypervisor.host, SERVER, 9)
         reached = await count_now(driver, hypervisor)
-        assert counted_on(await counts_until(driver, hypervisor, reached + 3))
+        assert never_went_back(await counts_until(driver, hypervisor, reached + 3))
         await driver.guest_destroy(hypervisor.host, SERVER, 10)
 
     _interrupt(hypervisor, order, again)
@@ -186,10 +188,11 @@ def _interrupt(hypervisor: QemuHypervisor, order: str, again: object) -> None:
     async def before(driver: QemuDriver) -> None:
         await ordered(driver, hypervisor.host, f"before {order}")
 
-    for calls in range(1, 60):
+    for calls in range(3, 60):  # the first ones are those of finding what runs
         run(hypervisor, before)
         program = [sys.executable, INTERRUPTED, order, hypervisor.folder.parent, str(calls)]
-        died = subprocess.run(program, stderr=subprocess.PIPE, text=True, check=False)
+        here = {**os.environ, "PYTHONPATH": str(INTERRUPTED.parents[1])}
+        died = subprocess.run(program, stderr=subprocess.PIPE, text=True, check=False, env=here)
         run(hypervisor, again)  # type: ignore[arg-type]
         if died.returncode == 0:
             return

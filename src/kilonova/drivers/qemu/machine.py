@@ -37,6 +37,8 @@ MEMORY_BYTES_A_SECOND = 1 << 40
 """No limit: writing to a file disturbs nobody."""
 _FILE_ADDRESSES = (8, 2, 0)
 """The first QEMU that reads and writes memory in files by name; older ones take any descriptor, newer ones sockets only."""
+_MIGRATION_ENDED = ("none", "completed", "failed", "cancelled")
+"""What `query-migrate` says of migrations that are over."""
 
 _ENDED = (PowerState.SHUTDOWN, PowerState.CRASHED)
 
@@ -205,6 +207,7 @@ class Machine:
             OSError: nor can the file be made.
         """
         part = self._directory / f"{MEMORY}.part"
+        await self._half_written_memory_forget()
         descriptor = await self._runtime.run_blocking(_writable, part, self._record.uid)
         try:
             async with monitor_open(self._directory) as monitor:
@@ -218,6 +221,21 @@ class Machine:
             raise MachineFailure(f"its memory could not be written: {error}") from error
         finally:
             os.close(descriptor)
+
+    async def _half_written_memory_forget(self) -> None:
+        """End what an interrupted attempt left behind. QEMU writes a guest's memory once, unless that ran in between."""
+        try:
+            while True:
+                async with monitor_open(self._directory) as monitor:
+                    progress = await monitor.execute("query-migrate")
+                    if progress.get("status", "none") in _MIGRATION_ENDED:
+                        if await monitor.status() == "postmigrate":
+                            await monitor.execute("cont")
+                        return
+                    await monitor.execute("migrate_cancel")
+                await self._runtime.sleep(LOOK_EVERY_S)
+        except MonitorUnreachable as error:
+            raise MachineFailure(f"its memory could not be written: {error}") from error
 
     async def _memory_written(self) -> None:
         while True:

@@ -11,6 +11,7 @@ import signal
 import struct
 import subprocess
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -163,10 +164,12 @@ def _processes_named(server_id: str) -> Iterator[int]:
 def _holds_lock(pid: int, directory: Path) -> bool:
     lock = (directory / LOCK).stat()
     try:
-        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        descriptors = list(Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return False
+    for descriptor in descriptors:
+        with suppress(OSError):  # closed meanwhile
             opened = descriptor.stat()
             if (opened.st_dev, opened.st_ino) == (lock.st_dev, lock.st_ino):
                 return True
-    except OSError:
-        return False
     return False

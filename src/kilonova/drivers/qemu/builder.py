@@ -30,6 +30,10 @@ class Received(Protocol):
     def base_format(self) -> str | None:
         """Of what lies under the disk."""
 
+    @property
+    def uid(self) -> int | None:
+        """Whose the disk is; None for a new user of the guest's own."""
+
     async def fetch(self, folder: Path, spec: GuestSpec, images: ImageSource) -> list[str]:
         """Put them into `folder`; the names of cached images that are used. Raises `OSError`."""
 
@@ -66,6 +70,8 @@ class GuestBuilder:
             ValueError: the config drive can't be made of these files, or there are too many cards and volumes.
         """
         record = self._record_new(spec, [*others, *self._under_way.values()], run=run, incoming=incoming)
+        if received is not None and received.uid is not None:
+            record = msgspec.structs.replace(record, uid=received.uid)
         self._under_way[spec.server_id] = record
         try:
             directory = await self._runtime.run_blocking(self._dirs.making, spec.server_id)

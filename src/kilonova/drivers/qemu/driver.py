@@ -54,6 +54,7 @@ class QemuDriver:
         host: HostName | None = None,
         share: Share = WHOLE,
         volumes: Path | None = None,
+        storage: Path | None = None,
         soft_reboot_grace_s: float = 60.0,
         unplug_s: float = UNPLUG_S,
         migration_bytes_a_second: int = MEMORY_BYTES_A_SECOND,
@@ -64,10 +65,11 @@ class QemuDriver:
         that changes its name keeps its guests. `share` is the host's part of the machine. A soft reboot waits
         `soft_reboot_grace_s` seconds for the guest to shut down before it is reset. Volumes that are files of this
         machine are used if they lie below `volumes`. A guest that is asked to let a device go has `unplug_s` seconds
-        for it. Memory goes to another host at `migration_bytes_a_second` at most.
+        for it. Hosts with the same `storage` share their guests' disks there. Memory goes to another host at
+        `migration_bytes_a_second` at most.
         """
         self._runtime = runtime
-        self._guests = Guests(runtime, state_dir, host, share, volumes)
+        self._guests = Guests(runtime, state_dir, host, share, volumes, storage)
         self._power = Power(self._guests, soft_reboot_grace_s)
         self._disks = Disks(self._guests)
         self._devices = Devices(self._guests, unplug_s)
@@ -100,6 +102,7 @@ class QemuDriver:
             host_ip="127.0.0.1",
             cpu_info=resources.cpu_info(),
             traits=_TRAITS,
+            storage=self._guests.storage.name if self._guests.storage else None,
             reserved_memory_mb=part(RESERVED_MEMORY_MB),
         )
         return (description,)
@@ -117,7 +120,7 @@ class QemuDriver:
         self, host: HostName, server_id: ServerId, generation: int, *, keep_disks: bool = False
     ) -> None:
         """See `Driver.guest_destroy`."""
-        await self._power.destroy(host, server_id, generation)
+        await self._power.destroy(host, server_id, generation, keep_disks=keep_disks)
 
     async def guest_start(self, host: HostName, server_id: ServerId, generation: int) -> Guest:
         """See `Driver.guest_start`."""

@@ -22,6 +22,7 @@ from kilonova.drivers.qemu.machine import Machine, MachineFailure
 from kilonova.drivers.qemu.monitor import MonitorUnreachable
 from kilonova.drivers.qemu.probe import Emulator, Unusable, emulator_find
 from kilonova.drivers.qemu.resources import Share
+from kilonova.drivers.qemu.storage import Storage
 from kilonova.drivers.qemu.tool import ImageTool
 from kilonova.drivers.qemu.user import guest_user, uid_pick
 from kilonova.drivers.qemu.volumes import VolumeRefused
@@ -44,7 +45,13 @@ class Guests:
     """The guests below one state directory."""
 
     def __init__(
-        self, runtime: Runtime, state_dir: Path, host: HostName | None, share: Share, volumes: Path | None
+        self,
+        runtime: Runtime,
+        state_dir: Path,
+        host: HostName | None,
+        share: Share,
+        volumes: Path | None,
+        storage: Path | None,
     ) -> None:
         """Keep guests and images below `state_dir`, for the host named `host`; see `QemuDriver`."""
         self.share = share
@@ -54,6 +61,8 @@ class Guests:
         self.host = host or HostName(_machine_name())
         self.dirs = GuestDirs(state_dir / "guests")
         self.cache = ImageCache(runtime, state_dir / "images")
+        self.storage: Storage | None = None
+        self._storage_root = storage
         self.records: dict[ServerId, GuestRecord] = {}
         self._named = host
         self._locks: WeakValueDictionary[ServerId, asyncio.Lock] = WeakValueDictionary()
@@ -75,6 +84,9 @@ class Guests:
         self.host = self._named or host_remembered(self.state_dir)
         self.dirs.clean()
         self.cache.clean_parts()
+        if self._storage_root is not None:
+            self.storage = Storage(self._storage_root, self.cache, self.host)
+            self.storage.open(self.state_dir, self.runtime.uuid())
         return emulator_find(self.state_dir / "probe", guest_user(uid_pick((), self.share)))
 
     @property
@@ -126,9 +138,17 @@ class Guests:
             self.records[record.server_id] = changed
         return changed
 
-    async def remove(self, record: GuestRecord) -> None:
-        """End the guest, and remove all that belongs to it."""
+    async def keep(self, record: GuestRecord) -> None:
+        """Have the guest's disk on the shared storage, if there is one, as the disk of the host that runs it."""
+        if self.storage is not None and record.parts.disk:
+            folder = self.dirs.path(record.server_id) / record.parts.folder
+            await self.runtime.run_blocking(self.storage.keep, record.server_id, folder, record.parts.base_format)
+
+    async def remove(self, record: GuestRecord, *, keep_disks: bool = False) -> None:
+        """End the guest, and remove all that belongs to it, but for a disk on shared storage with `keep_disks`."""
         await self.machine(record).end()
+        if self.storage is not None and not keep_disks:
+            await self.runtime.run_blocking(self.storage.drop, record.server_id)
         await self.runtime.run_blocking(self.dirs.remove, record.server_id)
         self.cache.used(record.image_names)
         del self.records[record.server_id]
@@ -153,6 +173,7 @@ class Guests:
         if state in {PowerState.SHUTDOWN, PowerState.CRASHED}:
             await machine.end()
             await self.tidy(record)
+            await self.keep(record)
             record = await self.with_free_port(record)
             state = await self.machine(record).launch(self.emulator, self.volumes)
         if state is PowerState.PAUSED and not record.paused:

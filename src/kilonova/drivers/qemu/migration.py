@@ -90,12 +90,15 @@ class Migration:
         """Remove what an earlier move has left here: a guest that never came, or went away."""
         if not record.incoming and record.moved is None:
             raise MachineFailure("there is such a guest already")
-        await self._guests.remove(record)
+        await self._guests.remove(record, keep_disks=True)
 
     async def _made_ready(self, spec: GuestSpec, images: ImageSource, *, shared: bool) -> GuestRecord:
         guests = self._guests
         others = guests.records.values()
-        record = await guests.builder.build(spec, images, others, run=False, incoming=True)
+        disk = guests.storage.taken(spec.server_id) if shared and guests.storage else None
+        if shared and disk is None:
+            raise MachineFailure("its disks are not on storage that this host shares")
+        record = await guests.builder.build(spec, images, others, run=False, incoming=True, received=disk)
         guests.records[spec.server_id] = record
         try:
             await guests.runtime.run_blocking(guests.dirs.transfer, record)
@@ -107,7 +110,7 @@ class Migration:
                 await _capabilities(monitor, "return-path")
                 await monitor.execute("migrate-incoming", uri=f"unix:{TRANSFER}/{MEMORY_SOCKET}")
         except BaseException:
-            await guests.remove(record)
+            await guests.remove(record, keep_disks=True)
             raise
         return record
 
@@ -120,6 +123,7 @@ class Migration:
                 if await guests.machine(record).look() is PowerState.NOSTATE:
                     raise MachineFailure("it has not arrived")
                 await self._doors_close(record)
+                await guests.keep(record)
                 record = await guests.write(record, incoming=False, running=True)
                 await guests.tidy(record)
             return await guests.shown_now(record)

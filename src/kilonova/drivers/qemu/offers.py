@@ -108,6 +108,10 @@ class Received:
         """Of what lies under the disk."""
         return self._offer.base_format
 
+    @property
+    def uid(self) -> None:
+        """The guest becomes a user of this host's."""
+
     async def fetch(self, folder: Path, spec: GuestSpec, images: ImageSource) -> list[str]:
         """Fill `folder`; the names of cached images that are used. Raises `OSError`."""
         names = []

@@ -65,14 +65,17 @@ class Power:
             record = guests.records.get(spec.server_id)
             with guests.failures("make the guest"):
                 if record is None:
-                    record = await guests.builder.build(spec, images, guests.records.values(), run=run)
+                    left = guests.storage.taken(spec.server_id) if guests.storage else None
+                    others = guests.records.values()
+                    record = await guests.builder.build(spec, images, others, run=run, received=left)
                     guests.records[spec.server_id] = record
+                    await guests.keep(record)
                 guests.check_generation(record, spec.generation)
                 if not run:
                     return await guests.shown_now(await guests.write(record, generation=spec.generation))
                 return await guests.run(record, generation=spec.generation)
 
-    async def destroy(self, host: HostName, server_id: ServerId, generation: int) -> None:
+    async def destroy(self, host: HostName, server_id: ServerId, generation: int, *, keep_disks: bool) -> None:
         """See `Driver.guest_destroy`."""
         guests = self._guests
         guests.check(host, server_id, "destroy the guest")
@@ -83,7 +86,7 @@ class Power:
             guests.check_generation(record, generation)
             with guests.failures("destroy the guest"):
                 record = await guests.write(record, generation=generation, running=False)
-                await guests.remove(record)
+                await guests.remove(record, keep_disks=keep_disks)
 
     async def start(self, host: HostName, server_id: ServerId, generation: int) -> Guest:
         """See `Driver.guest_start`."""

@@ -1,7 +1,7 @@
 """The roles of a whole cloud in one process: global conductor, and for each cell a conductor, a gateway and an agent."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from typing import Any
 
 from kilonova.agent.agent import Agent
@@ -20,6 +20,7 @@ from kilonova.kernel.ids import CELL0, CellId, HostName
 from kilonova.objects.guest import GuestImage
 from kilonova.objects.server import Server
 from kilonova.operations.conductor import CellConductor, GlobalConductor
+from kilonova.operations.timers import Timer
 from kilonova.operations.work import Parts
 from kilonova.placement.placement import Placement
 from kilonova.scheduler.service import Scheduler
@@ -47,8 +48,10 @@ async def parts_of(foundation: Foundation, shape: Shape, networks: Networks, pla
     )
 
 
-async def start(foundation: Foundation, parts: Parts, driver: Driver, images: Images) -> "Agents":
-    """Start every role; they are stopped with the foundation's parts."""
+async def start(
+    foundation: Foundation, parts: Parts, driver: Driver, images: Images, timers: Sequence[Timer] = ()
+) -> "Agents":
+    """Start every role; they are stopped with the foundation's parts. `timers` are what begins by itself in the cells."""
     await driver.start()
     foundation.parts.push_async_callback(driver.close)
     name = f"up-{parts.runtime.uuid()}"
@@ -56,7 +59,7 @@ async def start(foundation: Foundation, parts: Parts, driver: Driver, images: Im
     agents = {cell.id: _agent(parts, cell, driver, images, cell_of) for cell in parts.cells.with_hosts}
     _run(foundation, "global conductor", GlobalConductor(parts, name).run())
     for cell in parts.cells.all:
-        _run(foundation, f"conductor of {cell.record.name}", CellConductor(parts, cell, name).run())
+        _run(foundation, f"conductor of {cell.record.name}", CellConductor(parts, cell, name, timers=timers).run())
     for agent in agents.values():
         _run(foundation, agent.name, agent.run())
     return Agents(agents, cell_of)

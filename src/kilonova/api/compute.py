@@ -28,6 +28,8 @@ class Compute:
     networks: Networks
     policy: Policy
     default_zone: str = "nova"
+    resize_to_same_host: bool = True
+    """Whether a server may be resized on its own host (`[compute] allow_resize_to_same_host`)."""
     page_max: int = 1000
     """Most items of one page (`[api] max_limit`)."""
     link_prefix: str | None = None

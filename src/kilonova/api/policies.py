@@ -8,6 +8,7 @@ from kilonova.web.policy import Rule
 
 ADMIN = "rule:context_is_admin"
 MEMBER = "rule:project_member_or_admin"
+MANAGER = "rule:project_manager_or_admin"
 READER = "rule:project_reader_or_admin"
 ANYBODY = "@"
 OWNER_OF_KEYS = "(rule:context_is_admin) or user_id:%(user_id)s"
@@ -86,6 +87,8 @@ RULES: tuple[Rule, ...] = (
     Rule("os_compute_api:os-lock-server:lock", MEMBER, "POST /servers/{id}/action (lock)"),
     Rule("os_compute_api:os-lock-server:unlock", MEMBER, "POST /servers/{id}/action (unlock)"),
     Rule("os_compute_api:os-lock-server:unlock:unlock_override", ADMIN, "POST /servers/{id}/action (unlock)"),
+    Rule("os_compute_api:os-migrate-server:migrate", MANAGER, "POST /servers/{id}/action (migrate)"),
+    Rule("os_compute_api:os-migrate-server:migrate:host", ADMIN, "POST /servers/{id}/action (migrate)"),
     Rule("os_compute_api:os-quota-class-sets:show", ADMIN, "GET /os-quota-class-sets/{quota_class}"),
     Rule("os_compute_api:os-quota-class-sets:update", ADMIN, "PUT /os-quota-class-sets/{quota_class}"),
     Rule("os_compute_api:os-quota-sets:update", ADMIN, "PUT /os-quota-sets/{id}"),
@@ -151,6 +154,9 @@ RULES: tuple[Rule, ...] = (
     Rule("os_compute_api:os-unrescue", MEMBER, "POST /servers/{id}/action (unrescue)"),
     Rule("os_compute_api:servers:trigger_crash_dump", MEMBER, "POST /servers/{id}/action (trigger_crash_dump)"),
     Rule("os_compute_api:servers:reboot", MEMBER, "POST /servers/{id}/action (reboot)"),
+    Rule("os_compute_api:servers:resize", MEMBER, "POST /servers/{id}/action (resize)"),
+    Rule("os_compute_api:servers:confirm_resize", MEMBER, "POST /servers/{id}/action (confirmResize)"),
+    Rule("os_compute_api:servers:revert_resize", MEMBER, "POST /servers/{id}/action (revertResize)"),
     Rule("os_compute_api:servers:start", MEMBER, "POST /servers/{id}/action (os-start)"),
     Rule("os_compute_api:servers:stop", MEMBER, "POST /servers/{id}/action (os-stop)"),
     Rule("os_compute_api:os-services:list", ADMIN, "GET /os-services"),

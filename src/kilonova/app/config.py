@@ -114,6 +114,17 @@ class Quota(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     injected_file_path_bytes: Annotated[int, _count("Bytes of its path.", -1)] = 255
 
 
+class Compute(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is done to servers."""
+
+    resize_confirm_window_s: Annotated[
+        int, _count("After how many seconds a resize or migration is confirmed by itself; 0 for never.")
+    ] = 0
+    allow_resize_to_same_host: Annotated[
+        bool, _text("Whether a server may stay on its host when it is resized and no other host has room.")
+    ] = True
+
+
 class Log(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The log file, `log/kilonova.log` in the state directory."""
 
@@ -131,4 +142,5 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     network: Network = Network()
     api: Api = Api()
     quota: Quota = Quota()
+    compute: Compute = Compute()
     log: Log = Log()

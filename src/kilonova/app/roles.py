@@ -1,5 +1,7 @@
 """The roles of a whole cloud in one process: global conductor, and for each cell a conductor, a gateway and an agent."""
 
+from collections.abc import Sequence
+
 from kilonova.agent.images import ImagesInProcess
 from kilonova.app.foundation import Foundation
 from kilonova.app.hosts import Hypervisor, start_hosts
@@ -13,6 +15,7 @@ from kilonova.database.tables import api_database, cell_database
 from kilonova.engine.store import leases_expire_txn
 from kilonova.kernel.ids import CELL0, CellId
 from kilonova.operations.conductor import CellConductor, GlobalConductor
+from kilonova.operations.timers import Timer
 from kilonova.operations.work import Parts
 from kilonova.placement.placement import Placement
 from kilonova.scheduler.service import Scheduler
@@ -43,13 +46,15 @@ async def parts_of(
     )
 
 
-async def start(foundation: Foundation, parts: Parts, shape: Shape, images: Images) -> Hypervisor:
-    """Start every role; they are stopped with the foundation's parts."""
+async def start(
+    foundation: Foundation, parts: Parts, shape: Shape, images: Images, timers: Sequence[Timer] = ()
+) -> Hypervisor:
+    """Start every role; they are stopped with the foundation's parts. `timers` are what begins by itself in the cells."""
     name = f"up-{parts.runtime.uuid()}"
     hypervisor = await start_hosts(foundation, parts, shape, ImagesInProcess(images))
     foundation.run("global conductor", GlobalConductor(parts, name).run())
     for cell in parts.cells.all:
-        foundation.run(f"conductor of {cell.record.name}", CellConductor(parts, cell, name).run())
+        foundation.run(f"conductor of {cell.record.name}", CellConductor(parts, cell, name, timers=timers).run())
     return hypervisor
 
 

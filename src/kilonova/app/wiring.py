@@ -22,6 +22,7 @@ from kilonova.bus.local import LocalBus
 from kilonova.drivers.driver import Driver
 from kilonova.operations.quota import Quota
 from kilonova.operations.servers import Servers
+from kilonova.operations.timers import Timer, resize_confirmation
 from kilonova.operations.work import Parts
 from kilonova.placement import tables as placement_tables
 from kilonova.placement.api.service import PlacementService
@@ -74,7 +75,7 @@ async def build(config: Config, state: State, runtime: Runtime, listening_url: s
         services.answering["placement"] = PlacementService(placement, identity, runtime)
 
         work = await roles.parts_of(foundation, shape, networks, images, Placement(placement))
-        hosts = await roles.start(foundation, work, shape, images)
+        hosts = await roles.start(foundation, work, shape, images, _timers(config))
         quota = Quota(work.database, msgspec.structs.asdict(config.quota))
         compute = Compute(
             runtime=runtime,
@@ -87,6 +88,7 @@ async def build(config: Config, state: State, runtime: Runtime, listening_url: s
             networks=networks,
             policy=Policy(RULES),
             page_max=config.api.max_limit,
+            resize_to_same_host=config.compute.allow_resize_to_same_host,
             link_prefix=config.api.link_prefix,
             identity_url=config.identity.url or f"{url}/identity/v3",
         )
@@ -104,3 +106,9 @@ async def build(config: Config, state: State, runtime: Runtime, listening_url: s
             close=parts.pop_all().aclose,
         )
     raise AssertionError("an exit stack of closers swallows no errors")
+
+
+def _timers(config: Config) -> list[Timer]:
+    """What begins by itself."""
+    window_s = config.compute.resize_confirm_window_s
+    return [resize_confirmation(window_s)] if window_s else []

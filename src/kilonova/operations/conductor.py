@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -15,6 +15,7 @@ from kilonova.objects.operation import Operation
 from kilonova.operations import cancel, discovery, projection, requests, schedule
 from kilonova.operations.catalog import CELL_PLANS
 from kilonova.operations.settle import Settler
+from kilonova.operations.timers import Timer, Timers
 from kilonova.operations.work import Parts, Work
 
 log = logging.getLogger(__name__)
@@ -52,8 +53,10 @@ class GlobalConductor:
 class CellConductor:
     """Carries out the operations of one cell."""
 
-    def __init__(self, parts: Parts, cell: Cell, name: str, pace: Pace | None = None) -> None:
-        """`name` is this incarnation's and no other's."""
+    def __init__(
+        self, parts: Parts, cell: Cell, name: str, pace: Pace | None = None, timers: Sequence[Timer] = ()
+    ) -> None:
+        """`name` is this incarnation's and no other's; `timers` are what begins by itself."""
 
         def work(operation: Operation) -> Work:
             return Work(operation, cell.database, parts)
@@ -69,6 +72,7 @@ class CellConductor:
             owner=name,
             pace=pace,
         )
+        self._timers = Timers(parts, cell, timers)
         self._watch = Watch(
             runtime=parts.runtime,
             database=cell.database,
@@ -81,7 +85,7 @@ class CellConductor:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        await _all(self._runner.run(), self._watch.run())
+        await _all(self._runner.run(), self._watch.run(), self._timers.run())
 
 
 async def _all(*loops: Coroutine[Any, Any, None]) -> None:

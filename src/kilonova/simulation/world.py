@@ -22,6 +22,7 @@ from kilonova.objects.server import Server
 from kilonova.operations.conductor import CellConductor, GlobalConductor
 from kilonova.operations.quota import Quota
 from kilonova.operations.servers import Servers
+from kilonova.operations.timers import resize_confirmation
 from kilonova.operations.work import Parts
 from kilonova.placement import tables as placement_tables
 from kilonova.placement.placement import Placement
@@ -61,6 +62,8 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     instances: int = 10
     """The quota of each project."""
     silent_bus: bool = False
+    resize_confirm_window_s: float = 0.0
+    """As `[compute] resize_confirm_window_s`."""
 
 
 class World:
@@ -303,7 +306,9 @@ class World:
     def _cell_conductor(self, cell_id: CellId) -> Main:
         async def main(role: Role, runtime: SimRuntime) -> None:
             parts = await self._parts(role, runtime)
-            await CellConductor(parts, parts.cells.get(cell_id), role.owner).run()
+            window_s = self.shape.resize_confirm_window_s
+            timers = [resize_confirmation(window_s)] if window_s else []
+            await CellConductor(parts, parts.cells.get(cell_id), role.owner, timers=timers).run()
 
         return main
 

@@ -42,6 +42,7 @@ RULES: tuple[Rule, ...] = (
     Rule("os_compute_api:os-availability-zone:detail", ADMIN, "GET /os-availability-zone/detail"),
     Rule("os_compute_api:os-console-output", MEMBER, "POST /servers/{id}/action (os-getConsoleOutput)"),
     Rule("os_compute_api:os-deferred-delete:force", MEMBER, "POST /servers/{id}/action (forceDelete)"),
+    Rule("os_compute_api:os-evacuate", ADMIN, "POST /servers/{id}/action (evacuate)"),
     Rule(
         "os_compute_api:os-extended-server-attributes",
         ADMIN,
@@ -89,6 +90,8 @@ RULES: tuple[Rule, ...] = (
     Rule("os_compute_api:os-lock-server:unlock:unlock_override", ADMIN, "POST /servers/{id}/action (unlock)"),
     Rule("os_compute_api:os-migrate-server:migrate", MANAGER, "POST /servers/{id}/action (migrate)"),
     Rule("os_compute_api:os-migrate-server:migrate:host", ADMIN, "POST /servers/{id}/action (migrate)"),
+    Rule("os_compute_api:os-migrate-server:migrate_live", MANAGER, "POST /servers/{id}/action (os-migrateLive)"),
+    Rule("os_compute_api:os-migrate-server:migrate_live:host", ADMIN, "POST /servers/{id}/action (os-migrateLive)"),
     Rule("os_compute_api:os-quota-class-sets:show", ADMIN, "GET /os-quota-class-sets/{quota_class}"),
     Rule("os_compute_api:os-quota-class-sets:update", ADMIN, "PUT /os-quota-class-sets/{quota_class}"),
     Rule("os_compute_api:os-quota-sets:update", ADMIN, "PUT /os-quota-sets/{id}"),

@@ -46,6 +46,9 @@ class Step(Generic[C]):
     """The step ends a guest. A host that doesn't answer owes that: the operation goes on, the host settles it when it returns."""
     undo_tombstone: bool = False
     """The same of its undo."""
+    goes_on: bool = False
+    """A host that is lost may have done it: the operation goes on, with the step's name as the output `lost_at`, for a later
+    step to find out."""
     elsewhere: bool = False
     """When this host won't do it, another one may: see `Plan.hosts_tried`."""
 

@@ -15,6 +15,8 @@ BACKOFF_S = 0.5
 BACKOFF_MAX_S = 30.0
 FAILED_ON = "failed_on"
 """The output that lists the hosts that wouldn't do it."""
+LOST_AT = "lost_at"
+"""The output that names the last step whose host was lost while it may have done it: see `Step.goes_on`."""
 UNSURE = "unsure"
 """The output that says that a host did not take back what it had done: something may run there still, so nothing elsewhere."""
 _ELSEWHERE = "elsewhere"
@@ -142,6 +144,9 @@ def _given_up(
     if step.tombstone:
         move = _done(plan, operation, step, Done(), now)
         return Move(move.operation, "failed", outcome.reason, operation.host)
+    if step.goes_on and isinstance(outcome, Lost):
+        move = _done(plan, operation, step, Done({LOST_AT: step.name}), now)
+        return Move(move.operation, "failed", outcome.reason)
     operation = msgspec.structs.replace(operation, error=outcome.reason, outputs=_after_failing(operation, step))
     if plan.past_pivot(step.name):
         return Move(_end(plan, operation, OperationState.FAILED, now), "failed", outcome.reason)

@@ -9,6 +9,8 @@ from kilonova.operations.plans import (
     confirm_resize,
     crash_dump,
     delete,
+    evacuate,
+    live_migration,
     pause,
     power_repair,
     reboot,
@@ -50,6 +52,8 @@ _ALL: tuple[tuple[Plan[Work], Action], ...] = (
     (resize.MIGRATE, resize.MIGRATE_ACTION),
     (confirm_resize.PLAN, confirm_resize.ACTION),
     (revert_resize.PLAN, revert_resize.ACTION),
+    (live_migration.PLAN, live_migration.ACTION),
+    (evacuate.PLAN, evacuate.ACTION),
 )
 
 CELL_PLANS: Mapping[str, Plan[Work]] = MappingProxyType({plan.kind: plan for plan, _ in _ALL})

@@ -18,7 +18,7 @@ def project_txn(tx: Transaction, before: Operation, move: Move) -> None:
     """Write what `move` means for the server, unless another operation has taken its place."""
     operation = move.operation
     if move.owed_by is not None:
-        may_run = before.state is OperationState.UNDOING
+        may_run = before.state is OperationState.UNDOING and ACTIONS[operation.kind].strays
         generation = operation.params["generation"]
         store.tombstone_add_txn(tx, move.owed_by, operation.server_id, generation, may_run=may_run)
     if operation.state is before.state and operation.step == before.step and operation.state.live:

@@ -43,6 +43,8 @@ class Action:
     starts_in: frozenset[VmState]
     interrupts: frozenset[str] = frozenset()
     """Kinds of live operations that it supersedes; any other live operation refuses it."""
+    spares: frozenset[str] = frozenset()
+    """Kinds that it never supersedes, even if it does all others."""
     needs_host: bool = True
     """Whether a server that is on no host is refused."""
     host_up: bool | None = None
@@ -54,6 +56,8 @@ class Action:
     fails_in: VmState | None = None
     resizes: bool = False
     """Whether the server's line in the quota ledger has to be set anew when the operation ends."""
+    strays: bool = False
+    """Whether a guest that its undo had to leave on a host may run there."""
     may_end_in: frozenset[VmState] = frozenset()
     """Where else `effect` may let it end, or fail."""
     effect: Callable[[Server, Operation, float], Server] = _as_it_is
@@ -72,7 +76,8 @@ def admit(action: Action, server: Server, live_kind: str | None) -> None:
     """Raise `WrongState` unless `action` may start now; `live_kind` is the kind of the live operation, if there is one."""
     if server.vm_state not in action.starts_in:
         raise WrongState(action=action.name, server_id=server.id, attribute="vm_state", value=server.vm_state)
-    if live_kind is not None and not action.interrupts & {live_kind, ANY_KIND}:
+    spared = live_kind in action.spares or not action.interrupts & {live_kind, ANY_KIND}
+    if live_kind is not None and spared:
         raise WrongState(
             action=action.name, server_id=server.id, attribute="task_state", value=server.task_state or live_kind
         )

@@ -37,6 +37,7 @@ ACTIONS: Mapping[str, ClientAction] = MappingProxyType(
             ClientAction(kind="reboot_hard", ends_in=VmState.ACTIVE),
             ClientAction(kind="resize", ends_in=VmState.RESIZED, flavor=LARGE),
             ClientAction(kind="migration", ends_in=VmState.RESIZED),
+            ClientAction(kind="live_migration", ends_in=VmState.ACTIVE),
             ClientAction(kind="confirm_resize", after=("resize",), ends_in=VmState.ACTIVE),
             ClientAction(kind="revert_resize", after=("resize",), ends_in=VmState.ACTIVE),
         )

@@ -23,8 +23,8 @@ from kilonova.simulation.world import World
 
 CALM_MAX_S = 300.0
 """Virtual seconds after the last fault in which everything has to finish."""
-RECONCILED_S = 15.0
-"""How long agents may take to see what their hypervisors show, once nothing else happens."""
+RECONCILED_S = 25.0
+"""How long agents may take to see what their hypervisors show, once nothing else happens: a beat, and a look after it."""
 LOOK_EVERY_S = 2.0
 
 

@@ -37,7 +37,18 @@ def _only(**weights: float) -> Weights:
     return Weights(**{**dict.fromkeys(Weights.__struct_fields__, 0.0), **weights})
 
 
-MOVES = ("resize", "migration", "confirm_resize", "confirm_resize", "revert_resize", "revert_resize", "stop", "start")
+MOVES = (
+    "resize",
+    "migration",
+    "live_migration",
+    "live_migration",
+    "confirm_resize",
+    "confirm_resize",
+    "revert_resize",
+    "revert_resize",
+    "stop",
+    "start",
+)
 """Confirmed or taken back at random: as often as there is something to confirm."""
 CALM_HYPERVISOR = Rates(hypervisor_fails=0.0, hypervisor_fails_halfway=0.0, call_slow=0.1, db_slow=0.02)
 

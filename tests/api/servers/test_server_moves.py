@@ -113,3 +113,80 @@ def test_migrate__to_a_host_that_is_not_there_or_its_own__bad_request(stage: Sta
     assert message == "Cannot migrate to the host where the server exists."
     stage.act(server_id, {"migrate": {"host": 1}}, who=admin, status=400, version=NEWEST)
     stage.act(server_id, {"migrate": {"host": "not read before 2.56"}}, who=admin, version="2.55")
+
+
+LIVE = {"host": None, "block_migration": "auto"}
+
+
+def host_of(stage: Stage, server_id: str) -> str:
+    return str(stage.show(server_id, who=stage.cloud.admin)["OS-EXT-SRV-ATTR:host"])
+
+
+def test_live_migration__runs_on_another_host(stage: Stage, server_id: str) -> None:
+    host = host_of(stage, server_id)
+    stage.act(server_id, {"os-migrateLive": LIVE}, who=stage.cloud.admin)
+    stage.cloud.wait_for(lambda: host_of(stage, server_id) != host, "the server to be elsewhere")
+    stage.cloud.wait_for_status(server_id, "ACTIVE")
+
+
+@pytest.mark.parametrize(
+    ("version", "body"),
+    [
+        ("2.24", {"host": None, "block_migration": True}),
+        ("2.24", {"host": None, "block_migration": "auto", "disk_over_commit": False}),
+        ("2.25", {**LIVE, "disk_over_commit": False}),
+        ("2.29", {**LIVE, "force": True}),
+        ("2.68", {**LIVE, "force": True}),
+        (NEWEST, {"host": None}),
+        (NEWEST, {"block_migration": "auto"}),
+        (NEWEST, {"host": None, "block_migration": "perhaps"}),
+        (NEWEST, {"host": "no-such-host", "block_migration": "auto"}),
+    ],
+    ids=str,
+)
+def test_live_migration__malformed__bad_request(stage: Stage, server_id: str, version: str, body: Any) -> None:
+    stage.act(server_id, {"os-migrateLive": body}, who=stage.cloud.admin, status=400, version=version)
+
+
+def test_live_migration__by_a_member__forbidden(stage: Stage, server_id: str) -> None:
+    stage.act(server_id, {"os-migrateLive": LIVE}, status=403)
+
+
+def test_evacuate__host_is_up__conflict_and_says_what_to_do(stage: Stage, server_id: str) -> None:
+    answer = stage.act(server_id, {"evacuate": {}}, who=stage.cloud.admin, status=409)
+    assert "declare it down" in answer["conflictingRequest"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("version", "body"),
+    [
+        ("2.13", {"host": "other"}),
+        ("2.13", {"onSharedStorage": True, "adminPass": "x"}),
+        ("2.14", {"onSharedStorage": True}),
+        ("2.28", {"force": True}),
+        ("2.68", {"force": True}),
+        (NEWEST, {"host": "no-such-host"}),
+        (NEWEST, {"more": 1}),
+    ],
+    ids=str,
+)
+def test_evacuate__malformed__bad_request(stage: Stage, server_id: str, version: str, body: Any) -> None:
+    stage.act(server_id, {"evacuate": body}, who=stage.cloud.admin, status=400, version=version)
+
+
+@pytest.mark.parametrize(("version", "status", "told"), [("2.13", "ACTIVE", True), (NEWEST, "SHUTOFF", False)])
+def test_evacuate__host_declared_down__made_anew_elsewhere(
+    stage: Stage, server_id: str, version: str, status: str, told: bool
+) -> None:
+    admin, host = stage.cloud.admin, host_of(stage, server_id)
+    services = admin.get("/compute/v2.1/os-services", version=NEWEST)["services"]
+    path = next(f"/compute/v2.1/os-services/{one['id']}" for one in services if one["host"] == host)
+    admin.put(path, {"forced_down": True}, version=NEWEST)
+    try:
+        body = {"onSharedStorage": False} if version == "2.13" else {}
+        answer = stage.act(server_id, {"evacuate": body}, who=admin, status=200, version=version)
+        assert bool(answer and answer.get("adminPass")) is told
+        stage.cloud.wait_for(lambda: host_of(stage, server_id) != host, "the server to be elsewhere")
+        stage.cloud.wait_for_status(server_id, status)
+    finally:
+        admin.put(path, {"forced_down": False}, version=NEWEST)

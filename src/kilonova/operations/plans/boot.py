@@ -171,5 +171,6 @@ ACTION = Action(
     },
     ends_in=VmState.ACTIVE,
     fails_in=VmState.ERROR,
+    strays=True,
     effect=shown,
 )

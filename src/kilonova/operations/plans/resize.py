@@ -151,6 +151,7 @@ ACTION = Action(
     walk=_WALK,
     ends_in=VmState.RESIZED,
     may_end_in=frozenset({VmState.STOPPED}),
+    strays=True,
     effect=shown,
     resizes=True,
 )
@@ -163,5 +164,6 @@ MIGRATE_ACTION = Action(
     walk=_WALK,
     ends_in=VmState.RESIZED,
     may_end_in=frozenset({VmState.STOPPED}),
+    strays=True,
     effect=shown,
 )

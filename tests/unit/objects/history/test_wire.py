@@ -90,7 +90,7 @@ FINGERPRINTS = {
     "host_description": "176a4d5d9166bbf1",
     "host_report": "e033b857e2a8f393",
     "host_step": "fe3f1485d61a7a0b",
-    "order": "8bef2a585045c710",
+    "order": "4d722a19769b3cfd",
 }
 
 

@@ -170,7 +170,8 @@ def test_orders__fail_at_any_time_and_are_repeated__the_guest_is_as_if_they_had_
 
 @pytest.mark.parametrize("life", LIVES)
 def test_orders__agent_is_killed_at_any_time_and_repeats_them__the_guest_is_as_if_it_had_not(life: str):
-    async def agent(driver: SimDriver, done: list[int]) -> None:
+    async def agent(loop: SimLoop, hypervisor: Hypervisor, faults: Faults, done: list[int]) -> None:
+        driver = SimDriver(loop, hypervisor, (ONE, TWO), faults, Sometimes())
         while done[0] < len(LIVES[life]):
             await LIVES[life][done[0]](driver, _at(done[0] + 1))
             done[0] += 1
@@ -181,7 +182,7 @@ def test_orders__agent_is_killed_at_any_time_and_repeats_them__the_guest_is_as_i
             done, chance = [0], loop.stream("kills")
             while done[0] < len(LIVES[life]):
                 process = loop.process("agent")
-                process.spawn(agent(driver, done), name="agent")
+                process.spawn(agent(loop, hypervisor, driver._faults, done), name="agent")
                 await asyncio.sleep(chance.random() * 0.5 if killed else 60.0)
                 process.kill()
             assert reported == []

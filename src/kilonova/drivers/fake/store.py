@@ -1,7 +1,7 @@
 """The file that plays the hypervisor: guests and cached images of all fake hosts.
 
 Rows are written through at once and never lost by the end of the process. The file isn't synced at every commit, because it
-stands for hardware and not for the cloud's own truth: a guest costs some 20 microseconds.
+stands for hardware and not for the cloud's own truth: a guest costs some 50 microseconds.
 """
 
 import sqlite3

@@ -113,6 +113,15 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True):
     delete_on_termination: bool = False
 
 
+class Shelved(msgspec.Struct, frozen=True, kw_only=True):
+    """What is left of a guest that was shelved."""
+
+    image: GuestImage
+    """Its disk."""
+    at: float
+    """Since when."""
+
+
 class Move(msgspec.Struct, frozen=True, kw_only=True):
     """A server between two hosts, or two sizes: from the claim on the new place until it is confirmed, reverted or undone."""
 
@@ -199,6 +208,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     ssh_port: int | None = None
     """Loopback port of the host that leads to the guest's port 22, for guests in user-mode networks."""
     move: Move | None = None
+    shelved: Shelved | None = None
     vm_state: VmState = VmState.BUILDING
     task_state: TaskState | None = None
     power_state: PowerState = PowerState.NOSTATE

@@ -14,7 +14,7 @@ from kilonova.kernel.errors import Conflict
 from kilonova.kernel.ids import OperationId, ProjectId, ServerId, UserId
 from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Server, VmState
-from kilonova.operations import store
+from kilonova.operations import made_images, store
 from kilonova.operations.catalog import ACTIONS, CELL_PLANS
 from kilonova.operations.plans import boot, delete, resize
 from kilonova.operations.states import Action, admit
@@ -118,7 +118,7 @@ def _check_host_txn(tx: Transaction, action: Action, server: Server) -> None:
 
 def _check_other_hosts_txn(tx: Transaction, server: Server) -> None:
     """A guest that is off here must not be started while it may run elsewhere."""
-    if server.vm_state in {VmState.STOPPED, VmState.ERROR}:
+    if server.vm_state in {VmState.STOPPED, VmState.ERROR, VmState.SHELVED, VmState.SHELVED_OFFLOADED}:
         host = store.may_run_on_txn(tx, server.id)
         if host is not None:
             raise MayRunElsewhere(server_id=server.id, host=host)
@@ -129,7 +129,8 @@ def _left_txn(tx: Transaction, server: Server, live: Operation | None) -> dict[s
 
     `vm_state`: where the server was. `host`, `other`: where it is, and where else something of it may be. `consumers`: whoever
     may hold something for it in placement. `fence_until`: until when a worker of the ended operation may still be at work.
-    `old_vm_state`: where a server that waits to be confirmed was before.
+    `old_vm_state`: where a server that waits to be confirmed was before. `half_made`: images that the ended operation was
+    making. `shelved_as`: the image that a shelved server lives on in.
     """
     consumers, hosts, fence_until = [str(server.id)], [server.host], 0.0
     if server.move is not None:
@@ -147,8 +148,15 @@ def _left_txn(tx: Transaction, server: Server, live: Operation | None) -> dict[s
         "other": others[0] if others else None,
         "consumers": list(dict.fromkeys(consumers)),
         "fence_until": fence_until,
+        "half_made": [live.params[made_images.NEW]] if live is not None and _makes_image(live) else [],
+        "shelved_as": [] if server.shelved is None else [server.shelved.image.id],
         "old_vm_state": None if server.move is None else server.move.old_vm_state,
     }
+
+
+def _makes_image(live: Operation) -> bool:
+    """Whether its image is not whole yet, so that nobody has any use of it."""
+    return made_images.NEW in live.params and made_images.STORED not in live.outputs
 
 
 def new_operation(

@@ -5,27 +5,33 @@ from types import MappingProxyType
 
 from kilonova.engine.plan import Plan
 from kilonova.operations.plans import (
+    backup,
     boot,
     confirm_resize,
     crash_dump,
     delete,
     evacuate,
     live_migration,
+    offload,
     pause,
     power_repair,
     reboot,
+    rebuild,
     rescue,
     resize,
     restore,
     resume,
     revert_resize,
     set_password,
+    shelve,
+    snapshot,
     soft_delete,
     start,
     stop,
     suspend,
     unpause,
     unrescue,
+    unshelve,
 )
 from kilonova.operations.states import Action
 from kilonova.operations.work import Work
@@ -54,6 +60,12 @@ _ALL: tuple[tuple[Plan[Work], Action], ...] = (
     (revert_resize.PLAN, revert_resize.ACTION),
     (live_migration.PLAN, live_migration.ACTION),
     (evacuate.PLAN, evacuate.ACTION),
+    (snapshot.PLAN, snapshot.ACTION),
+    (backup.PLAN, backup.ACTION),
+    (rebuild.PLAN, rebuild.ACTION),
+    (shelve.PLAN, shelve.ACTION),
+    (offload.PLAN, offload.ACTION),
+    (unshelve.PLAN, unshelve.ACTION),
 )
 
 CELL_PLANS: Mapping[str, Plan[Work]] = MappingProxyType({plan.kind: plan for plan, _ in _ALL})

@@ -15,7 +15,7 @@ from kilonova.kernel.ids import OperationId, ServerId
 from kilonova.objects.server import Server, VmState
 from kilonova.operations import accept
 from kilonova.operations.accept import Acceptance
-from kilonova.operations.plans import confirm_resize
+from kilonova.operations.plans import confirm_resize, offload
 from kilonova.operations.store import servers
 from kilonova.operations.work import Parts
 
@@ -88,6 +88,17 @@ def resize_confirmation(window_s: float) -> Timer:
         since=lambda server: None if server.move is None else server.move.finished_at,
         after_s=window_s,
         accept=lambda tx, server_id, asked: accept.act_txn(tx, server_id, confirm_resize.PLAN, {}, asked),
+    )
+
+
+def shelved_offload(after_s: float) -> Timer:
+    """Let shelved servers leave their hosts `after_s` seconds after they were shelved."""
+    return Timer(
+        name="the offload",
+        vm_state=VmState.SHELVED,
+        since=lambda server: None if server.shelved is None else server.shelved.at,
+        after_s=after_s,
+        accept=lambda tx, server_id, asked: accept.act_txn(tx, server_id, offload.PLAN, {}, asked),
     )
 
 

@@ -123,6 +123,11 @@ class Placement:
         """How many members of a spread set are on each provider, not counting the consumer `besides`."""
         return await self._database.read(queries.spread_members_txn, set_id, besides)
 
+    async def traits_of(self, provider: str) -> frozenset[str]:
+        """The traits of a provider; none for one that isn't there."""
+        found = await self._database.read(queries.traits_txn, [provider])
+        return frozenset(found.get(provider, {}))
+
     async def usages(self, provider: str) -> Mapping[str, int]:
         """What is used of a provider, by class. Raises `NoSuchProvider`."""
         return await self._database.read(_usages_txn, provider)

@@ -21,6 +21,8 @@ class ClientAction(msgspec.Struct, frozen=True, kw_only=True):
     params: Mapping[str, Any] = MappingProxyType({})
     flavor: Flavor | None = None
     """What it is resized to, for `Servers.resize`."""
+    makes_image: bool = False
+    """As `Servers.make_image` takes it."""
 
 
 LARGE = Flavor(id="3", name="large", vcpus=3, memory_mb=2048, disk_gb=10)
@@ -40,6 +42,12 @@ ACTIONS: Mapping[str, ClientAction] = MappingProxyType(
             ClientAction(kind="live_migration", ends_in=VmState.ACTIVE),
             ClientAction(kind="confirm_resize", after=("resize",), ends_in=VmState.ACTIVE),
             ClientAction(kind="revert_resize", after=("resize",), ends_in=VmState.ACTIVE),
+            ClientAction(kind="snapshot", ends_in=VmState.ACTIVE, makes_image=True),
+            ClientAction(kind="backup", ends_in=VmState.ACTIVE, params={"rotation": 1}, makes_image=True),
+            ClientAction(kind="rebuild", ends_in=VmState.ACTIVE, params={"changes": {"description": "rebuilt"}}),
+            ClientAction(kind="shelve", ends_in=VmState.SHELVED, makes_image=True),
+            ClientAction(kind="offload", after=("shelve",), ends_in=VmState.SHELVED_OFFLOADED),
+            ClientAction(kind="unshelve", after=("shelve", "offload"), ends_in=VmState.ACTIVE),
         )
     }
 )

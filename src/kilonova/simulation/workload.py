@@ -13,6 +13,7 @@ from kilonova.kernel.ids import ProjectId, ServerId, UserId
 from kilonova.objects.boot import Boot
 from kilonova.objects.caller import Caller
 from kilonova.objects.flavor import Flavor
+from kilonova.objects.image import NewImage
 from kilonova.objects.server import NicRequest, Server, VmState
 from kilonova.objects.server_query import ServerQuery
 from kilonova.operations.servers import Servers
@@ -128,9 +129,15 @@ class Client:
         try:
             if action.flavor is not None:
                 await self._servers.resize(caller, request_id, server_id, action.flavor, may_stay=True)
+            elif action.makes_image:
+                image = self._image(promise, kind)
+                await self._servers.make_image(caller, request_id, server_id, kind, image, action.params)
             else:
                 await self._servers.act(caller, request_id, server_id, kind, action.params)
-        except OverLimit:
+        except OverLimit as error:
+            if action.makes_image:
+                self._history.answered(promise, self._name, began, "acted on")
+                raise Conflict(reason=error.message) from error
             self._sometimes("resize_refused_by_quota")
             return
         except Conflict:
@@ -140,6 +147,11 @@ class Client:
             self._history.answered(promise, self._name, began, "not found")
             raise
         self._history.answered(promise, self._name, began, "acted on")
+
+    def _image(self, promise: Promise, kind: str) -> NewImage:
+        """The image that a server is to become."""
+        marks = {"image_type": kind, "instance_uuid": promise.server_id, "backup_type": "daily"}
+        return NewImage(id=self._runtime.uuid(), name=kind, owner=self._project, disk_format="qcow2", properties=marks)
 
     async def delete(self, promise: Promise) -> None:
         """Ask until there is an answer.

@@ -7,8 +7,10 @@ from kilonova.engine.runner import TooEarly
 from kilonova.network.ports import ports_release
 from kilonova.objects.guest import PowerState
 from kilonova.objects.host_action import Destroy, HostAction
+from kilonova.objects.image import NewImage
 from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Server, TaskState, VmState
+from kilonova.operations import made_images
 from kilonova.operations.host_work import HostWork
 from kilonova.operations.states import ANY, ANY_KIND, Action, during
 from kilonova.operations.work import Work
@@ -29,6 +31,21 @@ async def allocation(work: Work) -> Outputs:
     for consumer in work.operation.params["consumers"]:
         await work.release_claim(consumer)
     return {}
+
+
+async def images(work: Work) -> Outputs:
+    """Delete the image that the interrupted operation was making, and the one that the server was shelved as."""
+    params = work.operation.params
+    for half_made in params["half_made"]:
+        await made_images.delete(work, msgspec.convert(half_made, NewImage))
+    for image_id in params["shelved_as"]:
+        await made_images.delete_whole(work, image_id)
+    return {}
+
+
+def has_images(operation: Operation) -> bool:
+    """Whether there is an image that goes with the server."""
+    return bool(operation.params.get("half_made") or operation.params.get("shelved_as"))
 
 
 async def sweep(work: Work) -> Outputs:
@@ -69,6 +86,7 @@ PLAN: Plan[Work] = Plan(
         _destroy("destroy_other", at="other"),
         Step(name="ports", ensure=ports, retries=FOREVER),
         Step(name="allocation", ensure=allocation, retries=FOREVER),
+        Step(name="images", ensure=images, when=has_images, retries=FOREVER),
         Step(name="sweep", ensure=sweep, retries=FOREVER),
     ),
 )
@@ -79,7 +97,7 @@ ACTION = Action(
     starts_in=ANY,
     interrupts=frozenset({ANY_KIND}),
     needs_host=False,
-    walk=during(TaskState.DELETING, "destroy", "destroy_other", "ports", "allocation", "sweep"),
+    walk=during(TaskState.DELETING, "destroy", "destroy_other", "ports", "allocation", "images", "sweep"),
     ends_in=VmState.DELETED,
     fails_in=VmState.ERROR,
     effect=gone,

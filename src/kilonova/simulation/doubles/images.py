@@ -50,6 +50,8 @@ class ImageService:
         self.images: dict[str, Image] = {IMAGE.id: _PUBLIC}
         """In the order in which they were declared."""
         self.contents: dict[str, bytes] = {IMAGE.id: CONTENT}
+        self._deleted: set[str] = set()
+        """Ids that are not given again."""
 
     def get(self, image_id: str) -> Image:
         """One image. Raises `NotFound`."""
@@ -59,7 +61,7 @@ class ImageService:
 
     def declare(self, new: NewImage) -> None:
         """See `Images.image_create`."""
-        if new.id not in self.images:
+        if new.id not in self.images and new.id not in self._deleted:
             self.images[new.id] = Image(
                 **{name: getattr(new, name) for name in NewImage.__struct_fields__},
                 status="queued",
@@ -79,7 +81,8 @@ class ImageService:
 
     def remove(self, image_id: str) -> None:
         """See `Images.image_delete`."""
-        self.images.pop(image_id, None)
+        if self.images.pop(image_id, None) is not None:
+            self._deleted.add(image_id)
         self.contents.pop(image_id, None)
 
     def of(self, owner: ProjectId, properties: Mapping[str, str]) -> list[Image]:

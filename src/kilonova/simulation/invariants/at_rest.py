@@ -30,8 +30,9 @@ _KEPT_SECRETS = {
 }
 TASKS_MAX = 40
 """Of one process at rest: its loops, and not one for each thing that it ever did."""
-_MADE = frozenset({VmState.ACTIVE, VmState.STOPPED, VmState.RESIZED})
+_MADE = frozenset({VmState.ACTIVE, VmState.STOPPED, VmState.RESIZED, VmState.SHELVED})
 """States of a server that has its guest, ports and allocation."""
+_OFF = frozenset({VmState.STOPPED, VmState.SHELVED, VmState.SHELVED_OFFLOADED})
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ def check(durable: Durable, history: History, report: Report) -> None:
     _check_ledger(durable, servers, report)
     _check_map(durable, servers, report)
     _check_records(durable, report)
+    _check_images(durable, servers, report)
     _check_groups(servers, report)
     _check_secrets(durable, report)
 
@@ -132,7 +134,7 @@ def _check_promise(promise: Promise, living: Server | None, report: Report, *, k
         report(f"accepted server {server_id} is gone though nobody deleted it")
     if promise.surely_deleted and living is not None:
         report(f"deleted server {server_id} is there: {living.vm_state}/{living.task_state}")
-    if living is not None and living.vm_state not in {*_MADE, VmState.ERROR}:
+    if living is not None and living.vm_state not in {*_MADE, VmState.SHELVED_OFFLOADED, VmState.ERROR}:
         report(f"server {server_id} stays in {living.vm_state}")
 
 
@@ -204,8 +206,10 @@ def _check_guests(durable: Durable, servers: _Servers, report: Report) -> None:
             continue  # nobody can tell
         if server.vm_state is VmState.ACTIVE and running[server.id] != 1:
             report(f"server {server.id} is ACTIVE and runs {running[server.id]} times")
-        if server.vm_state is VmState.STOPPED and running[server.id]:
-            report(f"server {server.id} is STOPPED and runs")
+        if server.vm_state in _OFF and running[server.id]:
+            report(f"server {server.id} is {server.vm_state} and runs")
+        if (server.vm_state is VmState.SHELVED_OFFLOADED) and (server.host is not None or server.shelved is None):
+            report(f"server {server.id} is offloaded from {server.host} and was shelved as {server.shelved}")
 
 
 def _check_ports(durable: Durable, servers: _Servers, report: Report) -> None:
@@ -221,6 +225,21 @@ def _check_ports(durable: Durable, servers: _Servers, report: Report) -> None:
         shown = sorted(nic.port_id for nic in server.nics)
         if server.vm_state in _MADE and shown != sorted(there.get(server.id, [])):
             report(f"server {server.id} shows the ports {shown} and has {there.get(server.id, [])}")
+
+
+def _check_images(durable: Durable, servers: _Servers, report: Report) -> None:
+    """No image is half made; what a server was shelved as is there as long as the server is shelved, and no longer."""
+    shelved_as = {
+        server.shelved.image.id: server.id for server in servers.living.values() if server.shelved is not None
+    }
+    for image in durable.images.images.values():
+        if image.status != "active":
+            report(f"image {image.id} of {image.properties} is {image.status}")
+        elif image.properties.get("image_type") == "shelve" and image.id not in shelved_as:
+            report(f"image {image.id} is of no shelved server")
+    for image_id, server_id in shelved_as.items():
+        if image_id not in durable.images.images:
+            report(f"the image {image_id} of the shelved server {server_id} is gone")
 
 
 def _check_ledger(durable: Durable, servers: _Servers, report: Report) -> None:

@@ -1,6 +1,7 @@
 """`python -m tools.soak`: seeds of every scenario, on every core, until a million faults have struck.
 
-The sum is over all runs of one commit. It may be stopped at any moment and goes on where it was. The sum is in `.cache/soak.json`; another commit begins anew.
+The sum is over all runs of one commit and stands in `.cache/soak.json`. A run may be stopped at any moment and goes on where it
+was; another commit begins anew.
 """
 
 import argparse

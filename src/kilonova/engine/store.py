@@ -1,6 +1,6 @@
 """The only module that writes operations and their log. Every write says which epoch it believes in."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -65,6 +65,14 @@ class AtHost(msgspec.Struct, frozen=True):
     updated_at: float
 
 
+class About(msgspec.Struct, frozen=True):
+    """Whose an operation is, and whether it is live."""
+
+    id: OperationId
+    server_id: ServerId
+    live: bool
+
+
 _AT_HOST_COLUMNS = tuple(operations.c[name] for name in AtHost.__struct_fields__)
 _at_hosts = select(*_AT_HOST_COLUMNS).where(
     operations.c.live == 1, operations.c.host.is_not(None), operations.c.state != OperationState.BLOCKED
@@ -91,6 +99,14 @@ def operation_forget_txn(tx: Transaction, operation_id: OperationId) -> None:
 def operations_of_server_txn(tx: Transaction, server_id: ServerId) -> list[Operation]:
     """All operations of a server, newest first."""
     return [operation_of(row) for row in tx.execute(_by_server, {"key": server_id})]
+
+
+def operations_about_txn(tx: Transaction, ids: Collection[str]) -> list[About]:
+    """Every operation that has one of `ids`, or whose server has one."""
+    wanted = list(ids)
+    either = operations.c.id.in_(wanted) | operations.c.server_id.in_(wanted)
+    rows = tx.execute(select(operations.c.id, operations.c.server_id, operations.c.live).where(either))
+    return [About(row.id, row.server_id, row.live == 1) for row in rows]
 
 
 def operation_save_txn(tx: Transaction, before: Operation, after: Operation) -> bool:

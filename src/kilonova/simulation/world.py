@@ -17,6 +17,7 @@ from kilonova.kernel.errors import Unavailable
 from kilonova.kernel.ids import CELL0, CellId, HostName
 from kilonova.objects.guest import GuestImage, PowerState
 from kilonova.objects.server import Server
+from kilonova.operations.auditor import AuditPace
 from kilonova.operations.conductor import CellConductor, GlobalConductor
 from kilonova.operations.quota import Quota
 from kilonova.operations.servers import Servers
@@ -40,6 +41,10 @@ from kilonova.simulation.runtime import STARTED_AT, SimRuntime
 from kilonova.simulation.sometimes import Sometimes
 
 WARM_UP_MAX_S = 180
+
+
+AUDIT = AuditPace(every_s=5.0, remove_after_s=4.0)
+"""Soon enough to be done before judgement; nothing but a leak of a dead worker is left for it."""
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True):
@@ -251,7 +256,7 @@ class World:
         await asyncio.Event().wait()
 
     async def _global_conductor(self, role: Role, runtime: SimRuntime) -> None:
-        await GlobalConductor(await self._parts(role, runtime), role.owner, self.pace).run()
+        await GlobalConductor(await self._parts(role, runtime), role.owner, self.pace, AUDIT).run()
 
     def _cell_conductor(self, cell_id: CellId) -> Main:
         async def main(role: Role, runtime: SimRuntime) -> None:

@@ -5,6 +5,7 @@
 | cells, host_map, server_map | `cells` |
 | flavors, flavor_access, keypairs, aggregates, server_groups, limits | `api/<resource>.py` |
 | quota_ledger | `operations/quota.py` |
+| findings | `operations/findings.py` |
 | servers, server_tags, server_metadata: those that are nowhere yet | `operations/store.py` |
 | operations, operation_events: their boots | `engine/store.py` |
 """
@@ -138,6 +139,16 @@ limits = Table(
     Column("scope", String(300), primary_key=True),  # `class:default`, `project:ID`, `user:PROJECT:ID`
     Column("resource", String(64), primary_key=True),
     Column("value", Integer, nullable=False),
+)
+
+findings = Table(
+    "findings",  # what the auditor has found without an owner
+    metadata,
+    Column("kind", String(16), primary_key=True),  # `consumer` or `port`
+    Column("id", String(64), primary_key=True),
+    Column("server_id", String(36)),  # whose it was, where that is known
+    Column("found_at", Double, nullable=False),
+    Column("removed_at", Double),  # null while it is there
 )
 
 servers = server_tables.servers(metadata)

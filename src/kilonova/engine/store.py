@@ -8,6 +8,8 @@ from sqlalchemy import BindParameter, MetaData, Row, bindparam, delete, func, in
 
 from kilonova.database.database import Transaction
 from kilonova.database.tables import operation_tables
+from kilonova.engine import counters
+from kilonova.engine.counters import Counted
 from kilonova.kernel.ids import HostName, OperationId, ServerId
 from kilonova.objects.operation import Operation, OperationEvent, OperationState
 
@@ -130,7 +132,9 @@ def operation_take_txn(tx: Transaction, before: Operation, owner: str, lease_s: 
     if tx.execute(_take, {"key": before.id, "believed": before.epoch, **changes}).rowcount != 1:
         return None
     taken = msgspec.structs.replace(before, **changes)
-    event_add_txn(tx, taken, "started")
+    if before.owner is not None:
+        counters.count_txn(tx, Counted.LEASE_TAKEOVERS)
+    event_add_txn(tx, taken, "started", None if before.owner is None else f"taken over from {before.owner}")
     return taken
 
 

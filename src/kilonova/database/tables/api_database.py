@@ -8,6 +8,7 @@
 | findings | `operations/findings.py` |
 | servers, server_tags, server_metadata: those that are nowhere yet | `operations/store.py` |
 | operations, operation_events: their boots | `engine/store.py` |
+| counters | `engine/counters.py` |
 """
 
 from sqlalchemy import (
@@ -156,3 +157,4 @@ server_tags = server_tables.server_tags(metadata)
 server_metadata = server_tables.server_metadata(metadata)
 operations = operation_tables.operations(metadata)
 operation_events = operation_tables.operation_events(metadata)
+counters = operation_tables.counters(metadata)

@@ -426,6 +426,20 @@ def test_port_unbind__bound__stays_and_is_free_again(judge: Judge) -> None:
     judge(scenario)
 
 
+def test_ports_page__in_order_of_id__all_of_them_once(judge: Judge) -> None:
+    async def scenario(subject: Subject) -> None:
+        network_id = await subject.network()
+        made = sorted([(await subject.server_port(network_id, new_id())).id for _ in range(5)])
+        seen: list[str] = []
+        while page := await subject.networks.ports_page(seen[-1] if seen else "", 2):
+            assert len(page) <= 2
+            seen += [port.id for port in page]
+        assert seen == sorted(seen)
+        assert [port_id for port_id in seen if port_id in made] == made
+
+    judge(scenario)
+
+
 def test_port_delete__twice__address_is_free_again(judge: Judge) -> None:
     async def scenario(subject: Subject) -> None:
         network_id, server_id = await subject.network(), new_id()

@@ -10,3 +10,5 @@ PATHS = {
 """Where each service's API begins, by its type."""
 OWN = "/kilonova"
 """Where Kilonova answers what no OpenStack API asks (`local_api.py`)."""
+METRICS = "/metrics"
+"""Where monitoring systems ask (`metrics.py`)."""

@@ -14,12 +14,15 @@ from kilonova.app import hypervisor, roles
 from kilonova.app.config import Config
 from kilonova.app.foundation import Foundation
 from kilonova.app.local_api import local_api
-from kilonova.app.paths import OWN
+from kilonova.app.metrics import Metrics
+from kilonova.app.paths import METRICS, OWN
 from kilonova.app.root import mounted
 from kilonova.app.services import Services
 from kilonova.app.state import State
 from kilonova.bus.local import LocalBus
+from kilonova.clients.identity import Identity
 from kilonova.drivers.driver import Driver
+from kilonova.operations.measures import Measures
 from kilonova.operations.quota import Quota
 from kilonova.operations.servers import Servers
 from kilonova.operations.timers import Timer, resize_confirmation, shelved_offload
@@ -47,6 +50,15 @@ class Cloud:
     """What the person who starts it should know, a sentence each."""
     close: Callable[[], Awaitable[None]]
     """Stop all roles and let go of everything; what is under way goes on at the next start."""
+
+
+def _unlisted(foundation: Foundation, compute: Compute, work: Parts, identity: Identity) -> dict[str, ASGIApp]:
+    """What answers beside OpenStack's services."""
+    token = foundation.state.secret("metrics-token", foundation.runtime)
+    return {
+        OWN: local_api(compute.servers, work, identity, foundation.runtime),
+        METRICS: Metrics(Measures(work), token),
+    }
 
 
 async def build(config: Config, state: State, runtime: Runtime, listening_url: str) -> Cloud:
@@ -97,7 +109,7 @@ async def build(config: Config, state: State, runtime: Runtime, listening_url: s
 
         state.remember(driver=shape.driver, hosts=shape.hosts, cells=shape.cells)
         return Cloud(
-            app=mounted(url, services.answering, {OWN: local_api(compute.servers, work, identity, runtime)}),
+            app=mounted(url, services.answering, _unlisted(foundation, compute, work, identity)),
             url=url,
             driver=shape.driver,
             hypervisor=hosts.driver,

@@ -1,6 +1,6 @@
 """The map of servers: which cell each is in, if any. The only module that writes `server_map`."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 from sqlalchemy import RowMapping, bindparam, func, insert, select, update
@@ -100,6 +100,14 @@ def project_cells_txn(tx: Transaction, project_id: ProjectId) -> set[CellId]:
         .distinct()
     )
     return {CellId(row.cell_id) for row in rows}
+
+
+def servers_known_txn(tx: Transaction, ids: Collection[str]) -> dict[ServerId, bool]:
+    """Those of `ids` that name a server, and whether it is deleted."""
+    rows = tx.execute(
+        select(server_map.c.server_id, server_map.c.deleted_at).where(server_map.c.server_id.in_(list(ids)))
+    )
+    return {ServerId(row.server_id): row.deleted_at is not None for row in rows}
 
 
 def living_in_txn(tx: Transaction, cell_ids: Sequence[CellId], query: ServerQuery) -> list[DownServer]:

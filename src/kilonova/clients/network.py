@@ -35,6 +35,12 @@ class Networks(Protocol):
     async def ports_of(self, server_id: str) -> Sequence[Port]:
         """Every port whose `device_id` is the server: how a lost answer is found again. Ordered by id."""
 
+    async def ports_page(self, marker: str = "", limit: int = 500) -> Sequence[Port]:
+        """A page of the ports of every project, in order of id, after the port `marker`: for auditors.
+
+        Raises `NotFound` when the marker is gone and the service can't go on without it.
+        """
+
     async def port_create(self, request: PortRequest) -> Port:
         """Make a port for a server, bound to its host.
 

@@ -91,6 +91,11 @@ class NeutronNetworks:
         found = await self._list("ports", {"device_id": server_id})
         return sorted((_port(one) for one in found), key=lambda port: port.id)
 
+    async def ports_page(self, marker: str = "", limit: int = 500) -> Sequence[Port]:
+        """See `Networks.ports_page`."""
+        order = {"sort_key": "id", "sort_dir": "asc", "limit": limit}
+        return [_port(one) for one in await self._list("ports", order | ({"marker": marker} if marker else {}))]
+
     async def port_create(self, request: PortRequest) -> Port:
         """See `Networks.port_create`. Not repeated by itself: the caller looks for the description first."""
         port: dict[str, Any] = {

@@ -11,7 +11,8 @@ import msgspec
 
 from kilonova.bus.bus import Bus
 from kilonova.database.database import Database, Transaction
-from kilonova.engine import progress, store
+from kilonova.engine import counters, progress, store
+from kilonova.engine.counters import Counted
 from kilonova.engine.plan import Plan, Step
 from kilonova.engine.queue import CONTROL
 from kilonova.kernel.errors import KilonovaError, Unavailable
@@ -197,7 +198,10 @@ def move_txn(
     leased = msgspec.structs.replace(operation, lease_until=tx.now + lease_s) if lease_s else operation
     move = progress.after(plan, leased, outcome, tx.now)
     if not store.operation_save_txn(tx, operation, move.operation):
+        counters.count_txn(tx, Counted.EPOCHS_REJECTED)
         return None
+    if move.result == "undone":
+        counters.count_txn(tx, Counted.UNDOS)
     store.event_add_txn(tx, operation, move.result, move.message)
     project(tx, operation, move)
     return move.operation

@@ -1,6 +1,6 @@
 """The only module that writes operations and their log. Every write says which epoch it believes in."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -8,6 +8,8 @@ from sqlalchemy import BindParameter, MetaData, Row, bindparam, delete, func, in
 
 from kilonova.database.database import Transaction
 from kilonova.database.tables import operation_tables
+from kilonova.engine import counters
+from kilonova.engine.counters import Counted
 from kilonova.kernel.ids import HostName, OperationId, ServerId
 from kilonova.objects.operation import Operation, OperationEvent, OperationState
 
@@ -68,6 +70,14 @@ class AtHost(msgspec.Struct, frozen=True):
     updated_at: float
 
 
+class About(msgspec.Struct, frozen=True):
+    """Whose an operation is, and whether it is live."""
+
+    id: OperationId
+    server_id: ServerId
+    live: bool
+
+
 _AT_HOST_COLUMNS = tuple(operations.c[name] for name in AtHost.__struct_fields__)
 _at_hosts = select(*_AT_HOST_COLUMNS).where(
     operations.c.live == 1, operations.c.host.is_not(None), operations.c.state != OperationState.BLOCKED
@@ -101,6 +111,14 @@ def servers_at_txn(tx: Transaction, steps: Sequence[str]) -> list[ServerId]:
     return [ServerId(row.server_id) for row in tx.execute(_live_at, {"steps": steps})]
 
 
+def operations_about_txn(tx: Transaction, ids: Collection[str]) -> list[About]:
+    """Every operation that has one of `ids`, or whose server has one."""
+    wanted = list(ids)
+    either = operations.c.id.in_(wanted) | operations.c.server_id.in_(wanted)
+    rows = tx.execute(select(operations.c.id, operations.c.server_id, operations.c.live).where(either))
+    return [About(row.id, row.server_id, row.live == 1) for row in rows]
+
+
 def operation_save_txn(tx: Transaction, before: Operation, after: Operation) -> bool:
     """Replace `before` by `after`, if nobody has taken it over since: False then, and nothing is written."""
     values = _values(after)
@@ -122,7 +140,9 @@ def operation_take_txn(tx: Transaction, before: Operation, owner: str, lease_s: 
     if tx.execute(_take, {"key": before.id, "believed": before.epoch, **changes}).rowcount != 1:
         return None
     taken = msgspec.structs.replace(before, **changes)
-    event_add_txn(tx, taken, "started")
+    if before.owner is not None:
+        counters.count_txn(tx, Counted.LEASE_TAKEOVERS)
+    event_add_txn(tx, taken, "started", None if before.owner is None else f"taken over from {before.owner}")
     return taken
 
 

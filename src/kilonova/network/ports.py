@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from kilonova.clients.network import Networks
 from kilonova.kernel.errors import Conflict
+from kilonova.kernel.ids import ServerId, is_uuid
 from kilonova.objects.guest import GuestAddress, GuestNic
 from kilonova.objects.port import Port, PortRequest
 from kilonova.objects.server import Nic, NicAddress, NicRequest, Server
@@ -81,6 +82,13 @@ async def _earlier_dropped(networks: Networks, server: Server, attempt: int) -> 
             raise Conflict(reason=f"Server {server.id} has ports of a later attempt.")
         if made_by is not None:
             await networks.port_delete(port.id)
+
+
+def server_of(port: Port) -> ServerId | None:
+    """The server that Kilonova made a port for; None for one that somebody else made."""
+    kind, _, rest = port.description.partition(":")
+    server_id = rest.partition(":")[0]
+    return ServerId(server_id) if kind == "kilonova" and is_uuid(server_id) else None
 
 
 def _mark(server: Server) -> str:

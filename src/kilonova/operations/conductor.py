@@ -13,6 +13,7 @@ from kilonova.engine.runner import Pace, Runner
 from kilonova.engine.watch import Watch
 from kilonova.objects.operation import Operation
 from kilonova.operations import cancel, discovery, projection, requests, schedule
+from kilonova.operations.auditor import Auditor, AuditPace
 from kilonova.operations.catalog import CELL_PLANS
 from kilonova.operations.settle import Settler
 from kilonova.operations.timers import Timer, Timers
@@ -25,11 +26,12 @@ GLOBAL_PLANS: Mapping[str, Plan[Work]] = MappingProxyType({plan.kind: plan for p
 
 
 class GlobalConductor:
-    """Finds hosts for servers that are nowhere, maps new hosts, and settles what cells have deleted."""
+    """Finds hosts for servers that are nowhere, maps new hosts, settles what cells have deleted, and audits what is left."""
 
-    def __init__(self, parts: Parts, name: str, pace: Pace | None = None) -> None:
+    def __init__(self, parts: Parts, name: str, pace: Pace | None = None, audit: AuditPace | None = None) -> None:
         """`name` is this incarnation's and no other's."""
         self._parts = parts
+        self._auditor = Auditor(parts, audit)
         self._discovery = discovery.Discovery(parts)
         self._settler = Settler(parts)
         self._runner: Runner[Work] = Runner(
@@ -47,7 +49,7 @@ class GlobalConductor:
     async def run(self) -> None:
         """Work until cancelled."""
         settling = [self._settler.run(cell) for cell in self._parts.cells.all]
-        await _all(self._runner.run(), self._discovery.run(), *settling)
+        await _all(self._runner.run(), self._discovery.run(), self._auditor.run(), *settling)
 
 
 class CellConductor:

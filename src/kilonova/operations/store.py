@@ -1,6 +1,6 @@
 """The only module that writes servers, tombstones and settlements."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -56,6 +56,13 @@ def server_get_txn(tx: Transaction, server_id: ServerId) -> Server:
     if server is None or server.vm_state is VmState.DELETED:
         raise NoSuchServer(id=server_id)
     return server
+
+
+def bodies_living_txn(tx: Transaction, ids: Collection[str]) -> dict[ServerId, bytes]:
+    """The bodies of those servers with one of `ids` that are here and not deleted."""
+    living = (servers.c.id.in_(list(ids)), servers.c.vm_state != VmState.DELETED)
+    rows = tx.execute(select(servers.c.id, servers.c.body).where(*living))
+    return {ServerId(row.id): row.body for row in rows}
 
 
 def server_insert_txn(tx: Transaction, server: Server) -> bool:

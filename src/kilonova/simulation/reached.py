@@ -29,11 +29,13 @@ _QUERIES = {
         SELECT count(*) FROM servers
         WHERE vm_state = 'stopped' AND id NOT IN (SELECT server_id FROM operations WHERE kind = 'stop')""",
 }
+_REMOVED = "SELECT count(*) FROM findings WHERE removed_at IS NOT NULL"
 _WITHOUT_HOST = "SELECT count(*) FROM operations WHERE kind = 'boot'"
 
 
 def look(durable: Durable, sometimes: Sometimes) -> None:
-    """Count what the logs of operations show."""
+    """Count what the logs of operations show, and what the auditor took away."""
+    sometimes.counts["orphan_removed"] += durable.api.rows(_REMOVED)[0][0]
     for cell_id, database in durable.cells.items():
         for name, query in _QUERIES.items():
             sometimes.counts[name] += database.rows(query)[0][0]

@@ -19,6 +19,7 @@ from kilonova.kernel.errors import Unavailable
 from kilonova.kernel.ids import CELL0, CellId, HostName, ProjectId
 from kilonova.objects.guest import PowerState
 from kilonova.objects.server import Server
+from kilonova.operations.auditor import AuditPace
 from kilonova.operations.conductor import CellConductor, GlobalConductor
 from kilonova.operations.quota import Quota
 from kilonova.operations.servers import Servers
@@ -46,6 +47,10 @@ from kilonova.simulation.sometimes import Sometimes
 WARM_UP_MAX_S = 180
 FAR_SHARE = 0.3
 """How likely each process and database is on the far side of a partition."""
+
+
+AUDIT = AuditPace(every_s=5.0, remove_after_s=4.0)
+"""Soon enough to be done before judgement; nothing but a leak of a dead worker is left for it."""
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True):
@@ -301,7 +306,7 @@ class World:
         await asyncio.Event().wait()
 
     async def _global_conductor(self, role: Role, runtime: SimRuntime) -> None:
-        await GlobalConductor(await self._parts(role, runtime), role.owner).run()
+        await GlobalConductor(await self._parts(role, runtime), role.owner, audit=AUDIT).run()
 
     def _cell_conductor(self, cell_id: CellId) -> Main:
         async def main(role: Role, runtime: SimRuntime) -> None:

@@ -5,8 +5,10 @@
 | cells, host_map, server_map | `cells` |
 | flavors, flavor_access, keypairs, aggregates, server_groups, limits | `api/<resource>.py` |
 | quota_ledger | `operations/quota.py` |
+| findings | `operations/findings.py` |
 | servers, server_tags, server_metadata: those that are nowhere yet | `operations/store.py` |
 | operations, operation_events: their boots | `engine/store.py` |
+| counters | `engine/counters.py` |
 """
 
 from sqlalchemy import (
@@ -140,8 +142,19 @@ limits = Table(
     Column("value", Integer, nullable=False),
 )
 
+findings = Table(
+    "findings",  # what the auditor has found without an owner
+    metadata,
+    Column("kind", String(16), primary_key=True),  # `consumer` or `port`
+    Column("id", String(64), primary_key=True),
+    Column("server_id", String(36)),  # whose it was, where that is known
+    Column("found_at", Double, nullable=False),
+    Column("removed_at", Double),  # null while it is there
+)
+
 servers = server_tables.servers(metadata)
 server_tags = server_tables.server_tags(metadata)
 server_metadata = server_tables.server_metadata(metadata)
 operations = operation_tables.operations(metadata)
 operation_events = operation_tables.operation_events(metadata)
+counters = operation_tables.counters(metadata)

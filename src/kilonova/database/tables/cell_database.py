@@ -6,6 +6,7 @@
 | hosts, agents | `cells/hosts.py` |
 | tombstones, settlements | `operations/store.py` |
 | operations, operation_events | `engine/store.py` |
+| counters | `engine/counters.py` |
 """
 
 from sqlalchemy import Boolean, Column, Double, Index, Integer, LargeBinary, MetaData, String, Table, Text, false
@@ -63,3 +64,4 @@ settlements = Table(
 
 operations = operation_tables.operations(metadata)
 operation_events = operation_tables.operation_events(metadata)
+counters = operation_tables.counters(metadata)

@@ -1,6 +1,9 @@
-"""Operations and their log: the same two tables in the API database and in every cell's. Written by `engine/store.py`."""
+"""Operations, their log, and what is counted of them: the same tables in the API database and in every cell's.
 
-from sqlalchemy import Column, Double, Index, Integer, LargeBinary, MetaData, String, Table, Text
+`operations` and `operation_events` are written by `engine/store.py`, `counters` by `engine/counters.py`.
+"""
+
+from sqlalchemy import BigInteger, Column, Double, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
 
 def operations(metadata: MetaData) -> Table:
@@ -47,4 +50,14 @@ def operation_events(metadata: MetaData) -> Table:
         Column("host", String(255)),
         Column("at", Double, nullable=False),
         Column("message", Text),
+    )
+
+
+def counters(metadata: MetaData) -> Table:
+    """What has happened how often since the database was made, declared in `metadata`."""
+    return Table(
+        "counters",
+        metadata,
+        Column("name", String(64), primary_key=True),
+        Column("value", BigInteger, nullable=False),
     )

@@ -151,6 +151,12 @@ class SimNetworks:
         """See `Networks.ports_of`."""
         return await self._ask(lambda: self._service.of(server_id))
 
+    async def ports_page(self, marker: str = "", limit: int = 500) -> Sequence[Port]:
+        """See `Networks.ports_page`."""
+        return await self._ask(
+            lambda: [self._service.ports[key] for key in sorted(self._service.ports) if key > marker][:limit]
+        )
+
     async def port_create(self, request: PortRequest) -> Port:
         """See `Networks.port_create`."""
 

@@ -80,6 +80,10 @@ class StandaloneNetworks:
         """See `Networks.ports_of`."""
         return await self._database.read(_ports_of_txn, server_id)
 
+    async def ports_page(self, marker: str = "", limit: int = 500) -> Sequence[Port]:
+        """See `Networks.ports_page`."""
+        return await self._database.scan(lambda tx: ports_txn(tx, ports.page_txn(tx, marker, limit)))
+
     async def port_create(self, request: PortRequest) -> Port:
         """See `Networks.port_create`."""
         item: Document = {

@@ -18,6 +18,7 @@ BOUND = "other"
 
 _ONE = select(ports).where(ports.c.id == bindparam("port_id"))
 _OF_DEVICE = select(ports).where(ports.c.device_id == bindparam("device")).order_by(ports.c.id)
+_PAGE = select(ports).where(ports.c.id > bindparam("after")).order_by(ports.c.id).limit(bindparam("most"))
 _GROUPS = (
     select(port_security_groups)
     .where(port_security_groups.c.port_id.in_(bindparam("ids", expanding=True)))
@@ -42,6 +43,11 @@ def find_txn(tx: Transaction, port_id: str) -> dict[str, Any] | None:
 def of_device_txn(tx: Transaction, device_id: str) -> list[dict[str, Any]]:
     """The ports of a device, ordered by id."""
     return [row._asdict() for row in tx.execute(_OF_DEVICE, {"device": device_id})]
+
+
+def page_txn(tx: Transaction, after: str, most: int) -> list[dict[str, Any]]:
+    """Ports in order of id, after the id `after`."""
+    return [row._asdict() for row in tx.execute(_PAGE, {"after": after, "most": most})]
 
 
 def groups_txn(tx: Transaction, ids: Sequence[str]) -> dict[str, list[str]]:

@@ -1,0 +1,121 @@
+"""Measures: what a monitoring system is told of the cloud, read from the databases when it asks."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+
+from kilonova.database.database import Database, Transaction
+from kilonova.database.tables.api_database import findings
+from kilonova.database.tables.cell_database import tombstones
+from kilonova.engine.counters import Counted, counts_txn
+from kilonova.engine.store import operations
+from kilonova.kernel.errors import Unavailable
+from kilonova.objects.operation import OperationState
+from kilonova.operations.oversight import ANSWER_S, GLOBAL
+from kilonova.operations.work import Parts
+
+Labels = tuple[tuple[str, str], ...]
+Samples = dict[Labels, float]
+
+_live = (
+    select(operations.c.kind, operations.c.state, func.count().label("number"))
+    .where(operations.c.live == 1)
+    .group_by(operations.c.kind, operations.c.state)
+)
+_oldest = select(func.min(operations.c.created_at)).where(
+    operations.c.live == 1, operations.c.state == OperationState.QUEUED
+)
+_owed = select(func.count()).select_from(tombstones)
+_found = select(findings.c.kind, func.count().label("found"), func.count(findings.c.removed_at).label("removed"))
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One measure, with a value for each set of labels."""
+
+    name: str
+    kind: str
+    """`gauge` or `counter`."""
+    about: str
+    samples: Samples
+
+
+@dataclass(frozen=True)
+class _Site:
+    """What one database says."""
+
+    live: Samples
+    oldest_s: float
+    counts: Mapping[Counted, int]
+    owed: int
+
+
+class Measures:
+    """Takes the measures of a cloud."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Work with the parts of this process."""
+        self._parts = parts
+
+    async def take(self) -> list[Measure]:
+        """Every measure, now; what a database that doesn't answer would say is left out, and `cell_up` says so."""
+        databases = {GLOBAL: self._parts.database}
+        databases.update((cell.record.name, cell.database) for cell in self._parts.cells.all)
+        answers = await asyncio.gather(*(_asked(database, name == GLOBAL) for name, database in databases.items()))
+        by_site = dict(zip(databases, answers, strict=True))
+        sites: dict[Labels, _Site] = {(("cell", name),): site for name, site in by_site.items() if site is not None}
+        live: Samples = {(*labels, *more): value for labels, site in sites.items() for more, value in site.live.items()}
+        up: Samples = {(("cell", name),): float(site is not None) for name, site in by_site.items()}
+        owed: Samples = {labels: float(site.owed) for labels, site in sites.items() if labels != (("cell", GLOBAL),)}
+        oldest: Samples = {labels: site.oldest_s for labels, site in sites.items()}
+        return [
+            Measure("kilonova_cell_up", "gauge", "Whether the cell's database answers.", up),
+            Measure("kilonova_operations", "gauge", "Live operations.", live),
+            Measure("kilonova_operation_oldest_queued_seconds", "gauge", "Age of the oldest one nobody began.", oldest),
+            Measure("kilonova_tombstones", "gauge", "Guests whose end a host owes.", owed),
+            *(_counter(counted, about, sites) for counted, about in _COUNTERS.items()),
+            *await self._audit(),
+        ]
+
+    async def _audit(self) -> list[Measure]:
+        try:
+            rows = await self._parts.database.scan(lambda tx: tx.execute(_found.group_by(findings.c.kind)).all())
+        except Unavailable:
+            return []
+        found = dict.fromkeys(("consumer", "port"), (0, 0)) | {row.kind: (row.found, row.removed) for row in rows}
+        there: Samples = {(("kind", kind),): float(all_ - removed) for kind, (all_, removed) in found.items()}
+        gone: Samples = {(("kind", kind),): float(removed) for kind, (_, removed) in found.items()}
+        return [
+            Measure("kilonova_auditor_findings", "gauge", "What has no owner; must stay 0.", there),
+            Measure("kilonova_auditor_removed_total", "counter", "What was taken away because it had no owner.", gone),
+        ]
+
+
+_COUNTERS = {
+    Counted.LEASE_TAKEOVERS: "Operations that another worker went on with.",
+    Counted.EPOCHS_REJECTED: "Reports that came too late.",
+    Counted.UNDOS: "Steps that were undone.",
+}
+
+
+def _counter(counted: Counted, about: str, sites: Mapping[Labels, _Site]) -> Measure:
+    samples: Samples = {labels: float(site.counts[counted]) for labels, site in sites.items()}
+    return Measure(f"kilonova_{counted}_total", "counter", about, samples)
+
+
+async def _asked(database: Database, is_api: bool) -> _Site | None:
+    """What a database says; None when it doesn't answer."""
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            return await database.scan(_site_txn, is_api)
+    except (Unavailable, TimeoutError):
+        return None
+
+
+def _site_txn(tx: Transaction, is_api: bool) -> _Site:
+    live: Samples = {(("kind", row.kind), ("state", row.state)): float(row.number) for row in tx.execute(_live)}
+    oldest: float | None = tx.execute(_oldest).scalar()
+    owed = 0 if is_api else tx.execute(_owed).scalar_one()
+    return _Site(live, 0.0 if oldest is None else max(0.0, tx.now - oldest), counts_txn(tx), owed)

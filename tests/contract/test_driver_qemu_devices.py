@@ -133,7 +133,7 @@ def test_volume__swapped_while_the_guest_writes__the_new_one_has_everything(
         content = (hypervisor.volumes / "new").read_bytes()
         assert int(content.split(b"\n")[0]) >= count + 3
         assert content.endswith(b"tail")
-        with pytest.raises(HypervisorFailure, match="has no volume"):
+        with pytest.raises(HypervisorFailure, match="no volume old"):
             await driver.volume_swap(host, SERVER, 4, "old", made(hypervisor, "third"))
 
     async def after(driver: QemuDriver) -> None:

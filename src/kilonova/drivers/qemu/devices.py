@@ -105,14 +105,15 @@ class Devices:
         """
         async with self._guests.order(host, server_id, generation, "exchange the volume") as found:
             self._check(found)
-            record = await self._guests.write(found, generation=generation)
-            old = next((volume for volume in record.spec.volumes if volume.volume_id == volume_id), None)
-            if old is None and all(volume.volume_id != new.volume_id for volume in record.spec.volumes):
-                raise MachineFailure(f"it has no volume {volume_id}")
-            if not self._runs(record):
-                if old is None:
-                    return await self._guests.shown_now(record)
+            volumes = {volume.volume_id: volume for volume in found.spec.volumes}
+            old = volumes.get(volume_id)
+            if old is None and new.volume_id not in volumes:
+                raise MachineFailure(f"there is no volume {volume_id} in it")
+            if old is not None and not self._runs(found):
                 raise MachineFailure("volumes are exchanged while the guest runs")
+            record = await self._guests.write(found, generation=generation)
+            if not self._runs(record):
+                return await self._guests.shown_now(record)
             if old is not None:
                 await self._mirror(record, old, new)
                 record = await self._swap_written(record, generation, old, new)
@@ -198,7 +199,8 @@ class Devices:
     async def _swap_written(
         self, record: GuestRecord, generation: int, old: GuestVolume, new: GuestVolume
     ) -> GuestRecord:
-        volumes = tuple(new if volume is old else volume for volume in record.spec.volumes)
+        same_place = msgspec.structs.replace(new, device=old.device, boot=old.boot)
+        volumes = tuple(same_place if volume is old else volume for volume in record.spec.volumes)
         slots = dict(record.slots)
         if old.volume_id in slots:
             slots[new.volume_id] = slots.pop(old.volume_id)

@@ -75,11 +75,11 @@ class Disks:
         """
         guests, folder = self._guests, parts_folder(spec.generation)
         async with guests.order(host, spec.server_id, spec.generation, "resize the guest") as found:
+            if 0 < spec.disk_gb < found.spec.disk_gb:
+                raise ValueError(f"its disk has {found.spec.disk_gb} GiB and can't shrink to {spec.disk_gb} GiB")
             record = await guests.write(found, generation=spec.generation)
             if record.parts.folder == folder:
                 return await self._as_wanted(record, run=run)
-            if 0 < spec.disk_gb < record.spec.disk_gb:
-                raise ValueError(f"its disk has {record.spec.disk_gb} GiB and can't shrink to {spec.disk_gb} GiB")
             await guests.machine(record).end()  # so that its disk is at rest while it is copied
             parts = await guests.builder.parts_grow(record, spec.disk_gb, folder)
             before = record.before_resize or BeforeResize(spec=record.spec, parts=record.parts)

@@ -5,7 +5,6 @@ from kilonova.drivers.qemu.guest_agent import AgentRefused, AgentSilent, passwor
 from kilonova.drivers.qemu.guest_dir import GuestRecord
 from kilonova.drivers.qemu.guests import Guests
 from kilonova.drivers.qemu.machine import MachineFailure
-from kilonova.drivers.qemu.process import process_alive
 from kilonova.kernel.ids import HostName, ServerId
 from kilonova.objects.guest import Guest, GuestSpec, PowerState
 
@@ -121,20 +120,16 @@ class Power:
     async def pause(self, host: HostName, server_id: ServerId, generation: int) -> Guest:
         """See `Driver.guest_pause`."""
         async with self._guests.order(host, server_id, generation, "pause the guest") as found:
-            machine = self._guests.machine(found)
-            if await machine.look() not in {PowerState.RUNNING, PowerState.PAUSED}:
-                raise MachineFailure("it doesn't run")
+            await self._check_runs(found)
             record = await self._guests.write(found, generation=generation, paused=True)
-            return self._guests.shown(record, await machine.stand_still())
+            return self._guests.shown(record, await self._guests.machine(record).stand_still())
 
     async def unpause(self, host: HostName, server_id: ServerId, generation: int) -> Guest:
         """See `Driver.guest_unpause`."""
         async with self._guests.order(host, server_id, generation, "unpause the guest") as found:
-            machine = self._guests.machine(found)
-            if await machine.look() not in {PowerState.RUNNING, PowerState.PAUSED}:
-                raise MachineFailure("it doesn't run")
+            await self._check_runs(found)
             record = await self._guests.write(found, generation=generation, paused=False)
-            return self._guests.shown(record, await machine.go_on())
+            return self._guests.shown(record, await self._guests.machine(record).go_on())
 
     async def suspend(self, host: HostName, server_id: ServerId, generation: int) -> Guest:
         """See `Driver.guest_suspend`.
@@ -144,6 +139,8 @@ class Power:
         """
         guests = self._guests
         async with guests.order(host, server_id, generation, "suspend the guest") as found:
+            if not found.suspended:
+                await self._check_runs(found)
             record = await guests.write(found, generation=generation)
             if not record.suspended:
                 record = await self._memory_save(record)
@@ -152,8 +149,6 @@ class Power:
 
     async def _memory_save(self, record: GuestRecord) -> GuestRecord:
         machine = self._guests.machine(record)
-        if await machine.look() not in {PowerState.RUNNING, PowerState.PAUSED}:
-            raise MachineFailure("it doesn't run")
         try:
             await machine.memory_save(self._guests.emulator.version)
         except BaseException:
@@ -169,9 +164,9 @@ class Power:
         """
         guests = self._guests
         async with guests.order(host, server_id, generation, "resume the guest") as found:
-            record = await guests.write(found, generation=generation)
-            if not record.suspended and not record.running:
+            if not found.suspended and not found.running:
                 raise MachineFailure("it is not suspended")
+            record = await guests.write(found, generation=generation)
             if record.suspended:
                 await guests.machine(record).end()
                 record = await guests.with_free_port(record)
@@ -183,6 +178,7 @@ class Power:
     async def crash_dump(self, host: HostName, server_id: ServerId, generation: int) -> Guest:
         """See `Driver.guest_crash_dump`."""
         async with self._guests.order(host, server_id, generation, "interrupt the guest") as found:
+            await self._check_runs(found)
             record = await self._guests.write(found, generation=generation)
             return self._guests.shown(record, await self._guests.machine(record).interrupt())
 
@@ -190,15 +186,18 @@ class Power:
         """See `Driver.guest_password_set`."""
         guests = self._guests
         async with guests.order(host, server_id, generation, "set the password") as found:
+            await self._check_runs(found)
             record = await guests.write(found, generation=generation)
-            directory = guests.dirs.path(server_id)
-            if not process_alive(directory):
-                raise MachineFailure("it doesn't run")
             sync_id = int(guests.runtime.random() * _SYNC_IDS)
             try:
-                await password_set(directory, ADMINISTRATOR, password, sync_id)
+                await password_set(guests.dirs.path(server_id), ADMINISTRATOR, password, sync_id)
             except AgentSilent as error:
                 raise NoGuestAgent(server_id=server_id, host=host, action="setting the password") from error
             except AgentRefused as error:
                 raise MachineFailure(f"the guest agent could not do it: {error}") from error
             return await guests.shown_now(record)
+
+    async def _check_runs(self, record: GuestRecord) -> None:
+        """Before anything is written: what is refused changes nothing."""
+        if await self._guests.machine(record).look() not in {PowerState.RUNNING, PowerState.PAUSED}:
+            raise MachineFailure("it doesn't run")

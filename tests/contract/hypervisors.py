@@ -2,14 +2,18 @@
 
 import asyncio
 import functools
+import hashlib
+import json
 import os
 import signal
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from kilonova.drivers.driver import Driver
 from kilonova.drivers.fake.driver import FakeDriver
@@ -18,7 +22,8 @@ from kilonova.drivers.fake.orders import Orders
 from kilonova.drivers.fake.timings import FakeTimings
 from kilonova.drivers.qemu.driver import QemuDriver
 from kilonova.drivers.qemu.probe import Unusable, emulator_find
-from kilonova.drivers.qemu.process import process_kill
+from kilonova.drivers.qemu.process import process_kill, processes_of
+from kilonova.drivers.qemu.resources import Share
 from kilonova.kernel.ids import HostName, ServerId
 from kilonova.runtime.real import RealRuntime
 from kilonova.runtime.runtime import Runtime
@@ -28,6 +33,9 @@ from kilonova.simulation.hypervisor import Hypervisor as Hardware
 from kilonova.simulation.loop import SimLoop
 from kilonova.simulation.sometimes import Sometimes
 from kilonova.testing.guests import HELLO, SERVER, Images, boot_sector, guest_spec, hello_disk
+
+FAST, SLOW = 1 << 40, 10_000
+"""Bytes a second at which memory goes to another host: as fast as can be, and so that it takes minutes."""
 
 
 class FakeHypervisor:
@@ -168,11 +176,11 @@ class DyingRuntime(RealRuntime):
 
     def __init__(self, calls: int) -> None:
         super().__init__()
-        self._calls_left = calls
+        self.calls_left = calls
 
     async def run_blocking(self, work: Callable[..., Any], *args: Any) -> Any:
-        self._calls_left -= 1
-        if self._calls_left < 0:
+        self.calls_left -= 1
+        if self.calls_left < 0:
             os.kill(os.getpid(), signal.SIGKILL)
         return await super().run_blocking(work, *args)
 
@@ -202,3 +210,75 @@ def die_amid(order: str, folder: Path, calls: int) -> None:
 
 if __name__ == "__main__":
     die_amid(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))
+
+
+class QemuHosts(QemuHypervisor):
+    """Two hosts of this machine, with a part of it each. With `shared`, both see the disks of all guests."""
+
+    host, other = HostName("left"), HostName("right")
+
+    def __init__(self, folder: Path, *, shared: bool = False) -> None:
+        super().__init__(folder)
+        self._folders = {self.host: folder / "left", self.other: folder / "right"}
+        self.shared = shared
+        self._storage = folder / "storage" if shared else None
+        self.bytes_a_second = FAST
+
+    @override
+    def driver(self, runtime: Runtime) -> QemuDriver:
+        return self._driver(runtime, self.host, 1)
+
+    def other_driver(self, runtime: Runtime, driver: Driver) -> QemuDriver:
+        return self._driver(runtime, self.other, 2)
+
+    def _driver(self, runtime: Runtime, host: HostName, number: int) -> QemuDriver:
+        return QemuDriver(
+            runtime,
+            self._folders[host],
+            host=host,
+            share=Share(number, 2),
+            storage=self._storage,
+            soft_reboot_grace_s=0.5,
+            migration_bytes_a_second=self.bytes_a_second,
+        )
+
+    def guest_folder(self, host: HostName) -> Path:
+        return self._folders[host] / "guests" / SERVER
+
+    def processes(self, host: HostName) -> list[int]:
+        folder = self.guest_folder(host)
+        return processes_of(folder, SERVER) if folder.exists() else []
+
+    def migrations_last(self, driver: Driver, seconds: float) -> None:
+        assert isinstance(driver, QemuDriver)
+        driver._migration._bytes_a_second = SLOW if seconds else FAST
+
+    def migrates(self, driver: Driver) -> bool:
+        assert isinstance(driver, QemuDriver)
+        return driver._guests.records[SERVER].migrating
+
+    def disk(self, host: HostName, driver: Driver) -> tuple[object, int]:
+        (folder,) = self.guest_folder(host).glob("parts-*")
+        flat = folder.parent / "flat"
+        tree = {"driver": "qcow2", "file": {"driver": "file", "filename": str(folder / "disk.qcow2")}}
+        tree["backing"] = {"driver": "raw", "file": {"driver": "file", "filename": str(folder / "base")}}
+        subprocess.run(["qemu-img", "convert", "-U", "-O", "raw", f"json:{json.dumps(tree)}", flat], check=True)
+        content = hashlib.sha256(b"".join(_data(flat))).hexdigest()
+        size = flat.stat().st_size
+        flat.unlink()
+        return content, size >> 30
+
+
+def _data(path: Path) -> Iterator[bytes]:
+    """What a sparse file holds, with where."""
+    with path.open("rb") as file:
+        offset, size = 0, path.stat().st_size
+        while offset < size:
+            file.seek(offset)
+            piece = file.read(1 << 20)
+            if piece.strip(b"\0"):
+                yield offset.to_bytes(8) + piece
+            try:
+                offset = os.lseek(file.fileno(), offset + len(piece), os.SEEK_DATA)
+            except OSError:
+                return  # nothing but holes from here on

@@ -14,7 +14,7 @@ from kilonova.drivers.driver import Driver, HypervisorFailure, MigrationAborted,
 from kilonova.objects.guest import GuestSpec, PowerState
 from kilonova.runtime.real import RealRuntime
 from kilonova.testing.driver_contract import play
-from kilonova.testing.guests import SERVER, Images, TwoHosts, guest_spec, hello_disk, twice
+from kilonova.testing.guests import SERVER, Images, TwoHosts, console_until, guest_spec, hello_disk, twice
 
 Scenario = Callable[[Driver, Driver], Awaitable[None]]
 _FOREVER_S = 3600.0
@@ -171,6 +171,7 @@ class MovesContract:
 
         async def made_ready(here: Driver, there: Driver) -> None:
             await here.guest_ensure(two_hosts.host, spec, images)
+            await console_until(here, two_hosts.host, lambda text: two_hosts.boots(text) == 1)
             if paused:
                 await here.guest_pause(two_hosts.host, SERVER, 2)
             incoming = await there.guest_incoming(two_hosts.other, _at(spec, 3), images, shared=False)
@@ -192,7 +193,7 @@ class MovesContract:
             await here.guest_migrate(two_hosts.host, SERVER, 3, incomings[0], shared=False)
             guest = await twice(lambda: there.guest_arrived(two_hosts.other, SERVER, 4))
             assert (guest.host, guest.generation, guest.power_state) == (two_hosts.other, 4, state)
-            assert (await there.console_output(two_hosts.other, SERVER, None)).count(" boot ") == 1
+            assert two_hosts.boots(await there.console_output(two_hosts.other, SERVER, None)) == 1
             await here.guest_destroy(two_hosts.host, SERVER, 4)
             assert await _where(two_hosts, here, there) == {two_hosts.other: state}
             await here.guest_migrate(two_hosts.host, SERVER, 4, incomings[0], shared=False)
@@ -325,17 +326,21 @@ class SharedMovesContract:
     def test_shared__ensured_elsewhere__takes_the_disk_over(
         self, shared_hosts: TwoHosts, images: Images, spec: GuestSpec, first: str
     ) -> None:
+        before: list[tuple[object, int]] = []
+
         async def made(here: Driver, there: Driver) -> None:
             await here.guest_ensure(shared_hosts.host, spec, images, run=False)
+            before.append(shared_hosts.disk(shared_hosts.host, here))
             if first == "destroyed":
                 await here.guest_destroy(shared_hosts.host, SERVER, 2, keep_disks=True)
 
         async def taken_over(here: Driver, there: Driver) -> None:
             await twice(lambda: there.guest_ensure(shared_hosts.other, _at(spec, 3), images))
-            assert shared_hosts.disk(shared_hosts.other, there) == (1, 1)
+            assert shared_hosts.disk(shared_hosts.other, there) == before[0]
             await here.guest_destroy(shared_hosts.host, SERVER, 3, keep_disks=True)
             await there.guest_destroy(shared_hosts.other, SERVER, 4)
-            await there.guest_ensure(shared_hosts.other, _at(spec, 5), images)
-            assert shared_hosts.disk(shared_hosts.other, there) == (5, 1)
+            another = images.add("another", hello_disk()[:-1] + b"\1")
+            await there.guest_ensure(shared_hosts.other, _at(spec, 5, image=another), images)
+            assert shared_hosts.disk(shared_hosts.other, there) != before[0]
 
         play_both(shared_hosts, made, taken_over)

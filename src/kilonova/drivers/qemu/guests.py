@@ -118,6 +118,12 @@ class Guests:
         """Held while an order works on the guest."""
         return self._locks.setdefault(server_id, asyncio.Lock())
 
+    def migration_ask(self, server_id: ServerId, what: str) -> None:
+        """Leave word for whoever attends to the guest's migration, if there is one, now or after a restart."""
+        record = self.records.get(server_id)
+        if record is not None and record.migrating:
+            (self.dirs.path(server_id) / what).touch()
+
     def check(self, host: HostName, server_id: ServerId, action: str) -> None:
         """Raises `HypervisorFailure` for another host, or for what can't be the name of a directory."""
         if host != self.host:
@@ -190,7 +196,7 @@ class Guests:
     async def _must_be_here(self, record: GuestRecord) -> None:
         """A guest that went to another host must not go on here as well."""
         if record.moved is not None or await self.machine(record).migration_status() == "completed":
-            raise MachineFailure("it has moved to another host")
+            raise MachineFailure("it was moved to another host")
 
     async def with_free_port(self, record: GuestRecord) -> GuestRecord:
         """The record with an SSH port that is free now."""

@@ -9,6 +9,7 @@ Sockets lie where only our own user and the guest's may reach them. We connect, 
 """
 
 import asyncio
+import socket
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +19,8 @@ import msgspec
 
 from kilonova.drivers.driver import ImageSource, MigrationAborted
 from kilonova.drivers.qemu.command import ROOT_NODE
-from kilonova.drivers.qemu.guest_dir import TRANSFER, GuestRecord
+from kilonova.drivers.qemu.console import ConsoleLog
+from kilonova.drivers.qemu.guest_dir import ABORT, CONSOLE_BEFORE, FORCE, TRANSFER, GuestRecord
 from kilonova.drivers.qemu.guests import Guests
 from kilonova.drivers.qemu.machine import MachineFailure
 from kilonova.drivers.qemu.monitor import Monitor, MonitorRefused, MonitorUnreachable, monitor_open
@@ -28,8 +30,6 @@ from kilonova.kernel.ids import HostName, ServerId
 from kilonova.objects.guest import Guest, GuestSpec, PowerState
 
 DISK_SOCKET, MEMORY_SOCKET = "disk.sock", "memory.sock"
-ABORT, FORCE = "migration-abort", "migration-force"
-"""Files in the guest's directory: what was asked of the migration under way."""
 JOB, TARGET = "migration", "migration-target"
 LOOK_EVERY_S = 0.1
 CANCEL_S = 30.0
@@ -44,7 +44,7 @@ class Incoming(msgspec.Struct, frozen=True, kw_only=True):
     """What the sender has to know."""
 
     directory: str
-    """Where the sockets are."""
+    """Of the guest there; the sockets are in its folder `TRANSFER`."""
     slots: dict[str, int]
     """Where cards and volumes are plugged in; the sender's must be the same, for memory knows them by their place."""
 
@@ -71,7 +71,7 @@ class Migration:
                         record = None
                 if record is None:
                     record = await self._made_ready(spec, images, shared=shared)
-                directory = (guests.dirs.path(spec.server_id) / TRANSFER).absolute()
+                directory = guests.dirs.path(spec.server_id).absolute()
                 plain: dict[str, Any] = msgspec.to_builtins(Incoming(directory=str(directory), slots=record.slots))
                 return plain
 
@@ -89,7 +89,7 @@ class Migration:
     async def _make_room(self, record: GuestRecord) -> None:
         """Remove what an earlier move has left here: a guest that never came, or went away."""
         if not record.incoming and record.moved is None:
-            raise MachineFailure("there is such a guest already")
+            raise MachineFailure("such a guest is there already")
         await self._guests.remove(record, keep_disks=True)
 
     async def _made_ready(self, spec: GuestSpec, images: ImageSource, *, shared: bool) -> GuestRecord:
@@ -97,7 +97,7 @@ class Migration:
         others = guests.records.values()
         disk = guests.storage.taken(spec.server_id) if shared and guests.storage else None
         if shared and disk is None:
-            raise MachineFailure("its disks are not on storage that this host shares")
+            raise MachineFailure("its disks aren't seen from here")
         record = await guests.builder.build(spec, images, others, run=False, incoming=True, received=disk)
         guests.records[spec.server_id] = record
         try:
@@ -124,6 +124,7 @@ class Migration:
                     raise MachineFailure("it has not arrived")
                 await self._doors_close(record)
                 await guests.keep(record)
+                await guests.runtime.run_blocking(_console_join, guests.dirs.path(server_id))
                 record = await guests.write(record, incoming=False, running=True)
                 await guests.tidy(record)
             return await guests.shown_now(record)
@@ -143,33 +144,31 @@ class Migration:
     ) -> None:
         """See `Driver.guest_migrate`."""
         guests = self._guests
+        there = msgspec.convert(incoming, Incoming)
+        if server_id not in guests.records and _has_come(Path(there.directory)):
+            return
         async with guests.order(host, server_id, generation, "migrate the guest") as found:
-            if found.moved != generation:
-                directory = guests.dirs.path(server_id)
+            directory = guests.dirs.path(server_id)
+            if found.moved is None:
                 if found.generation < generation:
                     _forget(directory)
                 record = await guests.write(found, generation=generation)
-                there = msgspec.convert(incoming, Incoming)
                 await _Sending(guests, record, there, self._bytes_a_second, shared=shared).run()
                 _forget(directory)
                 record = guests.records[server_id]
                 await guests.write(record, moved=generation, migrating=False, running=False)
             await guests.machine(guests.records[server_id]).end()
+            await guests.runtime.run_blocking(_console_give, directory, Path(there.directory))
 
     async def abort(self, host: HostName, server_id: ServerId) -> None:
         """See `Driver.guest_migrate_abort`."""
-        self._ask(host, server_id, ABORT)
+        self._guests.check(host, server_id, "abort the migration")
+        self._guests.migration_ask(server_id, ABORT)
 
     async def force(self, host: HostName, server_id: ServerId) -> None:
         """See `Driver.guest_migrate_force`."""
-        self._ask(host, server_id, FORCE)
-
-    def _ask(self, host: HostName, server_id: ServerId, what: str) -> None:
-        """Leave word for whoever attends to the migration, now or after a restart."""
-        self._guests.check(host, server_id, "change the migration")
-        record = self._guests.records.get(server_id)
-        if record is not None and record.migrating:
-            (self._guests.dirs.path(server_id) / what).touch()
+        self._guests.check(host, server_id, "force the migration")
+        self._guests.migration_ask(server_id, FORCE)
 
 
 class _Sending:
@@ -180,7 +179,7 @@ class _Sending:
     ) -> None:
         self._guests = guests
         self._record = record
-        self._there = Path(there.directory)
+        self._there = Path(there.directory) / TRANSFER
         self._slots_there = there.slots
         self._bytes_a_second = bytes_a_second
         self._mirrors = record.parts.disk and not shared
@@ -230,7 +229,7 @@ class _Sending:
         async with monitor_open(self._directory) as monitor:
             await _capabilities(monitor, *_CAPABILITIES)
             await monitor.execute("migrate-set-parameters", max_bandwidth=self._bytes_a_second)
-            with await socket_connect(self._there, MEMORY_SOCKET) as connection:
+            with await self._connected(MEMORY_SOCKET) as connection:
                 await monitor.descriptor_named(connection.fileno(), MEMORY_SOCKET)
             await monitor.execute("migrate", uri=f"fd:{MEMORY_SOCKET}")
 
@@ -238,7 +237,7 @@ class _Sending:
         """Copy the disk, without what lies beneath it, and let every write go to both from now on."""
         async with monitor_open(self._directory) as monitor:
             if await monitor.job(JOB) is None:
-                with await socket_connect(self._there, DISK_SOCKET) as connection:
+                with await self._connected(DISK_SOCKET) as connection:
                     await monitor.descriptor_named(connection.fileno(), DISK_SOCKET)
                 server = {"type": "fd", "str": DISK_SOCKET}
                 await monitor.execute("blockdev-add", driver="nbd", node_name=TARGET, export=ROOT_NODE, server=server)
@@ -246,6 +245,12 @@ class _Sending:
                 arguments |= {"copy-mode": "write-blocking"}
                 await monitor.execute_with("blockdev-mirror", {**arguments, "auto-dismiss": False})
         await self._job_until("ready")
+
+    async def _connected(self, name: str) -> socket.socket:
+        try:
+            return await socket_connect(self._there, name)
+        except OSError as error:
+            raise MachineFailure("the other host isn't ready for it") from error
 
     async def _attend(self) -> None:
         """Stay with the migration until it is done."""
@@ -351,6 +356,29 @@ async def _target_remove(monitor: Monitor) -> None:
         await monitor.execute("job-dismiss", id=JOB)
     if TARGET in await monitor.nodes():
         await monitor.execute("blockdev-del", node_name=TARGET)
+
+
+def _has_come(directory: Path) -> bool:
+    """Whether the guest that belongs into a directory of another host is there and waits for nothing any more."""
+    return directory.exists() and not (directory / TRANSFER).exists()
+
+
+def _console_give(directory: Path, there: Path) -> None:
+    """Let the console there begin with what was printed here, unless it has begun."""
+    if not (there / TRANSFER).exists():
+        return
+    new = there / f"{CONSOLE_BEFORE}.new"
+    new.write_bytes(ConsoleLog(directory).kept())
+    new.rename(there / CONSOLE_BEFORE)
+
+
+def _console_join(directory: Path) -> None:
+    """Put what the console printed on the other host before what it has printed here."""
+    before = directory / CONSOLE_BEFORE
+    if before.exists():
+        log = ConsoleLog(directory)
+        log.renew(before.read_bytes() + log.kept())
+        before.unlink()
 
 
 def _forget(directory: Path) -> None:

@@ -53,7 +53,7 @@ class Offers:
         guests = self._guests
         async with guests.order(host, server_id, generation, "offer the guest's disks") as found:
             if await guests.machine(found).look() not in {PowerState.SHUTDOWN, PowerState.CRASHED}:
-                raise MachineFailure("it runs")
+                raise MachineFailure("it isn't stopped")
             record = await guests.write(found, generation=generation, running=False, offered=True)
             offer = _offer_of(guests.dirs.path(server_id), record)
             if not process_alive(guests.dirs.path(server_id)):
@@ -135,8 +135,11 @@ class Received:
 
     async def _copy(self, filename: str, target: Path) -> None:
         with target.open("wb") as file:
-            async for piece in nbd_read(Path(self._offer.directory), FILES_SOCKET, filename):
-                await self._runtime.run_blocking(_write_piece, file, piece)
+            try:
+                async for piece in nbd_read(Path(self._offer.directory), FILES_SOCKET, filename):
+                    await self._runtime.run_blocking(_write_piece, file, piece)
+            except (FileNotFoundError, ConnectionError) as error:
+                raise MachineFailure("the other host doesn't offer it any more") from error
             await self._runtime.run_blocking(file.truncate)
 
 

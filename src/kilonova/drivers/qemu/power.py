@@ -2,7 +2,7 @@
 
 from kilonova.drivers.driver import ImageSource, NoGuestAgent
 from kilonova.drivers.qemu.guest_agent import AgentRefused, AgentSilent, password_set
-from kilonova.drivers.qemu.guest_dir import GuestRecord
+from kilonova.drivers.qemu.guest_dir import ABORT, GuestRecord
 from kilonova.drivers.qemu.guests import Guests
 from kilonova.drivers.qemu.machine import MachineFailure
 from kilonova.kernel.ids import HostName, ServerId
@@ -78,6 +78,9 @@ class Power:
         """See `Driver.guest_destroy`."""
         guests = self._guests
         guests.check(host, server_id, "destroy the guest")
+        found = guests.records.get(server_id)
+        if found is not None and found.generation <= generation:
+            guests.migration_ask(server_id, ABORT)  # it would hold the lock to its end
         async with guests.lock(server_id):
             record = guests.records.get(server_id)
             if record is None:

@@ -126,15 +126,20 @@ def _is_news(known: Row[Any] | Server, guest: Guest, seen_after: float) -> bool:
     may_be_old = guest.generation < known.generation and known.updated_at > seen_after
     if guest.power_state is PowerState.NOSTATE or may_be_old:
         return False
-    must_stop = guest.power_state in _MUST_STOP.get(VmState(known.vm_state), frozenset())
-    return must_stop or bool(known.power_state != guest.power_state)
+    state = VmState(known.vm_state)
+    contradicts = guest.power_state in _MUST_STOP.get(state, frozenset()) or _has_gone_off(state, guest)
+    return contradicts or bool(known.power_state != guest.power_state)
+
+
+def _has_gone_off(state: VmState, guest: Guest) -> bool:
+    """Whether the guest has ended by itself. An operation may have reported it that left the server's state as it was."""
+    return state in {VmState.ACTIVE, VmState.PAUSED} and guest.power_state in _OFF
 
 
 def _seen(guest: Guest, seen_after: float, server: Server) -> Server:
     if not _is_news(server, guest, seen_after):
         return server
-    off = server.vm_state in {VmState.ACTIVE, VmState.PAUSED} and guest.power_state in _OFF
-    vm_state = VmState.STOPPED if off else server.vm_state
+    vm_state = VmState.STOPPED if _has_gone_off(server.vm_state, guest) else server.vm_state
     return msgspec.structs.replace(server, power_state=guest.power_state, vm_state=vm_state)
 
 

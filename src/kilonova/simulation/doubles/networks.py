@@ -45,6 +45,8 @@ class NetworkService:
         """Start with no port."""
         self.ports: dict[str, Port] = {}
         self.created = 0
+        self.makers: dict[str, Process] = {}
+        """Who made each port, also of those that are gone."""
         self._ids = loop.stream("ids/network service")
 
     def make(self, request: PortRequest) -> Port:
@@ -111,6 +113,7 @@ class SimNetworks:
         """Connect `process` to `service`."""
         self._loop = loop
         self._service = service
+        self._process = process
         self._faults = faults
         self._stream = loop.stream(f"networks/{process.name}/{process.incarnation}")
 
@@ -165,7 +168,9 @@ class SimNetworks:
                 raise NotFound(kind="Network", id=request.network_id)
             if self._faults.strikes("service_refuses"):
                 raise Conflict(reason="No address is left in the simulated network.")
-            return self._service.make(request)
+            port = self._service.make(request)
+            self._service.makers[port.id] = self._process
+            return port
 
         return await self._ask(made)
 

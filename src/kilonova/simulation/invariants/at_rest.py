@@ -82,6 +82,7 @@ def check(durable: Durable, history: History, report: Report) -> None:
     _check_images(durable, servers, report)
     _check_groups(servers, report)
     _check_secrets(durable, report)
+    _check_findings(durable, report)
 
 
 def check_tasks(roles: Iterable[Role], report: Report) -> None:
@@ -210,6 +211,14 @@ def _check_guests(durable: Durable, servers: _Servers, report: Report) -> None:
             report(f"server {server.id} is {server.vm_state} and runs")
         if (server.vm_state is VmState.SHELVED_OFFLOADED) and (server.host is not None or server.shelved is None):
             report(f"server {server.id} is offloaded from {server.host} and was shelved as {server.shelved}")
+
+
+def _check_findings(durable: Durable, report: Report) -> None:
+    """The auditor is for ports of workers that were killed before they could take them back, and for nothing else."""
+    for kind, id_ in durable.api.rows("SELECT kind, id FROM findings ORDER BY found_at"):
+        maker = durable.networks.makers.get(id_)
+        if kind != "port" or maker is None or maker.alive:
+            report(f"the auditor found the {kind} {id_}, which nobody owned")
 
 
 def _check_ports(durable: Durable, servers: _Servers, report: Report) -> None:

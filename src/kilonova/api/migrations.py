@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import structs
 
 from kilonova.api import paging, times
+from kilonova.api.body import BadField, shown
 from kilonova.api.compute import Compute
 from kilonova.api.links import links
 from kilonova.api.query import Asked, BadParameter, ComputeRoute, Query
@@ -95,6 +96,8 @@ class Migrations:
 
     async def force_complete(self, call: Call) -> Reply:
         """Let a live migration come to its end, by pausing the guest until it is done."""
+        if call.body["force_complete"] is not None:
+            raise BadField(field="force_complete", value=shown(call.body["force_complete"]), reason="It must be null")
         await self._wish(call, "force_complete", FORCE, frozenset({"running"}))
         return Reply()
 

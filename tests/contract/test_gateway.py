@@ -125,7 +125,7 @@ def test_step__polled_renewed_reported_once(way: str) -> None:
         assert step.server_id == server_id()
         assert wire.read(WIRE, await site.other.poll("other", 0.1), HostStep) == []
         held = [(step.operation_id, step.epoch), (OperationId("another"), 1)]
-        assert await site.agent.renew("agent", held) == {step.operation_id}
+        assert await site.agent.renew("agent", held) == {step.operation_id: ""}
         off = Guest(server_id=server_id(), host=HOST, generation=2, power_state=PowerState.SHUTDOWN)
         said = [HostReport(operation_id=step.operation_id, epoch=step.epoch, guest=off)]
         message = wire.told(WIRE.newest, said, HostReport)

@@ -19,6 +19,7 @@ from kilonova.kernel.ids import HostName, OperationId
 from kilonova.objects.guest import Guest, HostDescription
 from kilonova.objects.history import wire
 from kilonova.objects.history.wire import WIRE
+from kilonova.objects.host_action import Migrate
 from kilonova.objects.host_step import HostReport, HostStep, Order
 from kilonova.objects.server import Server
 from kilonova.runtime.runtime import Runtime
@@ -63,7 +64,7 @@ class Agent:
         self._rhythm = rhythm or Rhythm()
         self._level = WIRE.newest
         self._cell_time = 0.0
-        self._doing: dict[OperationId, tuple[int, asyncio.Task[None]]] = {}
+        self._doing: dict[OperationId, tuple[HostStep, asyncio.Task[None]]] = {}
         self._turns = Turns()
 
     async def run(self) -> None:
@@ -98,7 +99,7 @@ class Agent:
         message = await self._gateway.poll(self.name, self._rhythm.poll_s)
         for step in wire.read(WIRE, message, HostStep):
             task = self._runtime.spawn(self._do(step), name=f"{step.kind}/{step.step} {step.server_id}")
-            self._doing[step.operation_id] = (step.epoch, task)
+            self._doing[step.operation_id] = (step, task)
 
     async def _do(self, step: HostStep) -> None:
         try:
@@ -108,7 +109,8 @@ class Agent:
         except KilonovaError as error:
             log.warning("%s of %s is left to its lease: %s", step.step, step.server_id, error.message)
         finally:
-            if self._doing.get(step.operation_id, (0, None))[0] == step.epoch:
+            doing = self._doing.get(step.operation_id)
+            if doing is not None and doing[0].epoch == step.epoch:
                 del self._doing[step.operation_id]
 
     async def _is_still_mine(self, step: HostStep) -> bool:
@@ -143,14 +145,21 @@ class Agent:
         self._level = WIRE.level(await self._gateway.register(self.name, WIRE.newest.label, message))
 
     async def _renew(self) -> None:
-        """Keep the leases of what is done; a step whose operation was superseded or taken over is given up."""
+        """Keep the leases of what is done, and hear what is wished; a step that was superseded or taken over is given up."""
         doing = dict(self._doing)
         if not doing:
             return
-        ours = await self._gateway.renew(self.name, sorted((id_, epoch) for id_, (epoch, _) in doing.items()))
-        for id_, (_, task) in doing.items():
+        ours = await self._gateway.renew(self.name, sorted((id_, step.epoch) for id_, (step, _) in doing.items()))
+        for id_, (step, task) in doing.items():
             if id_ not in ours:
                 task.cancel()
+            elif ours[id_] and isinstance(step.action, Migrate):
+                await self._wish(step, ours[id_])
+
+    async def _wish(self, step: HostStep, wish: str) -> None:
+        """Do what is wished about a migration under way; again each time, since it may have begun only now."""
+        tell = self._driver.guest_migrate_abort if wish == "abort" else self._driver.guest_migrate_force
+        await tell(step.host, step.server_id)
 
     async def _observe(self) -> None:
         """Show what is there, and end the guests that must go."""

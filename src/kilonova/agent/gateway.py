@@ -58,9 +58,9 @@ class Gateway:
         """See `GatewayClient.beat`: with the agent, each of its hosts is there."""
         return await self._database.write(agent_beat_txn, agent)
 
-    async def renew(self, agent: str, held: Sequence[tuple[OperationId, int]]) -> set[OperationId]:
+    async def renew(self, agent: str, held: Sequence[tuple[OperationId, int]]) -> dict[OperationId, str]:
         """See `GatewayClient.renew`."""
-        return await self._database.write(store.operations_renew_txn, agent, held, LEASE_S)
+        return await self._database.write(_renew_txn, agent, held)
 
     async def poll(self, agent: str, wait_s: float) -> bytes:
         """See `GatewayClient.poll`."""
@@ -135,6 +135,13 @@ def _claim_txn(tx: Transaction, agent: str) -> tuple[str, list[tuple[Operation, 
         assert server is not None, "operations of a cell are about its servers"
         found.append((operation, server))
     return agent_wire_txn(tx, agent), found
+
+
+def _renew_txn(tx: Transaction, agent: str, held: Sequence[tuple[OperationId, int]]) -> dict[OperationId, str]:
+    """Which leases are the agent's still, and what is wished about their steps."""
+    ours = store.operations_renew_txn(tx, agent, held, LEASE_S)
+    wishes = store.wishes_txn(tx, ours)
+    return {id_: wishes.get(id_, "") for id_, _ in held if id_ in ours}
 
 
 def _report_txn(tx: Transaction, agent: str, report: HostReport) -> Operation | None:

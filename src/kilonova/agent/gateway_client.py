@@ -18,8 +18,11 @@ class GatewayClient(Protocol):
     async def beat(self, agent: str) -> float:
         """Say that the agent is there; the cell's time, in seconds since the epoch."""
 
-    async def renew(self, agent: str, held: Sequence[tuple[OperationId, int]]) -> set[OperationId]:
-        """Renew the leases of steps; those that are still the agent's."""
+    async def renew(self, agent: str, held: Sequence[tuple[OperationId, int]]) -> dict[OperationId, str]:
+        """Renew the leases of steps; those that are still the agent's, each with what is wished about it.
+
+        A wish is `abort` or `force`, for a live migration that is under way; empty for none.
+        """
 
     async def poll(self, agent: str, wait_s: float) -> bytes:
         """Steps for the agent's hosts (`HostStep`), each leased to it; waits up to `wait_s` seconds for the first."""

@@ -146,7 +146,7 @@ class GatewayService:
 
     async def _renew(self, access: Access, request: Request) -> Response:
         held = _decoded(await _body(request), list[tuple[OperationId, int]])
-        return _json(sorted(await access.gateway.renew(access.agent, held)))
+        return _json(await access.gateway.renew(access.agent, held))
 
     async def _poll(self, access: Access, request: Request) -> Response:
         steps = await access.gateway.poll(access.agent, _seconds(request))

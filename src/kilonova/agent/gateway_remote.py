@@ -55,9 +55,9 @@ class RemoteGateway:
         """See `GatewayClient.beat`."""
         return await self._ask(agent, "beat", float)
 
-    async def renew(self, agent: str, held: Sequence[tuple[OperationId, int]]) -> set[OperationId]:
+    async def renew(self, agent: str, held: Sequence[tuple[OperationId, int]]) -> dict[OperationId, str]:
         """See `GatewayClient.renew`."""
-        return await self._ask(agent, "renew", set[OperationId], msgspec.json.encode(held))
+        return await self._ask(agent, "renew", dict[OperationId, str], msgspec.json.encode(held))
 
     async def poll(self, agent: str, wait_s: float) -> bytes:
         """See `GatewayClient.poll`."""

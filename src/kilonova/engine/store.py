@@ -32,6 +32,7 @@ _renew = (
     .where(*_live_as_believed, operations.c.owner == bindparam("holder"))
     .values(lease_until=bindparam("until"))
 )
+_params_of = select(operations.c.id, operations.c.params).where(operations.c.id.in_(bindparam("keys", expanding=True)))
 _forget = delete(operations).where(operations.c.id == _key)
 _by_id = select(*COLUMNS).where(operations.c.id == _key)
 _is_live = select(operations.c.id).where(*_live_as_believed)
@@ -55,6 +56,12 @@ _event_append = insert(events).from_select(
         )
     ).where(events.c.operation_id == bindparam("the_operation_id")),
 )
+
+
+class _Wish(msgspec.Struct):
+    """The part of params that a running step is told of."""
+
+    wish: str = ""
 
 
 class AtHost(msgspec.Struct, frozen=True):
@@ -159,6 +166,16 @@ def operations_renew_txn(
         if tx.execute(_renew, {"key": id_, "believed": epoch, "holder": owner, "until": until}).rowcount == 1:
             ours.add(id_)
     return ours
+
+
+def wishes_txn(tx: Transaction, ids: Collection[OperationId]) -> dict[OperationId, str]:
+    """The param `wish` of those of the operations that have one."""
+    found: dict[OperationId, str] = {}
+    for row in tx.execute(_params_of, {"keys": sorted(ids)}):
+        wish = msgspec.json.decode(row.params, type=_Wish).wish
+        if wish:
+            found[row.id] = wish
+    return found
 
 
 def operation_is_ours_txn(tx: Transaction, operation: Operation) -> bool:

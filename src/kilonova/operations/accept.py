@@ -14,7 +14,7 @@ from kilonova.kernel.errors import Conflict
 from kilonova.kernel.ids import OperationId, ProjectId, ServerId, UserId
 from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Server, VmState
-from kilonova.operations import made_images, store
+from kilonova.operations import made_images, migrations, store
 from kilonova.operations.catalog import ACTIONS, CELL_PLANS
 from kilonova.operations.plans import boot, delete, resize
 from kilonova.operations.states import Action, admit
@@ -195,6 +195,7 @@ def _accept_txn(
         return action.effect(taken, operation, tx.now)
 
     store.server_change_txn(tx, server.id, accepted)
+    migrations.accepted_txn(tx, server, operation)
     return operation
 
 
@@ -216,5 +217,6 @@ def _supersede_txn(tx: Transaction, live: Operation) -> None:
     )
     operation_store.operation_save_txn(tx, live, ended)
     operation_store.event_add_txn(tx, ended, "superseded")
+    migrations.superseded_txn(tx, ended)
     if ACTIONS[live.kind].resizes:
         store.settlement_add_txn(tx, live.server_id, tx.now)

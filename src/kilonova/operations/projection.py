@@ -9,7 +9,7 @@ from kilonova.engine.progress import Move
 from kilonova.objects.guest import PowerState
 from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Fault, Server, VmState
-from kilonova.operations import store
+from kilonova.operations import migrations, store
 from kilonova.operations.catalog import ACTIONS
 from kilonova.operations.states import Action
 
@@ -24,7 +24,10 @@ def project_txn(tx: Transaction, before: Operation, move: Move) -> None:
     if operation.state is before.state and operation.step == before.step and operation.state.live:
         return  # an attempt that will be repeated: nothing that users see has changed
     action = ACTIONS[operation.kind]
+    was = store.server_find_txn(tx, operation.server_id)
     server = store.server_change_txn(tx, operation.server_id, lambda server: _shown(server, action, operation, tx.now))
+    if was is not None:
+        migrations.moved_txn(tx, operation, was)
     if server.vm_state is VmState.DELETED or (action.resizes and not operation.state.live):
         store.settlement_add_txn(tx, server.id, tx.now)
 

@@ -17,10 +17,11 @@ from kilonova.objects.boot import Boot
 from kilonova.objects.caller import Caller
 from kilonova.objects.flavor import Flavor
 from kilonova.objects.image import NewImage
+from kilonova.objects.migration import Migration, MigrationQuery
 from kilonova.objects.operation import Operation, OperationEvent
 from kilonova.objects.server import Server
 from kilonova.objects.server_query import DownServer, ServerPage, ServerQuery
-from kilonova.operations import accept, made_images, projection, quota, requests, schedule, store
+from kilonova.operations import accept, made_images, migrations, projection, quota, requests, schedule, store
 from kilonova.operations.accept import Acceptance, NotReady
 from kilonova.operations.catalog import CELL_PLANS
 from kilonova.operations.consoles import Consoles
@@ -156,6 +157,26 @@ class Servers:
 
         await self._where(server_id, accept_delete, hint=True)
 
+    async def migrations(self, query: MigrationQuery) -> Sequence[Migration]:
+        """A page of migrations, newest first. Raises `NotFound` for a marker that is not there."""
+        return await migrations.Migrations(self._cells).list(query)
+
+    async def migrations_under_way(self, server_id: ServerId) -> Sequence[Migration]:
+        """The live migrations of a server that are under way. Raises `NotFound`."""
+        return await self._where(
+            server_id,
+            lambda database: (
+                _nothing() if database is self._database else database.read(migrations.of_server_txn, server_id)
+            ),
+        )
+
+    async def migration_wish(self, server_id: ServerId, migration_id: int, wish: str, allowed: frozenset[str]) -> None:
+        """Wish something about a live migration: see `migrations.wish_txn` for the meaning, and what is raised."""
+        await self._where(
+            server_id,
+            lambda database: database.write(migrations.wish_txn, server_id, migration_id, wish, allowed),
+        )
+
     async def operations(self, server_id: ServerId) -> Sequence[Operation]:
         """Its operations, newest first; of deleted servers too. Raises `NotFound`."""
         return await self._where(
@@ -216,6 +237,11 @@ class Servers:
             project_id=caller.project_id,
             user_id=caller.user_id,
         )
+
+
+async def _nothing() -> Sequence[Migration]:
+    """No server that is nowhere yet migrates."""
+    return []
 
 
 def _change_txn(tx: Transaction, server_id: ServerId, change: Callable[[Server], Server]) -> Server:

@@ -97,7 +97,7 @@ def test_poll__an_agent_gets_steps_of_its_own_hosts_only() -> None:
         assert await poll(gateway) == []
         assert await poll(gateway, "stranger") == []
         assert not await report(gateway, mine, "other"), "another agent's report counts for nothing"
-        assert await gateway.renew("other", [(mine.operation_id, mine.epoch)]) == set()
+        assert await gateway.renew("other", [(mine.operation_id, mine.epoch)]) == {}
         assert await report(gateway, mine, guest=guest(power=P.SHUTDOWN))
         assert (now_of(rig).vm_state, now_of(rig).power_state) == (V.STOPPED, P.SHUTDOWN)
 
@@ -156,9 +156,9 @@ def test_superseded_step__renewing_and_reporting_tell_that_it_is_over() -> None:
         accept_action(rig, "reboot")
         (step,) = await poll(gateway)
         held = [(step.operation_id, step.epoch)]
-        assert await gateway.renew("agent", held) == {step.operation_id}
+        assert await gateway.renew("agent", held) == {step.operation_id: ""}
         accept_action(rig, "delete")
-        assert await gateway.renew("agent", held) == set()
+        assert await gateway.renew("agent", held) == {}
         assert not await report(gateway, step)
         assert now_of(rig).task_state is TaskState.DELETING
 

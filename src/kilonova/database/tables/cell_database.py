@@ -5,6 +5,7 @@
 | servers, server_tags, server_metadata | `operations/store.py` |
 | hosts, agents | `cells/hosts.py` |
 | tombstones, settlements | `operations/store.py` |
+| migrations | `operations/migrations.py` |
 | operations, operation_events | `engine/store.py` |
 | counters | `engine/counters.py` |
 """
@@ -60,6 +61,25 @@ settlements = Table(
     metadata,
     Column("server_id", String(36), primary_key=True),
     Column("created_at", Double, nullable=False),  # no sooner than this
+)
+
+migrations = Table(
+    "migrations",  # what users are shown of moves: see operations.migrations
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("uuid", String(36), nullable=False, unique=True),  # the operation's id
+    Column("server_id", String(36), nullable=False),
+    Column("project_id", String(64), nullable=False),
+    Column("user_id", String(64), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("status", String(32), nullable=False),
+    Column("source", String(255)),
+    Column("dest", String(255)),
+    Column("old_flavor_id", String(255), nullable=False),
+    Column("new_flavor_id", String(255), nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Index("migrations_server", "server_id"),
 )
 
 operations = operation_tables.operations(metadata)

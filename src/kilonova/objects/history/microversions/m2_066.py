@@ -1,4 +1,4 @@
-"""2.66: Servers and instance actions can be filtered by changes before a time."""
+"""2.66: Servers, instance actions and migrations can be filtered by changes before a time."""
 
 from kilonova.kernel.versions import Change, ignored_before
 
@@ -14,5 +14,11 @@ CHANGES: tuple[Change, ...] = (
         "changes-before",
         name="instance-action-list-changes-before",
         why="The list of actions can be filtered by the time of the last change, from above.",
+    ),
+    ignored_before(
+        "migration_query",
+        "changes-before",
+        name="migration-list-changes-before",
+        why="The list of migrations can be filtered by the time of the last change, from above.",
     ),
 )

@@ -21,10 +21,7 @@ _PATH = "/servers/{id}/action"
 _TO_COME: tuple[tuple[str, str | None, str | None], ...] = (
     ("addFixedIp addFloatingIp removeFixedIp removeFloatingIp", None, "2.43"),
     ("addSecurityGroup removeSecurityGroup injectNetworkInfo os-resetState", None, None),
-    ("rebuild", None, None),
-    ("createBackup createImage", None, None),
     ("os-getSPICEConsole os-getSerialConsole os-getVNCConsole", None, "2.5"),
-    ("shelve shelveOffload unshelve", None, None),
 )
 """Actions of the API without an operation here, with the first and last microversion that has them."""
 

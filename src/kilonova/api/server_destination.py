@@ -56,8 +56,8 @@ async def destination_of(caller: Caller, compute: Compute, wish: ServerCreate) -
     if len(hosts) > 1:
         raise TwoHosts(first=hosts[0], second=hosts[1])
     if zone is not None:
-        await _check_zone(compute, zone)
-    return Destination(zone, await _host(compute, hosts[0]) if hosts else None)
+        await check_zone(compute, zone)
+    return Destination(zone, await host_named(compute, hosts[0]) if hosts else None)
 
 
 def _parsed(given: str) -> tuple[str | None, list[str]]:
@@ -68,7 +68,8 @@ def _parsed(given: str) -> tuple[str | None, list[str]]:
     return zone or None, [name for name in rest if name]
 
 
-async def _check_zone(compute: Compute, zone: str) -> None:
+async def check_zone(compute: Compute, zone: str) -> None:
+    """Raise `ZoneNotAvailable` unless the zone has hosts."""
     if zone == compute.default_zone:
         return
     aggregates = await compute.database.read(aggregate_store.aggregates_txn)
@@ -76,7 +77,8 @@ async def _check_zone(compute: Compute, zone: str) -> None:
         raise ZoneNotAvailable
 
 
-async def _host(compute: Compute, name: str) -> HostName:
+async def host_named(compute: Compute, name: str) -> HostName:
+    """The host called `name`. Raises `NoSuchHost`."""
     try:
         return (await compute.hosts.get(HostName(name))).name
     except NotFound as error:

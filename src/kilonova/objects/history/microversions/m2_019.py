@@ -23,4 +23,10 @@ CHANGES: tuple[Change, ...] = (
         name="server-update-description",
         why="The description of a server can be changed.",
     ),
+    accepted(
+        "server_rebuild",
+        "description",
+        name="server-rebuild-description",
+        why="The description of a server can be changed by a rebuild.",
+    ),
 )

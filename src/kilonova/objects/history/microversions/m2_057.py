@@ -1,6 +1,6 @@
 """2.57: Files are no longer injected into servers, and their limits and quotas are gone."""
 
-from kilonova.kernel.versions import Change, refused, withdrawn
+from kilonova.kernel.versions import Change, accepted, refused, withdrawn
 
 _FILES = ("injected_files", "injected_file_content_bytes", "injected_file_path_bytes")
 
@@ -24,5 +24,18 @@ CHANGES: tuple[Change, ...] = (
         "personality",
         name="server-create-personality-gone",
         why="Files are no longer injected into new servers; user data does that.",
+    ),
+    refused(
+        "server_rebuild",
+        "personality",
+        name="server-rebuild-personality-gone",
+        why="Files are no longer injected by a rebuild; user data does that.",
+    ),
+    accepted(
+        "server_rebuild",
+        "user_data",
+        name="server-rebuild-user-data",
+        why="The user data of a server can be changed by a rebuild, whose answer shows it.",
+        effect=True,
     ),
 )

@@ -15,4 +15,10 @@ CHANGES: tuple[Change, ...] = (
         name="server-create-trusted-certificates",
         why="A server may be created with a list of certificates that its image must be signed by.",
     ),
+    accepted(
+        "server_rebuild",
+        "trusted_image_certificates",
+        name="server-rebuild-trusted-certificates",
+        why="A server may be rebuilt with other certificates, or with none.",
+    ),
 )

@@ -18,4 +18,10 @@ CHANGES: tuple[Change, ...] = (
         why="Everybody sees the hostname of a server and may filter by it, not only administrators.",
         effect=True,
     ),
+    accepted(
+        "server_rebuild",
+        "hostname",
+        name="server-rebuild-hostname",
+        why="The hostname of a server can be changed by a rebuild.",
+    ),
 )

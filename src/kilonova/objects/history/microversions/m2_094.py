@@ -29,4 +29,10 @@ CHANGES: tuple[Change, ...] = (
         why="The hostname of a server may be changed to a fully qualified one.",
         up=_no_dots,
     ),
+    Change(
+        name="server-rebuild-hostname-qualified",
+        shape="server_rebuild",
+        why="The hostname of a server may become a fully qualified one by a rebuild.",
+        up=_no_dots,
+    ),
 )

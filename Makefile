@@ -1,6 +1,6 @@
 # The ways into the project. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check bench interop clean
+.PHONY: help setup demo up test check bench interop soak mutants clean
 
 PYTHON := .venv/bin/python
 TESTS ?=
@@ -35,6 +35,12 @@ bench: setup ## measure, and print each figure with the floor of the same run
 
 interop: setup ## judge the cloud with real clients and real Keystone, Glance and Neutron
 	@$(PYTHON) -m tools.interop
+
+soak: setup ## simulate until a million faults have struck; goes on where it was stopped
+	@$(PYTHON) -m tools.soak
+
+mutants: setup ## break the design in every way that the simulation must see
+	@.venv/bin/kilonova sim mutants
 
 clean: ## remove what was made here, but no state directory
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

@@ -18,6 +18,7 @@ def measure(scratch: Path) -> list[Figure]:
     """Wall time and CPU a server; the floor is as many requests for the root document."""
     with UpCloud(scratch / "state", "--hosts", HOSTS) as cloud:
         wanted = cloud.furnish()
+        cloud.lift_quotas()
         with cloud.client("kilonova") as member:
             floor_wall_s, floor_cpu_s = _requests(cloud, member)
             begun, cpu = time.perf_counter(), cpu_s(cloud.process.pid)

@@ -20,6 +20,7 @@ def measure(scratch: Path) -> list[Figure]:
     """CPU of the cloud for each request, at the newest microversion."""
     with UpCloud(scratch / "state", "--hosts", 50) as cloud:
         wanted = cloud.furnish()
+        cloud.lift_quotas()
         with cloud.client("kilonova") as member:
             for number in range(SERVERS // AT_ONCE):
                 server = {"name": f"batch-{number}", "min_count": AT_ONCE, "max_count": AT_ONCE, **wanted}

@@ -4,11 +4,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-import httpx
+from kilonova.testing.access import CloudAccess
 
 KILONOVA = str(Path(sys.executable).with_name("kilonova"))
 PATIENCE_S = 60
@@ -18,7 +17,7 @@ class StartFailure(Exception):
     """The cloud did not start; the argument is what it said."""
 
 
-class UpCloud:
+class UpCloud(CloudAccess):
     """A cloud on a state directory, from `with` to its end; `kill` and `start` in between."""
 
     def __init__(self, state: Path, *options: object, driver: str = "fake", **environment: str) -> None:
@@ -63,45 +62,18 @@ class UpCloud:
         finally:
             self.process.kill()
 
-    def clouds(self, name: str = "kilonova") -> dict[str, str]:
-        """The variables by which OpenStack's clients find it."""
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("OS_")}
-        return {**kept, "OS_CLIENT_CONFIG_FILE": str(self.state / "clouds.yaml"), "OS_CLOUD": name}
-
-    @contextmanager
-    def client(self, account: str = "admin") -> Iterator[httpx.Client]:
-        """A client that is logged in."""
-        password = (self.state / "secrets" / f"{account}-password").read_text()
-        domain = {"id": "default"}
-        user = {"name": account, "domain": domain, "password": password}
-        identity: dict[str, Any] = {"methods": ["password"], "password": {"user": user}}
-        scope = {"project": {"name": account, "domain": domain}}
-        with httpx.Client(base_url=self.url, timeout=PATIENCE_S, trust_env=False) as client:
-            answer = client.post("/identity/v3/auth/tokens", json={"auth": {"identity": identity, "scope": scope}})
-            client.headers["X-Auth-Token"] = answer.raise_for_status().headers["X-Subject-Token"]
-            yield client
-
-    def furnish(self) -> dict[str, Any]:
-        """Make a network, an image and a flavor; what a server of the account `kilonova` needs."""
-        with self.client() as admin, self.client("kilonova") as member:
-            network = _created(member, "/network/v2.0/networks", "network", {"name": "net"})
-            subnet = {"network_id": network["id"], "ip_version": 4, "cidr": "10.0.0.0/16"}
-            _created(member, "/network/v2.0/subnets", "subnet", subnet)
-            made = member.post("/image/v2/images", json={"name": "i", "disk_format": "raw", "container_format": "bare"})
-            image = made.raise_for_status().json()["id"]
-            kind = {"Content-Type": "application/octet-stream"}
-            member.put(f"/image/v2/images/{image}/file", content=bytes(1 << 20), headers=kind).raise_for_status()
-            flavor = {"name": "small", "vcpus": 1, "ram": 64, "disk": 1}
-            small = _created(admin, "/compute/v2.1/flavors", "flavor", flavor)["id"]
-            project = member.get("/identity/v3/auth/projects").raise_for_status().json()["projects"][0]["id"]
-            unlimited = {"quota_set": dict.fromkeys(("instances", "cores", "ram"), -1)}
-            admin.put(f"/compute/v2.1/os-quota-sets/{project}", json=unlimited).raise_for_status()
-            quota = {"quota": {"port": -1}}
-            admin.put(f"/network/v2.0/quotas/{project}", json=quota).raise_for_status()
-        return {"imageRef": image, "flavorRef": small, "networks": [{"uuid": network["id"]}]}
+    def agents(self) -> list[int]:
+        """The ids of the processes that are hosts of their own."""
+        told = os.fsencode(self.state / "hypervisor")
+        return [pid for pid, words in _command_lines() if b"agent" in words and words[-1].startswith(told)]
 
 
-def _created(client: httpx.Client, path: str, key: str, body: dict[str, Any]) -> Any:
-    answer = client.post(path, json={key: body})
-    answer.raise_for_status()
-    return answer.json()[key]
+def _command_lines() -> Iterator[tuple[int, list[bytes]]]:
+    """Every process and the words of its command."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                words = (entry / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+            except OSError:
+                continue
+            yield int(entry.name), words

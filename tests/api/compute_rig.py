@@ -145,6 +145,7 @@ class Rig:
             placement=cast("Any", None),
             scheduler=cast("Any", None),
             networks=cast("Any", None),
+            images=cast("Any", None),
         )
         self.compute = Compute(
             runtime=runtime,

@@ -1,4 +1,4 @@
-"""Hypervisors for the driver suite: how to open one, open it again, and harm it from outside."""
+"""Our own hypervisors for the driver suite: how to open one, open it again, and harm it from outside."""
 
 import asyncio
 import functools
@@ -6,21 +6,25 @@ import hashlib
 import json
 import os
 import signal
+import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import msgspec
 import pytest
+from typing_extensions import override
 
 from kilonova.drivers.driver import Driver
 from kilonova.drivers.fake.driver import FakeDriver
+from kilonova.drivers.fake.guest import FakeGuest
+from kilonova.drivers.fake.orders import Orders
+from kilonova.drivers.fake.timings import FakeTimings
 from kilonova.drivers.qemu.driver import QemuDriver
 from kilonova.drivers.qemu.probe import Unusable, emulator_find
-from kilonova.drivers.qemu.process import process_kill
+from kilonova.drivers.qemu.process import process_kill, processes_of
+from kilonova.drivers.qemu.resources import Share
 from kilonova.kernel.ids import HostName, ServerId
-from kilonova.objects.guest import Guest, GuestAddress, GuestImage, GuestNic, GuestSpec, PowerState
 from kilonova.runtime.real import RealRuntime
 from kilonova.runtime.runtime import Runtime
 from kilonova.simulation.faults import QUIET, Faults
@@ -28,34 +32,33 @@ from kilonova.simulation.hypervisor import HostSize, SimDriver
 from kilonova.simulation.hypervisor import Hypervisor as Hardware
 from kilonova.simulation.loop import SimLoop
 from kilonova.simulation.sometimes import Sometimes
+from kilonova.testing.guests import HELLO, SERVER, Images, boot_sector, guest_spec, hello_disk
 
-SERVER = ServerId("5a5a5a5a-0000-4000-8000-000000000001")
-HELLO = b"hello from the boot sector\r\n"
-WAIT_S = 30.0
-
-
-class Hypervisor(Protocol):
-    """One hypervisor whose driver can be opened again and again, as after a restart."""
-
-    host: HostName
-
-    def driver(self, runtime: Runtime) -> Driver: ...
-
-    def crash(self, driver: Driver, server_id: ServerId) -> None:
-        """End the guest from outside, at once."""
-
-    def boots(self, console: str) -> int:
-        """How often a guest was started, to judge by its console."""
+FAST, SLOW = 1 << 40, 10_000
+"""Bytes a second at which memory goes to another host: as fast as can be, and so that it takes minutes."""
 
 
 class FakeHypervisor:
     host = HostName("fake-00002")
+    other = HostName("fake-00003")
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, storage: str | None = None) -> None:
         self._path = folder / "hypervisor.sqlite"
+        self._storage = storage
 
     def driver(self, runtime: Runtime) -> FakeDriver:
-        return FakeDriver(runtime, self._path, hosts=3)
+        return FakeDriver(runtime, self._path, hosts=3, storage=self._storage)
+
+    def other_driver(self, runtime: Runtime, driver: Driver) -> Driver:
+        return driver
+
+    def migrations_last(self, driver: Driver, seconds: float) -> None:
+        assert isinstance(driver, FakeDriver)
+        driver.timings = FakeTimings(migrate_s=seconds)
+
+    def migrates(self, driver: Driver) -> bool:
+        assert isinstance(driver, FakeDriver)
+        return (self.host, SERVER) in driver._migrating
 
     def crash(self, driver: Driver, server_id: ServerId) -> None:
         assert isinstance(driver, FakeDriver)
@@ -64,22 +67,40 @@ class FakeHypervisor:
     def boots(self, console: str) -> int:
         return console.count("[fake] boot ")
 
+    def devices(self, driver: Driver) -> dict[str, str]:
+        return _devices(_record(driver, self.host))
+
+    def disk(self, host: HostName, driver: Driver) -> tuple[int, int]:
+        guest = _record(driver, host)
+        return guest.disk.content, guest.disk.gb
+
 
 class SimHypervisor:
     """The simulation's, outside of a simulation: time is real, and nothing goes wrong."""
 
     host = HostName("host-2")
+    other = HostName("host-3")
 
-    def __init__(self) -> None:
+    def __init__(self, storage: str | None = None) -> None:
         self._loop = SimLoop(1)
         self._loop.close()
-        self._hardware = Hardware(self._loop, HostSize(), report=pytest.fail)
+        self._hardware = Hardware(self._loop, HostSize(), report=_reported)
+        self._hardware.half_max_s = self._hardware.migration_s = (0.0, 0.0)
         self._hosts = (HostName("host-1"), self.host)
-        for host in self._hosts:
-            self._hardware.add_host(host)
+        for host in (*self._hosts, self.other):
+            self._hardware.add_host(host, storage)
 
     def driver(self, runtime: Runtime) -> SimDriver:
         return SimDriver(self._loop, self._hardware, self._hosts, Faults(QUIET), Sometimes())
+
+    def other_driver(self, runtime: Runtime, driver: Driver) -> Driver:
+        return SimDriver(self._loop, self._hardware, (self.other,), Faults(QUIET), Sometimes())
+
+    def migrations_last(self, driver: Driver, seconds: float) -> None:
+        self._hardware.migration_s = (seconds, seconds)
+
+    def migrates(self, driver: Driver) -> bool:
+        return self._hardware.migration(SERVER) is not None
 
     def crash(self, driver: Driver, server_id: ServerId) -> None:
         self._hardware.crash(self.host, server_id)
@@ -87,15 +108,45 @@ class SimHypervisor:
     def boots(self, console: str) -> int:
         return console.count("[sim] boot ")
 
+    def devices(self, driver: Driver) -> dict[str, str]:
+        return _devices(_record(driver, self.host))
+
+    def disk(self, host: HostName, driver: Driver) -> tuple[int, int]:
+        guest = _record(driver, host)
+        return guest.disk.content, guest.disk.gb
+
+
+def _reported(said: str) -> None:
+    """Fail; but agents must not give two orders at once, and the suite may."""
+    if not said.startswith("two orders at once"):
+        pytest.fail(said)
+
+
+def _record(driver: Driver, host: HostName) -> FakeGuest:
+    assert isinstance(driver, Orders)
+    guest = driver._hardware.guest_get(host, SERVER)
+    assert guest, f"no guest on {host}"
+    return guest
+
+
+def _devices(guest: FakeGuest) -> dict[str, str]:
+    cards = {nic.port_id: nic.mac for nic in guest.spec.nics}
+    return cards | {volume.volume_id: volume.device for volume in guest.spec.volumes}
+
 
 class QemuHypervisor:
     host = HostName("this-machine")
+    unplug_s = 20.0
+    """How long its guests may take to let a device go; the driver's own default."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "qemu"
+        self.volumes = folder / "volumes"
 
     def driver(self, runtime: Runtime) -> QemuDriver:
-        return QemuDriver(runtime, self.folder, host=self.host, soft_reboot_grace_s=0.5)
+        return QemuDriver(
+            runtime, self.folder, host=self.host, volumes=self.volumes, soft_reboot_grace_s=0.5, unplug_s=self.unplug_s
+        )
 
     def crash(self, driver: Driver, server_id: ServerId) -> None:
         assert process_kill(self.folder / "guests" / server_id, server_id)
@@ -114,85 +165,10 @@ def qemu_missing(folder: Path) -> str | None:
     return None
 
 
-def boot_sector(code: bytes) -> bytes:
-    """A disk of 1 MiB whose boot sector is `code`."""
-    return code.ljust(510, b"\0") + b"\x55\xaa" + bytes(1024 * 1024 - 512)
-
-
-def hello_disk() -> bytes:
-    """A disk that boots, writes `HELLO` to the first serial port, and halts.
-
-    In assembler: cld; xor ax, ax; mov ds, ax; mov si, text; mov dx, 0x3f8; next: lodsb; test al, al; jz halt; out dx, al;
-    jmp next; halt: hlt; jmp halt; text: ...
-    """
-    code = bytes.fromhex("fc 31c0 8ed8 be167c baf803 ac 84c0 7403 ee ebf8 f4 ebfd")
-    return boot_sector(code + HELLO)
-
-
 def power_off_disk() -> bytes:
     """A disk that boots and switches the machine off (ACPI's sleep port of the q35 machine): mov dx, 0x604; mov ax, 0x2000;
     out dx, ax; hlt."""
     return boot_sector(bytes.fromhex("ba0406 b80020 ef f4"))
-
-
-class Images:
-    """An `ImageSource` of contents in memory."""
-
-    def __init__(self) -> None:
-        self._contents: dict[str, bytes] = {}
-        self.fetched: list[str] = []
-
-    def add(self, image_id: str, content: bytes, disk_format: str = "raw") -> GuestImage:
-        self._contents[image_id] = content
-        digest = hashlib.sha512(content).hexdigest()
-        return GuestImage(id=image_id, disk_format=disk_format, size=len(content), sha512=digest)
-
-    async def image_content(self, image: GuestImage) -> AsyncIterator[bytes]:
-        self.fetched.append(image.id)
-        content = self._contents[image.id]
-        for start in range(0, len(content), 256 * 1024):
-            yield content[start : start + 256 * 1024]
-
-
-def guest_spec(image: GuestImage | None, **changes: Any) -> GuestSpec:
-    """A small guest with one card."""
-    address = GuestAddress(address="10.9.0.7", version=4, cidr="10.9.0.0/24", gateway="10.9.0.1", dns=("10.9.0.2",))
-    nic = GuestNic(port_id="port", network_id="net", mac="fa:16:3e:00:00:07", mtu=1442, addresses=(address,))
-    spec = GuestSpec(
-        server_id=SERVER,
-        generation=1,
-        name="small",
-        hostname="small",
-        vcpus=1,
-        memory_mb=64,
-        disk_gb=1,
-        image=image,
-        kernel=None,
-        ramdisk=None,
-        cmdline="",
-        nics=(nic,),
-        config_drive={"openstack/latest/meta_data.json": json.dumps({"hostname": "small"}).encode()},
-        project_id="project",
-        user_id="user",
-        flavor_name="tiny",
-    )
-    return msgspec.structs.replace(spec, **changes)
-
-
-async def console_until(driver: Driver, host: HostName, enough: Callable[[str], bool]) -> str:
-    """The console as soon as it satisfies `enough`."""
-    async with asyncio.timeout(WAIT_S):
-        while not enough(text := await driver.console_output(host, SERVER, None)):
-            await asyncio.sleep(0.05)
-    return text
-
-
-async def power_until(driver: Driver, state: PowerState) -> Guest:
-    """The only guest, as soon as it shows `state`."""
-    async with asyncio.timeout(WAIT_S):
-        while (guest := (await driver.guests())[0]).power_state is not state:
-            await asyncio.sleep(0.05)
-    return guest
 
 
 class DyingRuntime(RealRuntime):
@@ -200,11 +176,11 @@ class DyingRuntime(RealRuntime):
 
     def __init__(self, calls: int) -> None:
         super().__init__()
-        self._calls_left = calls
+        self.calls_left = calls
 
     async def run_blocking(self, work: Callable[..., Any], *args: Any) -> Any:
-        self._calls_left -= 1
-        if self._calls_left < 0:
+        self.calls_left -= 1
+        if self.calls_left < 0:
             os.kill(os.getpid(), signal.SIGKILL)
         return await super().run_blocking(work, *args)
 
@@ -234,3 +210,75 @@ def die_amid(order: str, folder: Path, calls: int) -> None:
 
 if __name__ == "__main__":
     die_amid(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))
+
+
+class QemuHosts(QemuHypervisor):
+    """Two hosts of this machine, with a part of it each. With `shared`, both see the disks of all guests."""
+
+    host, other = HostName("left"), HostName("right")
+
+    def __init__(self, folder: Path, *, shared: bool = False) -> None:
+        super().__init__(folder)
+        self._folders = {self.host: folder / "left", self.other: folder / "right"}
+        self.shared = shared
+        self._storage = folder / "storage" if shared else None
+        self.bytes_a_second = FAST
+
+    @override
+    def driver(self, runtime: Runtime) -> QemuDriver:
+        return self._driver(runtime, self.host, 1)
+
+    def other_driver(self, runtime: Runtime, driver: Driver) -> QemuDriver:
+        return self._driver(runtime, self.other, 2)
+
+    def _driver(self, runtime: Runtime, host: HostName, number: int) -> QemuDriver:
+        return QemuDriver(
+            runtime,
+            self._folders[host],
+            host=host,
+            share=Share(number, 2),
+            storage=self._storage,
+            soft_reboot_grace_s=0.5,
+            migration_bytes_a_second=self.bytes_a_second,
+        )
+
+    def guest_folder(self, host: HostName) -> Path:
+        return self._folders[host] / "guests" / SERVER
+
+    def processes(self, host: HostName) -> list[int]:
+        folder = self.guest_folder(host)
+        return processes_of(folder, SERVER) if folder.exists() else []
+
+    def migrations_last(self, driver: Driver, seconds: float) -> None:
+        assert isinstance(driver, QemuDriver)
+        driver._migration._bytes_a_second = SLOW if seconds else FAST
+
+    def migrates(self, driver: Driver) -> bool:
+        assert isinstance(driver, QemuDriver)
+        return driver._guests.records[SERVER].migrating
+
+    def disk(self, host: HostName, driver: Driver) -> tuple[object, int]:
+        (folder,) = self.guest_folder(host).glob("parts-*")
+        flat = folder.parent / "flat"
+        tree = {"driver": "qcow2", "file": {"driver": "file", "filename": str(folder / "disk.qcow2")}}
+        tree["backing"] = {"driver": "raw", "file": {"driver": "file", "filename": str(folder / "base")}}
+        subprocess.run(["qemu-img", "convert", "-U", "-O", "raw", f"json:{json.dumps(tree)}", flat], check=True)
+        content = hashlib.sha256(b"".join(_data(flat))).hexdigest()
+        size = flat.stat().st_size
+        flat.unlink()
+        return content, size >> 30
+
+
+def _data(path: Path) -> Iterator[bytes]:
+    """What a sparse file holds, with where."""
+    with path.open("rb") as file:
+        offset, size = 0, path.stat().st_size
+        while offset < size:
+            file.seek(offset)
+            piece = file.read(1 << 20)
+            if piece.strip(b"\0"):
+                yield offset.to_bytes(8) + piece
+            try:
+                offset = os.lseek(file.fileno(), offset + len(piece), os.SEEK_DATA)
+            except OSError:
+                return  # nothing but holes from here on

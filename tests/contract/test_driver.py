@@ -1,309 +1,85 @@
-"""What every hypervisor driver does, whatever is behind it."""
+"""Our own drivers pass the contract of all drivers."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
+from typing_extensions import override
 
-from contract.hypervisors import (
-    SERVER,
-    FakeHypervisor,
-    Hypervisor,
-    Images,
-    QemuHypervisor,
-    SimHypervisor,
-    console_until,
-    guest_spec,
-    hello_disk,
-    power_until,
-    qemu_missing,
-)
-from kilonova.drivers.driver import Driver, HypervisorFailure, StaleGeneration
-from kilonova.kernel.ids import HostName
-from kilonova.objects.guest import GuestSpec, PowerState
-from kilonova.runtime.real import RealRuntime
-
-Scenario = Callable[[Driver], Awaitable[None]]
+from contract.hypervisors import FakeHypervisor, QemuHosts, QemuHypervisor, SimHypervisor, qemu_missing
+from kilonova.drivers.driver import Driver
+from kilonova.testing.devices_contract import DevicesContract
+from kilonova.testing.driver_contract import DriverContract, destroy_all, play
+from kilonova.testing.moves_contract import MovesContract, SharedMovesContract, play_both
+from kilonova.testing.orders_contract import OrdersContract
 
 
-@pytest.fixture(params=["fake", "sim", pytest.param("qemu", marks=pytest.mark.qemu)])
-def hypervisor(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Hypervisor]:
-    if request.param == "fake":
-        yield FakeHypervisor(tmp_path)
-        return
-    if request.param == "sim":
-        yield SimHypervisor()
-        return
-    reason = qemu_missing(request.getfixturevalue("tmp_path_factory").getbasetemp() / "probe")
+class TestFake(DriverContract, OrdersContract, DevicesContract, MovesContract, SharedMovesContract):
+    @pytest.fixture
+    @override
+    def hypervisor(self, tmp_path: Path) -> FakeHypervisor:
+        return FakeHypervisor(tmp_path)
+
+    @pytest.fixture
+    @override
+    def two_hosts(self, tmp_path: Path) -> FakeHypervisor:
+        return FakeHypervisor(tmp_path)
+
+    @pytest.fixture
+    @override
+    def shared_hosts(self, tmp_path: Path) -> FakeHypervisor:
+        return FakeHypervisor(tmp_path, "shared")
+
+
+class TestSim(DriverContract, OrdersContract, DevicesContract, MovesContract, SharedMovesContract):
+    @pytest.fixture
+    @override
+    def hypervisor(self) -> SimHypervisor:
+        return SimHypervisor()
+
+    @pytest.fixture
+    @override
+    def two_hosts(self) -> SimHypervisor:
+        return SimHypervisor()
+
+    @pytest.fixture
+    @override
+    def shared_hosts(self) -> SimHypervisor:
+        return SimHypervisor("shared")
+
+
+@pytest.mark.qemu
+class TestQemu(DriverContract, OrdersContract, MovesContract, SharedMovesContract):
+    @pytest.fixture
+    @override
+    def hypervisor(self, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[QemuHypervisor]:
+        reason = qemu_missing(tmp_path_factory.getbasetemp() / "probe")
+        if reason:
+            pytest.skip(reason)
+        qemu = QemuHypervisor(tmp_path)
+        yield qemu
+        play(qemu, destroy_all)
+
+    @pytest.fixture
+    @override
+    def two_hosts(self, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[QemuHosts]:
+        yield from _two_hosts(tmp_path, tmp_path_factory, shared=False)
+
+    @pytest.fixture
+    @override
+    def shared_hosts(self, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[QemuHosts]:
+        yield from _two_hosts(tmp_path, tmp_path_factory, shared=True)
+
+
+def _two_hosts(folder: Path, factory: pytest.TempPathFactory, *, shared: bool) -> Iterator[QemuHosts]:
+    reason = qemu_missing(factory.getbasetemp() / "probe")
     if reason:
         pytest.skip(reason)
-    qemu = QemuHypervisor(tmp_path)
-    yield qemu
-    run(qemu, destroy_all)
+    hosts = QemuHosts(folder, shared=shared)
+    yield hosts
 
+    async def end(here: Driver, there: Driver) -> None:
+        await destroy_all(here)
+        await destroy_all(there)
 
-@pytest.fixture
-def images() -> Images:
-    return Images()
-
-
-@pytest.fixture
-def spec(images: Images) -> GuestSpec:
-    return guest_spec(images.add("image", hello_disk()))
-
-
-def run(hypervisor: Hypervisor, *scenarios: Scenario) -> None:
-    """Play each scenario on a driver of its own, as if Kilonova had restarted in between."""
-
-    async def play(scenario: Scenario) -> None:
-        driver = hypervisor.driver(RealRuntime())
-        await driver.start()
-        try:
-            await scenario(driver)
-        finally:
-            await driver.close()
-
-    for scenario in scenarios:
-        asyncio.run(play(scenario))
-
-
-async def destroy_all(driver: Driver) -> None:
-    for guest in await driver.guests():
-        await driver.guest_destroy(guest.host, guest.server_id, guest.generation)
-
-
-def test_hosts__asked__each_has_resources_and_a_name_of_its_own(hypervisor: Hypervisor) -> None:
-    async def scenario(driver: Driver) -> None:
-        hosts = await driver.hosts()
-        assert hypervisor.host in {host.name for host in hosts}
-        assert len({host.name for host in hosts}) == len(hosts)
-        assert all(host.vcpus > 0 and host.memory_mb > 0 and host.disk_gb > 0 for host in hosts)
-        assert all(notice.endswith(".") for notice in driver.notices())
-
-    run(hypervisor, scenario)
-
-
-def test_ensure__new_guest__runs_and_is_listed(hypervisor: Hypervisor, images: Images, spec: GuestSpec) -> None:
-    async def scenario(driver: Driver) -> None:
-        made = await driver.guest_ensure(hypervisor.host, spec, images)
-        assert (made.server_id, made.host, made.generation) == (SERVER, hypervisor.host, 1)
-        assert made.power_state is PowerState.RUNNING
-        assert await driver.guests() == [made]
-
-    run(hypervisor, scenario)
-
-
-def test_ensure__twice__makes_and_boots_once(hypervisor: Hypervisor, images: Images, spec: GuestSpec) -> None:
-    async def scenario(driver: Driver) -> None:
-        first = await driver.guest_ensure(hypervisor.host, spec, images)
-        await console_until(driver, hypervisor.host, lambda text: hypervisor.boots(text) == 1)
-        assert await driver.guest_ensure(hypervisor.host, spec, images) == first
-        assert images.fetched == ["image"]
-        assert hypervisor.boots(await driver.console_output(hypervisor.host, SERVER, None)) == 1
-
-    run(hypervisor, scenario)
-
-
-def test_ensure__at_the_same_time__makes_one_guest(hypervisor: Hypervisor, images: Images, spec: GuestSpec) -> None:
-    async def scenario(driver: Driver) -> None:
-        made = await asyncio.gather(*(driver.guest_ensure(hypervisor.host, spec, images) for _ in range(3)))
-        assert len(set(made)) == 1
-        assert len(await driver.guests()) == 1
-
-    run(hypervisor, scenario)
-
-
-def test_restart__guest_runs__it_is_found_and_obeys(hypervisor: Hypervisor, images: Images, spec: GuestSpec) -> None:
-    async def before(driver: Driver) -> None:
-        await driver.guest_ensure(hypervisor.host, spec, images)
-
-    async def after(driver: Driver) -> None:
-        (guest,) = await driver.guests()
-        assert (guest.server_id, guest.generation, guest.power_state) == (SERVER, 1, PowerState.RUNNING)
-        await console_until(driver, hypervisor.host, lambda text: hypervisor.boots(text) == 1)
-        stopped = await driver.guest_stop(hypervisor.host, SERVER, 2, grace_s=0)
-        assert stopped.power_state is PowerState.SHUTDOWN
-
-    async def later(driver: Driver) -> None:
-        (guest,) = await driver.guests()
-        assert (guest.generation, guest.power_state) == (2, PowerState.SHUTDOWN)
-
-    run(hypervisor, before, after, later)
-
-
-def test_destroy__twice__nothing_is_left(hypervisor: Hypervisor, images: Images, spec: GuestSpec) -> None:
-    async def scenario(driver: Driver) -> None:
-        await driver.guest_ensure(hypervisor.host, spec, images)
-        await driver.guest_destroy(hypervisor.host, SERVER, 2)
-        await driver.guest_destroy(hypervisor.host, SERVER, 2)
-        assert await driver.guests() == []
-        assert await driver.console_output(hypervisor.host, SERVER, None) == ""
-
-    run(hypervisor, scenario)
-
-
-def test_order__generation_is_older_than_stored__is_refused(
-    hypervisor: Hypervisor, images: Images, spec: GuestSpec
-) -> None:
-    async def scenario(driver: Driver) -> None:
-        host = hypervisor.host
-        await driver.guest_ensure(host, msgspec.structs.replace(spec, generation=5), images)
-        late: list[Callable[[], Awaitable[object]]] = [
-            lambda: driver.guest_ensure(host, msgspec.structs.replace(spec, generation=4), images),
-            lambda: driver.guest_start(host, SERVER, 4),
-            lambda: driver.guest_stop(host, SERVER, 4, grace_s=0),
-            lambda: driver.guest_reboot(host, SERVER, 4, hard=True),
-            lambda: driver.guest_destroy(host, SERVER, 4),
-        ]
-        for order in late:
-            with pytest.raises(StaleGeneration, match="generation 5"):
-                await order()
-        (guest,) = await driver.guests()
-        assert (guest.generation, guest.power_state) == (5, PowerState.RUNNING)
-
-    run(hypervisor, scenario)
-
-
-def test_order__about_no_guest__says_so(hypervisor: Hypervisor) -> None:
-    async def scenario(driver: Driver) -> None:
-        for order in (
-            driver.guest_start(hypervisor.host, SERVER, 1),
-            driver.guest_stop(hypervisor.host, SERVER, 1, grace_s=0),
-            driver.guest_reboot(hypervisor.host, SERVER, 1, hard=True),
-        ):
-            with pytest.raises(HypervisorFailure, match=f"no guest {SERVER}"):
-                await order
-
-    run(hypervisor, scenario)
-
-
-def test_order__for_a_host_not_served__says_so(hypervisor: Hypervisor, images: Images, spec: GuestSpec) -> None:
-    async def scenario(driver: Driver) -> None:
-        with pytest.raises(HypervisorFailure, match="elsewhere"):
-            await driver.guest_ensure(HostName("elsewhere"), spec, images)
-
-    run(hypervisor, scenario)
-
-
-def test_stop_and_start__each_twice__works_once(hypervisor: Hypervisor, images: Images, spec: GuestSpec) -> None:
-    async def scenario(driver: Driver) -> None:
-        host = hypervisor.host
-        await driver.guest_ensure(host, spec, images)
-        await console_until(driver, host, lambda text: hypervisor.boots(text) == 1)
-        for _ in range(2):
-            stopped = await driver.guest_stop(host, SERVER, 2, grace_s=0.1)
-            assert (stopped.generation, stopped.power_state) == (2, PowerState.SHUTDOWN)
-        for _ in range(2):
-            started = await driver.guest_start(host, SERVER, 3)
-            assert (started.generation, started.power_state) == (3, PowerState.RUNNING)
-        console = await console_until(driver, host, lambda text: hypervisor.boots(text) >= 2)
-        assert hypervisor.boots(console) == 2
-
-    run(hypervisor, scenario)
-
-
-@pytest.mark.parametrize("hard", [True, False])
-def test_reboot__twice_with_one_generation__reboots_once(
-    hypervisor: Hypervisor, images: Images, spec: GuestSpec, hard: bool
-) -> None:
-    async def scenario(driver: Driver) -> None:
-        host = hypervisor.host
-        await driver.guest_ensure(host, spec, images)
-        for boots, generation in ((2, 2), (3, 7)):
-            await console_until(driver, host, lambda text, done=boots - 1: hypervisor.boots(text) == done)
-            for _ in range(2):
-                guest = await driver.guest_reboot(host, SERVER, generation, hard=hard)
-                assert (guest.generation, guest.power_state) == (generation, PowerState.RUNNING)
-            console = await console_until(driver, host, lambda text, done=boots: hypervisor.boots(text) >= done)
-            assert hypervisor.boots(console) == boots
-
-    run(hypervisor, scenario)
-
-
-def test_reboot__guest_is_stopped__it_runs(hypervisor: Hypervisor, images: Images, spec: GuestSpec) -> None:
-    async def scenario(driver: Driver) -> None:
-        await driver.guest_ensure(hypervisor.host, spec, images)
-        await driver.guest_stop(hypervisor.host, SERVER, 2, grace_s=0)
-        rebooted = await driver.guest_reboot(hypervisor.host, SERVER, 3, hard=True)
-        assert rebooted.power_state is PowerState.RUNNING
-
-    run(hypervisor, scenario)
-
-
-def test_console__lines_asked__are_the_last_ones(hypervisor: Hypervisor, images: Images, spec: GuestSpec) -> None:
-    async def scenario(driver: Driver) -> None:
-        host = hypervisor.host
-        await driver.guest_ensure(host, spec, images)
-        await console_until(driver, host, lambda text: hypervisor.boots(text) == 1)
-        await driver.guest_reboot(host, SERVER, 2, hard=True)
-        whole = await console_until(driver, host, lambda text: hypervisor.boots(text) == 2)
-        lines = whole.splitlines(keepends=True)
-        assert await driver.console_output(host, SERVER, 1) == lines[-1]
-        assert await driver.console_output(host, SERVER, 0) == ""
-        assert await driver.console_output(host, SERVER, 1000) == whole
-
-    run(hypervisor, scenario)
-
-
-def test_guest__killed_from_outside__shows_and_can_be_started(
-    hypervisor: Hypervisor, images: Images, spec: GuestSpec
-) -> None:
-    async def scenario(driver: Driver) -> None:
-        await driver.guest_ensure(hypervisor.host, spec, images)
-        hypervisor.crash(driver, SERVER)
-        await power_until(driver, PowerState.CRASHED)
-        started = await driver.guest_start(hypervisor.host, SERVER, 2)
-        assert started.power_state is PowerState.RUNNING
-
-    run(hypervisor, scenario)
-
-
-def test_guest__killed_while_kilonova_is_down__shows_after_the_restart(
-    hypervisor: Hypervisor, images: Images, spec: GuestSpec
-) -> None:
-    async def before(driver: Driver) -> None:
-        await driver.guest_ensure(hypervisor.host, spec, images)
-        hypervisor.crash(driver, SERVER)
-
-    async def after(driver: Driver) -> None:
-        guest = await power_until(driver, PowerState.CRASHED)
-        await driver.guest_destroy(hypervisor.host, SERVER, guest.generation)
-        assert await driver.guests() == []
-
-    run(hypervisor, before, after)
-
-
-def test_image__content_is_not_as_declared__is_refused_and_leaves_nothing(
-    hypervisor: Hypervisor, images: Images, spec: GuestSpec
-) -> None:
-    async def scenario(driver: Driver) -> None:
-        assert spec.image
-        other = msgspec.structs.replace(spec.image, sha512="0" * 128)
-        with pytest.raises(HypervisorFailure, match="checksum"):
-            await driver.guest_ensure(hypervisor.host, msgspec.structs.replace(spec, image=other), images)
-        assert await driver.guests() == []
-        assert await driver.images_cached() == []
-        made = await driver.guest_ensure(hypervisor.host, spec, images)
-        assert made.power_state is PowerState.RUNNING
-
-    run(hypervisor, scenario)
-
-
-def test_image_cache__guest_uses_it__is_kept_until_the_guest_is_gone(
-    hypervisor: Hypervisor, images: Images, spec: GuestSpec
-) -> None:
-    async def used(driver: Driver) -> None:
-        await driver.guest_ensure(hypervisor.host, spec, images)
-        assert await driver.images_clean(0) == []
-        assert await driver.images_cached() == ["image"]
-
-    async def unused(driver: Driver) -> None:
-        assert await driver.images_clean(0) == []
-        await driver.guest_destroy(hypervisor.host, SERVER, 1)
-        assert await driver.images_clean(3600) == []
-        assert await driver.images_clean(0) == ["image"]
-        assert await driver.images_cached() == []
-
-    run(hypervisor, used, unused)
+    play_both(hosts, end)

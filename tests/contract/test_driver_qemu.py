@@ -14,25 +14,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from contract.hypervisors import (
-    HELLO,
-    SERVER,
-    Images,
-    QemuHypervisor,
-    console_until,
-    guest_spec,
-    hello_disk,
-    order_given,
-    power_off_disk,
-    power_until,
-    qemu_missing,
-)
+from contract.hypervisors import QemuHypervisor, order_given, power_off_disk, qemu_missing
 from kilonova.drivers.driver import HypervisorFailure
 from kilonova.drivers.qemu.driver import QemuDriver
 from kilonova.drivers.qemu.process import process_alive, processes_of
 from kilonova.kernel.ids import ServerId
 from kilonova.objects.guest import GuestAddress, GuestNic, GuestSpec, PowerState
 from kilonova.runtime.real import RealRuntime
+from kilonova.testing.guests import HELLO, SERVER, Images, console_until, guest_spec, hello_disk, power_until
 
 pytestmark = pytest.mark.qemu
 

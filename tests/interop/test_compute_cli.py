@@ -50,7 +50,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpCloud]:
 
 @pytest.fixture(scope="module")
 def admin(up: UpCloud) -> Openstack:
-    return Openstack(up.clouds("kilonova-admin"))
+    return Openstack(up.environ("kilonova-admin"))
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def openstack(up: UpCloud, admin: Openstack, tmp_path_factory: pytest.TempPathFa
     disk.write_bytes(bytes(1 << 20))
     admin("flavor create --vcpus 1 --ram 256 --disk 1 small")
     admin(f"image create --public --disk-format raw --file {disk} image")
-    member = Openstack(up.clouds())
+    member = Openstack(up.environ())
     member("network create net")
     member("subnet create --network net --subnet-range 10.0.0.0/24 subnet")
     return member

@@ -24,7 +24,7 @@ def test_page__its_openstack_commands_in_order__work(page: Path, tmp_path: Path)
             if words[0] == "openstack":
                 done = subprocess.run(
                     [program, *words[1:]],
-                    env=up.clouds(),
+                    env=up.environ(),
                     capture_output=True,
                     text=True,
                     check=False,

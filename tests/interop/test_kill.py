@@ -4,7 +4,9 @@ The moments come from a seed. After the last restart every server that was accep
 other is gone, and what is left in placement, at the network service and in the hypervisor is exactly theirs.
 """
 
+import os
 import random
+import signal
 import sqlite3
 import time
 from collections.abc import Callable
@@ -31,6 +33,7 @@ class Load:
         self.accepted: set[str] = set()
         self.deleted: set[str] = set()
         self._wanted = up.furnish()
+        up.lift_quotas()
 
     @property
     def left(self) -> int:
@@ -126,6 +129,39 @@ def test_kill__qemu_50_times_in_20_boots__all_finishes_nothing_leaks(tmp_path: P
                 admin.delete(f"/compute/v2.1/servers/{server}")
         load.deleted |= load.living
         settle(up, load)
+
+
+@pytest.mark.qemu
+def test_kill__two_qemu_hosts_20_times_and_their_agents__all_finishes_nothing_leaks(tmp_path: Path) -> None:
+    try:
+        emulator_find(tmp_path / "probe", None)
+    except Unusable as reason:
+        pytest.skip(str(reason))
+    tmp_path.chmod(0o711)
+    chance = random.Random(2026)
+    with UpCloud(tmp_path / "state", "--hosts", 2, driver="qemu") as up:
+        load = Load(up, chance, boots=8)
+        for number in range(20):
+            load.act_until(chance.uniform(0.0, 1.0))
+            if number % 2:
+                up.kill()
+                up.start()
+            else:
+                os.kill(chance.choice(up.agents()), signal.SIGKILL)
+        settle(up, load)
+        check_nothing_leaked(up, load)
+        hosts = [tmp_path / "state" / "hypervisor" / f"host-{number}" for number in (1, 2)]
+        assert {entry.name for host in hosts for entry in (host / "guests").iterdir()} == load.living
+        with up.client() as admin:
+            for server in load.living:
+                console = {"os-getConsoleOutput": {}}
+                assert admin.post(f"/compute/v2.1/servers/{server}/action", json=console).status_code == 200
+                admin.delete(f"/compute/v2.1/servers/{server}")
+        load.deleted |= load.living
+        settle(up, load)
+        before = up.agents()
+    assert before
+    assert up.agents() == []
 
 
 def _story(admin: httpx.Client, load: Load) -> str:

@@ -28,7 +28,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpCloud]:
 
 def play(up: UpCloud, program: str, scenario: str) -> None:
     line = [client_program("python"), str(PROGRAMS / program), scenario]
-    done = subprocess.run(line, env=up.clouds(), capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+    done = subprocess.run(line, env=up.environ(), capture_output=True, text=True, check=False, timeout=PATIENCE_S)
     assert done.returncode == 0, done.stderr
 
 

@@ -8,6 +8,8 @@ ONCE_WRONG = (
     ("silent-bus", 187, "a list missed a server that was being handed over to its cell"),
     ("cells", 368, "after an action that failed, what the hypervisor showed was ignored for ever"),
     ("freezes", 287, "a boot request that ran in a frozen API came after its server's delete"),
+    ("freezes", 8, "a list showed a server that was deleted before it had a cell, and handed over to one all the same"),
+    ("storm", 0, "the secrets of a boot that found no host were kept"),
 )
 
 

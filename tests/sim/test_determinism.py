@@ -5,8 +5,9 @@ import os
 import subprocess
 import sys
 
-SEEDS = "0..19"
-SCENARIO = "storm"
+SEEDS = "0..99"
+SCENARIO = "short"
+PROCESSES = 3
 
 
 def _trace_hashes(hash_seed: str) -> dict[str, str]:
@@ -29,11 +30,11 @@ def _trace_hashes(hash_seed: str) -> dict[str, str]:
         check=False,
     )
     assert done.returncode in {0, 1}, done.stderr
-    return json.loads(done.stdout)["trace_hash"]
+    return json.loads(done.stdout)["trace_hashes"]
 
 
-def test_twenty_seeds__two_processes_with_other_hash_seeds__same_traces():
-    first, second = _trace_hashes("0"), _trace_hashes("random")
-    assert len(first) == 20
-    assert len(set(first.values())) == 20
-    assert first == second
+def test_a_hundred_seeds__three_processes_with_random_hash_seeds__same_traces():
+    first, *others = [_trace_hashes("random") for _ in range(PROCESSES)]
+    assert len(first) == 100
+    assert len(set(first.values())) == 100
+    assert all(other == first for other in others)

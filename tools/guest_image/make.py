@@ -21,7 +21,17 @@ HERE = Path(__file__).resolve().parent
 KERNELS = ("linux-image-cloud-amd64", "linux-image-virtual", "linux-image-generic")
 """Packages that lead to the newest kernel: Debian's for clouds, Ubuntu's for virtual machines, Ubuntu's."""
 BUSYBOX = "busybox-static"
-MODULES = ("virtio_pci", "virtio_blk", "virtio_net", "isofs", "nls_ascii", "nls_utf8", "button", "evdev")
+MODULES = (
+    "virtio_pci",
+    "virtio_blk",
+    "virtio_net",
+    "isofs",
+    "nls_ascii",
+    "nls_utf8",
+    "button",
+    "evdev",
+    "virtio_console",
+)
 """What the guest needs where it isn't built into the kernel; what these need in turn is found in the modules themselves."""
 DISK_BYTES = 4 * 1024 * 1024
 """The root disk is empty: the system lives in the initramfs."""

@@ -18,7 +18,7 @@ from tools.interop.process import Processes, RigError
 from tools.interop.services import Site
 
 PROJECT = Path(__file__).parents[2]
-DEFAULT_TESTS = ["-n", "2", "--dist", "loadfile", "-m", "interop", "tests/interop", "tests/contract"]
+DEFAULT_TESTS = ["-n", "2", "--dist", "loadfile", "-m", "interop", "tests/interop", "tests/contract", "tests/examples"]
 
 
 def main() -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from kilonova.agent.gateway_client import GatewayClient
 from kilonova.agent.steps import perform
 from kilonova.agent.turns import Turns
-from kilonova.drivers.driver import Driver, ImageSource
+from kilonova.drivers.driver import Driver, ImageStore, MigrationAborted, NoGuestAgent
 from kilonova.kernel.errors import KilonovaError
 from kilonova.kernel.ids import HostName, OperationId
 from kilonova.objects.guest import Guest, HostDescription
@@ -49,7 +49,7 @@ class Agent:
         runtime: Runtime,
         driver: Driver,
         gateway: GatewayClient,
-        images: ImageSource,
+        images: ImageStore,
         hosts: Callable[[HostName], bool] = lambda _: True,
         rhythm: Rhythm | None = None,
     ) -> None:
@@ -117,9 +117,10 @@ class Agent:
     async def _attempt(self, step: HostStep) -> HostReport:
         try:
             async with asyncio.timeout(step.timeout_s):
-                guest = await perform(self._driver, step, self._images)
+                guest, outputs = await perform(self._driver, step, self._images)
         except KilonovaError as error:
-            return HostReport(operation_id=step.operation_id, epoch=step.epoch, error=error.message)
+            final = isinstance(error, NoGuestAgent | MigrationAborted)
+            return HostReport(operation_id=step.operation_id, epoch=step.epoch, error=error.message, final=final)
         except TimeoutError:
             reason = f"{step.step} took longer than {step.timeout_s:g} s"
             return HostReport(operation_id=step.operation_id, epoch=step.epoch, error=reason)
@@ -127,7 +128,7 @@ class Agent:
             log.exception("%s of %s failed", step.step, step.server_id)
             reason = f"{step.step}: unexpected {type(error).__name__}"
             return HostReport(operation_id=step.operation_id, epoch=step.epoch, error=reason)
-        return HostReport(operation_id=step.operation_id, epoch=step.epoch, guest=guest)
+        return HostReport(operation_id=step.operation_id, epoch=step.epoch, guest=guest, outputs=outputs)
 
     async def _report(self, report: HostReport) -> None:
         if not await self._gateway.report(self.name, wire.told(self._level, [report], HostReport)):
@@ -158,7 +159,9 @@ class Agent:
         answer = await self._gateway.observe(self.name, wire.told(self._level, guests, Guest), seen_after)
         for order in wire.read(WIRE, answer, Order):
             async with self._turns.of(order.server_id):
-                await self._driver.guest_destroy(order.host, order.server_id, order.generation)
+                await self._driver.guest_destroy(
+                    order.host, order.server_id, order.generation, keep_disks=order.keep_disks
+                )
 
     async def _clean_images(self) -> None:
         await self._driver.images_clean(self._rhythm.images_unused_s)

@@ -11,7 +11,7 @@ from kilonova.database.database import Transaction
 from kilonova.database.tables.cell_database import hosts
 from kilonova.engine import progress, store
 from kilonova.engine.queue import Queue
-from kilonova.engine.runner import hosts_topic, move_txn
+from kilonova.engine.runner import ended_topic, hosts_topic, move_txn
 from kilonova.engine.store import operations
 from kilonova.kernel.ids import HostName, OperationId
 from kilonova.objects.guest import Guest, HostDescription
@@ -21,8 +21,8 @@ from kilonova.objects.host_step import HostReport, HostStep, Order
 from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Server
 from kilonova.operations import discovery, projection
-from kilonova.operations.guest_spec import guest_spec
-from kilonova.operations.plans import CELL_PLANS
+from kilonova.operations.catalog import CELL_PLANS
+from kilonova.operations.host_work import HostWork
 from kilonova.operations.store import server_find_txn
 from kilonova.operations.work import Parts
 
@@ -30,7 +30,6 @@ LEASE_S = 15.0
 """An agent renews it while it works on a step; one that stops loses its steps after this time."""
 
 STEPS_AT_ONCE = 64
-SEED_BYTES = 32
 
 # Asked of each live operation at a host, of which there are few, and not the other way round: an agent may serve thousands.
 _is_the_agents = exists().where(hosts.c.name == operations.c.host, hosts.c.agent == bindparam("agent"))
@@ -77,7 +76,9 @@ class Gateway:
         moved = await self._database.write(_report_txn, agent, said)
         if moved is None:
             return False
-        if moved.state.live:
+        if not moved.state.live:
+            self._bus.hint(ended_topic(self._cell.topic))
+        else:
             self._bus.hint(self._cell.topic if moved.host is None else hosts_topic(self._cell.topic))
         return True
 
@@ -87,7 +88,11 @@ class Gateway:
         label, differences = await self._database.scan(_compare_txn, agent, shown, seen_after)
         orders: list[Order] = []
         if differences:
-            orders = await self._database.write(observation.settle_txn, differences, seen_after)
+            orders, repairs = await self._database.write(
+                observation.settle_txn, differences, seen_after, self._runtime.uuid
+            )
+            if repairs:
+                self._bus.hint(hosts_topic(self._cell.topic))
         return wire.told(wire.agreed(WIRE, label), orders, Order)
 
     async def _due(self, agent: str, wait_s: float) -> bool:
@@ -105,7 +110,9 @@ class Gateway:
 
     def _step(self, operation: Operation, server: Server) -> HostStep:
         undo = operation.state is OperationState.UNDOING
-        makes = operation.kind == "boot" and operation.step == "spawn" and not undo
+        step = CELL_PLANS[operation.kind].step(operation.step)
+        action_of = step.undo_on_host if undo else step.on_host
+        assert action_of is not None, "a host's step says what the host has to do"
         return HostStep(
             operation_id=operation.id,
             epoch=operation.epoch,
@@ -115,8 +122,8 @@ class Gateway:
             server_id=operation.server_id,
             host=HostName(str(operation.host)),
             generation=operation.params["generation"],
-            timeout_s=CELL_PLANS[operation.kind].step(operation.step).timeout_s,
-            spec=guest_spec(server, operation, self._runtime.token(SEED_BYTES)) if makes else None,
+            timeout_s=step.timeout_s,
+            action=action_of(HostWork(operation, server, self._runtime.token)),
         )
 
 
@@ -139,7 +146,7 @@ def _report_txn(tx: Transaction, agent: str, report: HostReport) -> Operation | 
     if report.error is not None:
         outcome = progress.Failed(report.error, final=report.final)
     else:
-        outcome = progress.Done(_outputs(report.guest))
+        outcome = progress.Done({**_shown(report.guest), **report.outputs})
     return move_txn(tx, CELL_PLANS[operation.kind], operation, outcome, projection.project_txn)
 
 
@@ -149,7 +156,7 @@ def _compare_txn(
     return agent_wire_txn(tx, agent), observation.compare_txn(tx, agent, guests, seen_after)
 
 
-def _outputs(guest: Guest | None) -> dict[str, object]:
+def _shown(guest: Guest | None) -> dict[str, object]:
     if guest is None:
         return {}
     return {"power_state": int(guest.power_state), "ssh_port": guest.ssh_port}

@@ -1,4 +1,4 @@
-"""What the hypervisors show against what the cell says: power states are taken over, guests that must not be are ordered away.
+"""What the hypervisors show against what the cell says: power states are taken over or repaired, unwanted guests ordered away.
 
 Only servers at rest are touched: while an operation lives, it decides. What may have been seen before the last operation ended
 counts for nothing: that is a guest of an older generation, unless it was certainly seen later (an operation that failed before
@@ -10,9 +10,10 @@ differs is looked at again in the transaction that writes.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -20,16 +21,26 @@ from sqlalchemy import Row, bindparam, select
 
 from kilonova.database.database import Transaction
 from kilonova.database.tables.cell_database import hosts, tombstones
-from kilonova.kernel.ids import HostName, ServerId
+from kilonova.kernel.ids import HostName, OperationId, ServerId
 from kilonova.objects.guest import Guest, PowerState
 from kilonova.objects.host_step import Order
 from kilonova.objects.server import Server, VmState
-from kilonova.operations import store
+from kilonova.operations import accept, store
+from kilonova.operations.accept import Acceptance
+from kilonova.operations.plans import power_repair
 from kilonova.operations.store import servers
 
 log = logging.getLogger(__name__)
 
 _OFF = frozenset({PowerState.SHUTDOWN, PowerState.CRASHED})
+_MUST_STOP: Mapping[VmState, frozenset[PowerState]] = MappingProxyType(
+    {
+        VmState.ACTIVE: frozenset({PowerState.SUSPENDED}),
+        VmState.STOPPED: frozenset({PowerState.RUNNING, PowerState.PAUSED}),
+        VmState.SOFT_DELETED: frozenset({PowerState.RUNNING, PowerState.PAUSED}),
+    }
+)
+"""What a guest may not be when its server is at rest in a state."""
 _mine = select(hosts.c.name).where(hosts.c.agent == bindparam("agent"))
 _living = select(
     *(servers.c[name] for name in ("id", "host", "power_state", "vm_state", "current_op", "generation", "updated_at"))
@@ -70,14 +81,43 @@ def compare_txn(tx: Transaction, agent: str, guests: Sequence[Guest], seen_after
     return Differences(changed, unexpected, [debt for debt in owed if debt not in there])
 
 
-def settle_txn(tx: Transaction, differences: Differences, seen_after: float) -> list[Order]:
-    """Take over what is news still and forget debts that are settled; the guests that must go."""
-    for guest in differences.changed:
-        store.server_change_txn(tx, guest.server_id, partial(_seen, guest, seen_after))
+def settle_txn(
+    tx: Transaction, differences: Differences, seen_after: float, new_uuid: Callable[[], str]
+) -> tuple[list[Order], bool]:
+    """Take over what is news still, and forget debts that are settled.
+
+    Returns:
+        The guests that must go, and whether an operation was begun that repairs a guest's power.
+    """
+    repairs = [_repair_txn(tx, guest, seen_after, new_uuid) for guest in differences.changed]
     for host, server_id in differences.settled:
         store.tombstone_clear_txn(tx, host, server_id)
     orders = (_order_txn(tx, guest) for guest in differences.unexpected)
-    return [order for order in orders if order is not None]
+    return [order for order in orders if order is not None], any(repairs)
+
+
+def _repair_txn(tx: Transaction, guest: Guest, seen_after: float, new_uuid: Callable[[], str]) -> bool:
+    """Let the server follow what its guest shows, or the guest what its server says; whether an operation does the latter."""
+    server = store.server_change_txn(tx, guest.server_id, partial(_seen, guest, seen_after))
+    if server.current_op is not None or server.power_state != guest.power_state or guest.host != server.host:
+        return False
+    if guest.power_state not in _MUST_STOP.get(server.vm_state, frozenset()):
+        return False
+    asked = Acceptance(
+        operation_id=OperationId(new_uuid()),
+        request_id=f"req-{new_uuid()}",
+        project_id=server.project_id,
+        user_id=server.user_id,
+    )
+    accept.act_txn(tx, server.id, power_repair.PLAN, {}, asked)
+    log.warning(
+        "guest %s on %s is %s and its server %s: it is stopped",
+        server.id,
+        guest.host,
+        guest.power_state.name,
+        server.vm_state,
+    )
+    return True
 
 
 def _is_news(known: Row[Any] | Server, guest: Guest, seen_after: float) -> bool:
@@ -86,23 +126,30 @@ def _is_news(known: Row[Any] | Server, guest: Guest, seen_after: float) -> bool:
     may_be_old = guest.generation < known.generation and known.updated_at > seen_after
     if guest.power_state is PowerState.NOSTATE or may_be_old:
         return False
-    return bool(known.power_state != guest.power_state)
+    must_stop = guest.power_state in _MUST_STOP.get(VmState(known.vm_state), frozenset())
+    return must_stop or bool(known.power_state != guest.power_state)
 
 
 def _seen(guest: Guest, seen_after: float, server: Server) -> Server:
     if not _is_news(server, guest, seen_after):
         return server
-    off = server.vm_state is VmState.ACTIVE and guest.power_state in _OFF
+    off = server.vm_state in {VmState.ACTIVE, VmState.PAUSED} and guest.power_state in _OFF
     vm_state = VmState.STOPPED if off else server.vm_state
     return msgspec.structs.replace(server, power_state=guest.power_state, vm_state=vm_state)
 
 
 def _order_txn(tx: Transaction, guest: Guest) -> Order | None:
-    """The order to end a guest whose server is deleted, or is at rest and not on this host."""
+    """The order to end a guest whose server is deleted, or is at rest and not on this host, and may not go back to it."""
     server = store.server_find_txn(tx, guest.server_id)
     if server is None:
         log.warning("guest %s on %s belongs to no server of this cell; it is left alone", guest.server_id, guest.host)
         return None
-    if server.vm_state is not VmState.DELETED and (server.current_op is not None or server.host == guest.host):
+    lives = server.vm_state is not VmState.DELETED
+    if lives and (server.current_op is not None or server.host == guest.host or _is_source(server, guest.host)):
         return None
-    return Order(server_id=guest.server_id, host=guest.host, generation=server.generation)
+    return Order(server_id=guest.server_id, host=guest.host, generation=server.generation, keep_disks=lives)
+
+
+def _is_source(server: Server, host: HostName) -> bool:
+    """Whether the host keeps what a server was, for the time until its move is confirmed or reverted."""
+    return server.move is not None and server.move.source == host

@@ -28,6 +28,10 @@ class Compute:
     networks: Networks
     policy: Policy
     default_zone: str = "nova"
+    offload_at_once: bool = True
+    """Whether a shelved server leaves its host as part of being shelved (`[compute] shelved_offload_s` is 0)."""
+    resize_to_same_host: bool = True
+    """Whether a server may be resized on its own host (`[compute] allow_resize_to_same_host`)."""
     page_max: int = 1000
     """Most items of one page (`[api] max_limit`)."""
     link_prefix: str | None = None

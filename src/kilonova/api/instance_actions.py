@@ -17,7 +17,7 @@ from kilonova.kernel.errors import Invalid, NotFound
 from kilonova.kernel.ids import ServerId, is_uuid
 from kilonova.kernel.versions import Doc
 from kilonova.objects.operation import Operation, OperationEvent, OperationState
-from kilonova.operations.states import ACTIONS
+from kilonova.operations.catalog import ACTIONS
 from kilonova.web.call import Call, Reply
 
 _RULE = "os_compute_api:os-instance-actions:"

@@ -8,6 +8,7 @@ from kilonova.web.policy import Rule
 
 ADMIN = "rule:context_is_admin"
 MEMBER = "rule:project_member_or_admin"
+MANAGER = "rule:project_manager_or_admin"
 READER = "rule:project_reader_or_admin"
 ANYBODY = "@"
 OWNER_OF_KEYS = "(rule:context_is_admin) or user_id:%(user_id)s"
@@ -41,6 +42,7 @@ RULES: tuple[Rule, ...] = (
     Rule("os_compute_api:os-availability-zone:detail", ADMIN, "GET /os-availability-zone/detail"),
     Rule("os_compute_api:os-console-output", MEMBER, "POST /servers/{id}/action (os-getConsoleOutput)"),
     Rule("os_compute_api:os-deferred-delete:force", MEMBER, "POST /servers/{id}/action (forceDelete)"),
+    Rule("os_compute_api:os-evacuate", ADMIN, "POST /servers/{id}/action (evacuate)"),
     Rule(
         "os_compute_api:os-extended-server-attributes",
         ADMIN,
@@ -86,6 +88,10 @@ RULES: tuple[Rule, ...] = (
     Rule("os_compute_api:os-lock-server:lock", MEMBER, "POST /servers/{id}/action (lock)"),
     Rule("os_compute_api:os-lock-server:unlock", MEMBER, "POST /servers/{id}/action (unlock)"),
     Rule("os_compute_api:os-lock-server:unlock:unlock_override", ADMIN, "POST /servers/{id}/action (unlock)"),
+    Rule("os_compute_api:os-migrate-server:migrate", MANAGER, "POST /servers/{id}/action (migrate)"),
+    Rule("os_compute_api:os-migrate-server:migrate:host", ADMIN, "POST /servers/{id}/action (migrate)"),
+    Rule("os_compute_api:os-migrate-server:migrate_live", MANAGER, "POST /servers/{id}/action (os-migrateLive)"),
+    Rule("os_compute_api:os-migrate-server:migrate_live:host", ADMIN, "POST /servers/{id}/action (os-migrateLive)"),
     Rule("os_compute_api:os-quota-class-sets:show", ADMIN, "GET /os-quota-class-sets/{quota_class}"),
     Rule("os_compute_api:os-quota-class-sets:update", ADMIN, "PUT /os-quota-class-sets/{quota_class}"),
     Rule("os_compute_api:os-quota-sets:update", ADMIN, "PUT /os-quota-sets/{id}"),
@@ -141,7 +147,19 @@ RULES: tuple[Rule, ...] = (
     Rule("network:attach_external_network", ADMIN, "POST /servers, POST /servers/{id}/os-interface"),
     Rule("os_compute_api:servers:delete", MEMBER, "DELETE /servers/{id}"),
     Rule("os_compute_api:servers:update", MEMBER, "PUT /servers/{id}"),
+    Rule("os_compute_api:os-deferred-delete:restore", MEMBER, "POST /servers/{id}/action (restore)"),
+    Rule("os_compute_api:os-pause-server:pause", MEMBER, "POST /servers/{id}/action (pause)"),
+    Rule("os_compute_api:os-pause-server:unpause", MEMBER, "POST /servers/{id}/action (unpause)"),
+    Rule("os_compute_api:os-suspend-server:suspend", MEMBER, "POST /servers/{id}/action (suspend)"),
+    Rule("os_compute_api:os-suspend-server:resume", MEMBER, "POST /servers/{id}/action (resume)"),
+    Rule("os_compute_api:os-admin-password", MEMBER, "POST /servers/{id}/action (changePassword)"),
+    Rule("os_compute_api:os-rescue", MEMBER, "POST /servers/{id}/action (rescue)"),
+    Rule("os_compute_api:os-unrescue", MEMBER, "POST /servers/{id}/action (unrescue)"),
+    Rule("os_compute_api:servers:trigger_crash_dump", MEMBER, "POST /servers/{id}/action (trigger_crash_dump)"),
     Rule("os_compute_api:servers:reboot", MEMBER, "POST /servers/{id}/action (reboot)"),
+    Rule("os_compute_api:servers:resize", MEMBER, "POST /servers/{id}/action (resize)"),
+    Rule("os_compute_api:servers:confirm_resize", MEMBER, "POST /servers/{id}/action (confirmResize)"),
+    Rule("os_compute_api:servers:revert_resize", MEMBER, "POST /servers/{id}/action (revertResize)"),
     Rule("os_compute_api:servers:start", MEMBER, "POST /servers/{id}/action (os-start)"),
     Rule("os_compute_api:servers:stop", MEMBER, "POST /servers/{id}/action (os-stop)"),
     Rule("os_compute_api:os-services:list", ADMIN, "GET /os-services"),

@@ -20,14 +20,27 @@ from kilonova.web.routing import Body
 _PATH = "/servers/{id}/action"
 _TO_COME: tuple[tuple[str, str | None, str | None], ...] = (
     ("addFixedIp addFloatingIp removeFixedIp removeFloatingIp", None, "2.43"),
-    ("addSecurityGroup removeSecurityGroup changePassword injectNetworkInfo os-resetState", None, None),
-    ("confirmResize revertResize resize rebuild evacuate migrate os-migrateLive", None, None),
+    ("addSecurityGroup removeSecurityGroup injectNetworkInfo os-resetState", None, None),
+    ("rebuild", None, None),
     ("createBackup createImage", None, None),
     ("os-getSPICEConsole os-getSerialConsole os-getVNCConsole", None, "2.5"),
-    ("pause unpause suspend resume rescue unrescue shelve shelveOffload unshelve restore", None, None),
-    ("trigger_crash_dump", "2.17", None),
+    ("shelve shelveOffload unshelve", None, None),
 )
 """Actions of the API without an operation here, with the first and last microversion that has them."""
+
+
+_PLAIN: tuple[tuple[str, str, str, str | None], ...] = (
+    ("os-start", "start", "servers:start", None),
+    ("os-stop", "stop", "servers:stop", None),
+    ("pause", "pause", "os-pause-server:pause", None),
+    ("unpause", "unpause", "os-pause-server:unpause", None),
+    ("suspend", "suspend", "os-suspend-server:suspend", None),
+    ("resume", "resume", "os-suspend-server:resume", None),
+    ("unrescue", "unrescue", "os-unrescue", None),
+    ("restore", "restore", "os-deferred-delete:restore", None),
+    ("trigger_crash_dump", "crash_dump", "servers:trigger_crash_dump", "2.17"),
+)
+"""Actions that say nothing but their name: the kind of operation, its rule, and the first microversion that has it."""
 
 
 class ActionToCome(NotImplementedHere):
@@ -66,13 +79,9 @@ class ServerActions:
     def __init__(self, compute: Compute) -> None:
         self._compute = compute
 
-    async def start(self, call: Call) -> Reply:
-        """Power a stopped server on."""
-        return await self._act(call, "os_compute_api:servers:start", "start")
-
-    async def stop(self, call: Call) -> Reply:
-        """Power a server off."""
-        return await self._act(call, "os_compute_api:servers:stop", "stop")
+    async def plain(self, kind: str, rule: str, call: Call) -> Reply:
+        """Do what needs no more than its name."""
+        return await self._act(call, f"os_compute_api:{rule}", kind)
 
     async def reboot(self, call: Call) -> Reply:
         """Restart a server, by asking its guest or by force."""
@@ -130,8 +139,7 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     """A route for each action."""
     actions = ServerActions(compute)
     return [
-        _route("os-start", actions.start),
-        _route("os-stop", actions.stop),
+        *(_route(action, partial(actions.plain, kind, rule), since=since) for action, kind, rule, since in _PLAIN),
         _route("reboot", actions.reboot),
         _route("lock", actions.lock),
         _route("unlock", actions.unlock),

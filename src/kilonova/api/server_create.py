@@ -18,6 +18,7 @@ from kilonova.api.server_image import BootImages, flavor_of, images_of
 from kilonova.api.server_metadata import check_count
 from kilonova.api.server_names import guest_hostname, numbered
 from kilonova.api.server_networks import groups_of, nics_of
+from kilonova.api.server_rescue import PASSWORD_BYTES
 from kilonova.kernel.errors import Invalid
 from kilonova.kernel.ids import ProjectId, ServerId
 from kilonova.kernel.versions import Doc
@@ -30,8 +31,6 @@ from kilonova.objects.server import NicRequest, Server
 from kilonova.objects.server_group import ServerGroup
 from kilonova.web.call import Call, Reply
 
-PASSWORD_BYTES = 9
-"""Random bytes of a password that the service chooses; twelve characters."""
 SERVERS_MAX = 1000
 """Most servers that one request makes."""
 

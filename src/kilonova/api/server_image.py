@@ -107,10 +107,15 @@ async def flavor_of(caller: Caller, compute: Compute, flavor_id: str) -> Flavor:
 
 async def images_of(caller: Caller, compute: Compute, wish: ServerCreate, flavor: Flavor) -> BootImages:
     """The images asked for, fit for `flavor`. Raises `Invalid`, `Forbidden`."""
-    image = await _image(caller, compute, _image_id(wish))
-    _check_fit(image, flavor)
     if flavor.disk_gb == 0 and not compute.policy.allows("os_compute_api:servers:create:zero_disk_flavor", caller):
         raise ZeroDisk
+    return await content_of(caller, compute, _image_id(wish), flavor)
+
+
+async def content_of(caller: Caller, compute: Compute, image_id: str, flavor: Flavor) -> BootImages:
+    """An image with its kernel and ramdisk, fit for `flavor`. Raises `Invalid`."""
+    image = await _image(caller, compute, image_id)
+    _check_fit(image, flavor)
     kernel_id, ramdisk_id = image.properties.get("kernel_id"), image.properties.get("ramdisk_id")
     return BootImages(
         id=image.id,

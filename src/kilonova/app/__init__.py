@@ -1,4 +1,4 @@
 """Configuration and wiring: the only place where the parts meet.
 
-May import everything but `simulation` and `cli`.
+May import everything but `simulation`, `cli` and `testing`.
 """

@@ -114,6 +114,20 @@ class Quota(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     injected_file_path_bytes: Annotated[int, _count("Bytes of its path.", -1)] = 255
 
 
+class Compute(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is done to servers."""
+
+    resize_confirm_window_s: Annotated[
+        int, _count("After how many seconds a resize or migration is confirmed by itself; 0 for never.")
+    ] = 0
+    shelved_offload_s: Annotated[
+        int, _count("How many seconds shelved servers stay on their hosts; 0 for none, -1 for ever.", -1)
+    ] = 0
+    allow_resize_to_same_host: Annotated[
+        bool, _text("Whether a server may stay on its host when it is resized and no other host has room.")
+    ] = True
+
+
 class Log(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The log file, `log/kilonova.log` in the state directory."""
 
@@ -131,4 +145,5 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     network: Network = Network()
     api: Api = Api()
     quota: Quota = Quota()
+    compute: Compute = Compute()
     log: Log = Log()

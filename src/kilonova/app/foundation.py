@@ -1,7 +1,10 @@
 """What every part of a cloud is made from."""
 
+import asyncio
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import MetaData
 
@@ -36,3 +39,13 @@ class Foundation:
         database = self.database(name)
         await database.create(metadata)
         return database
+
+    def run(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Run a role until the cloud closes. A role that fails is a bug: the loop's exception handler says so."""
+        task = self.runtime.spawn(work, name=name)
+
+        async def stop() -> None:
+            task.cancel()
+            await asyncio.wait([task])
+
+        self.parts.push_async_callback(stop)

@@ -2,11 +2,13 @@
 
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
 from kilonova.app.config import Up
 from kilonova.app.state import Made, State
 from kilonova.drivers.driver import Driver
-from kilonova.kernel.errors import Conflict
+from kilonova.kernel.errors import Conflict, Invalid
+from kilonova.kernel.ids import HostName
 from kilonova.runtime.runtime import Runtime
 
 NO_QEMU = "QEMU is not installed, so the hypervisor is fake. Install qemu-system-x86 and qemu-utils for real servers."
@@ -21,6 +23,12 @@ class StateMismatch(Conflict):
     code = "state-mismatch"
 
 
+class TooManyHosts(Invalid):
+    """This machine has {vcpus} processors to share out, so it can't be {hosts} QEMU hosts; give --hosts {vcpus} or fewer."""
+
+    code = "too-many-hosts"
+
+
 @dataclass(frozen=True)
 class Shape:
     """What a cloud is made with."""
@@ -30,9 +38,29 @@ class Shape:
     cells: int
     notices: tuple[str, ...] = ()
 
+    @property
+    def apart(self) -> bool:
+        """Whether each host is a process of its own."""
+        return self.driver == "qemu" and self.hosts > 1
+
 
 def shape(up: Up, state: State) -> Shape:
-    """What to make the cloud with. Raises `StateMismatch` where the state directory has something else."""
+    """What to make the cloud with.
+
+    Raises:
+        StateMismatch: the state directory has something else.
+        TooManyHosts: the machine is too small for as many.
+    """
+    found = _shape(up, state)
+    if found.apart:
+        from kilonova.drivers.qemu.resources import vcpus  # noqa: PLC0415 - only one of the drivers is needed
+
+        if found.hosts > vcpus():
+            raise TooManyHosts(vcpus=vcpus(), hosts=found.hosts)
+    return found
+
+
+def _shape(up: Up, state: State) -> Shape:
     made = state.made
     if made is None:
         driver = up.driver if up.driver != "auto" else _available()
@@ -43,7 +71,8 @@ def shape(up: Up, state: State) -> Shape:
 
 
 def make(shape_: Shape, state: State, runtime: Runtime) -> Driver:
-    """The driver, not started yet."""
+    """The driver of a cloud whose hosts are in one process, not started yet."""
+    assert not shape_.apart
     folder = state.folder("hypervisor")
     if shape_.driver == "fake":
         from kilonova.drivers.fake.driver import FakeDriver  # noqa: PLC0415 - only one of the drivers is needed
@@ -54,9 +83,30 @@ def make(shape_: Shape, state: State, runtime: Runtime) -> Driver:
     return QemuDriver(runtime, folder)
 
 
+def hosts_apart(shape_: Shape, state: State) -> dict[HostName, Path]:
+    """The hosts of a cloud with a process for each, named after the machine, and the directory of each."""
+    from kilonova.drivers.qemu.guests import host_remembered  # noqa: PLC0415 - only one of the drivers is needed
+
+    folder = state.folder("hypervisor")
+    machine = host_remembered(folder)
+    return {HostName(f"{machine}-{number}"): folder / f"host-{number}" for number in range(1, shape_.hosts + 1)}
+
+
 async def end_guests(state: State, runtime: Runtime) -> None:
     """End every guest of a cloud that doesn't run: they outlive it otherwise."""
-    driver = make(shape(Up(), state), state, runtime)
+    shape_ = _shape(Up(), state)
+    if not shape_.apart:
+        await _end_guests_of(make(shape_, state, runtime))
+        return
+    from kilonova.app.host_process import host_driver, host_lock  # noqa: PLC0415 - only for hosts apart
+
+    for number, (host, folder) in enumerate(hosts_apart(shape_, state).items(), 1):
+        if folder.exists():
+            async with host_lock(folder, runtime):
+                await _end_guests_of(host_driver(folder, runtime, host, number, shape_.hosts))
+
+
+async def _end_guests_of(driver: Driver) -> None:
     await driver.start()
     try:
         for guest in await driver.guests():
@@ -72,5 +122,7 @@ def _available() -> str:
 def _check(up: Up, made: Made, state: State) -> None:
     if up.driver not in {"auto", made.driver}:
         raise StateMismatch(path=state.path, option="--driver", made=made.driver, given=up.driver)
+    if made.driver == "qemu" and up.hosts is not None and up.hosts != made.hosts:
+        raise StateMismatch(path=state.path, option="--hosts", made=made.hosts, given=up.hosts)
     if up.cells is not None and up.cells < made.cells:
         raise StateMismatch(path=state.path, option="--cells", made=made.cells, given=up.cells)

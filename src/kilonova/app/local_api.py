@@ -3,10 +3,12 @@
 import msgspec
 
 from kilonova.app.operations_api import OperationsApi, check_admin
+from kilonova.app.server_waits import ServerWaits
 from kilonova.kernel.errors import Conflict
 from kilonova.kernel.ids import ServerId
 from kilonova.operations.oversight import Oversight
 from kilonova.operations.servers import Servers
+from kilonova.operations.work import Parts
 from kilonova.runtime.runtime import Runtime
 from kilonova.web.call import Call, Reply
 from kilonova.web.errors import Fault
@@ -37,11 +39,12 @@ class LocalApi:
         return Reply({"ssh": {"host": "127.0.0.1", "port": server.ssh_port}})
 
 
-def local_api(servers: Servers, oversight: Oversight, tokens: Tokens, runtime: Runtime) -> Service:
+def local_api(servers: Servers, work: Parts, tokens: Tokens, runtime: Runtime) -> Service:
     """The service, to be mounted at `paths.OWN`."""
     routes = [
         Route(method="GET", path="/ssh/{id}", handler=LocalApi(servers).ssh),
-        *OperationsApi(oversight, runtime).routes(),
+        Route(method="GET", path="/servers/{id}/wait", handler=ServerWaits(servers, work).wait),
+        *OperationsApi(Oversight(work), runtime).routes(),
     ]
     return Service(Dialect(name="kilonova", error_body=_error_body), routes, tokens, runtime)
 

@@ -49,9 +49,9 @@ def quoted(text: str) -> str:
     return '"' + "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in safe) + '"'
 
 
-def start_logging(folder: Path, config: Log) -> Path:
-    """Send what is logged to a rotating file in `folder`; the file."""
-    file = folder / FILE
+def start_logging(folder: Path, config: Log, name: str = FILE) -> Path:
+    """Send what is logged to the rotating file `name` in `folder`; the file."""
+    file = folder / name
     handler = LogFile(file, maxBytes=config.max_bytes, backupCount=config.backups, encoding="utf-8")
     handler.setFormatter(LineFormatter())
     root = logging.getLogger()

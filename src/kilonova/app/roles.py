@@ -1,25 +1,21 @@
 """The roles of a whole cloud in one process: global conductor, and for each cell a conductor, a gateway and an agent."""
 
-import asyncio
-from collections.abc import AsyncIterator, Coroutine, Mapping
-from typing import Any
+from collections.abc import Sequence
 
-from kilonova.agent.agent import Agent
-from kilonova.agent.gateway import Gateway
+from kilonova.agent.images import ImagesInProcess
 from kilonova.app.foundation import Foundation
+from kilonova.app.hosts import Hypervisor, start_hosts
 from kilonova.app.hypervisor import Shape
-from kilonova.cells.cells import Cell, CellRecord, Cells
-from kilonova.cells.hosts import Hosts, hosts_mapped_txn
+from kilonova.cells.cells import CellRecord, Cells
+from kilonova.cells.hosts import Hosts
 from kilonova.clients.image import Images
 from kilonova.clients.network import Networks
 from kilonova.database.database import tables_create_txn
 from kilonova.database.tables import api_database, cell_database
-from kilonova.drivers.driver import Driver
 from kilonova.engine.store import leases_expire_txn
-from kilonova.kernel.ids import CELL0, CellId, HostName
-from kilonova.objects.guest import GuestImage
-from kilonova.objects.server import Server
+from kilonova.kernel.ids import CELL0, CellId
 from kilonova.operations.conductor import CellConductor, GlobalConductor
+from kilonova.operations.timers import Timer
 from kilonova.operations.work import Parts
 from kilonova.placement.placement import Placement
 from kilonova.scheduler.service import Scheduler
@@ -28,7 +24,9 @@ LOCAL_BUS = "local:"
 """The bus URL of cells whose roles share a process."""
 
 
-async def parts_of(foundation: Foundation, shape: Shape, networks: Networks, placement: Placement) -> Parts:
+async def parts_of(
+    foundation: Foundation, shape: Shape, networks: Networks, images: Images, placement: Placement
+) -> Parts:
     """Open the API database and as many cells as `shape` has, and what works on them."""
     database = await foundation.database_with("api", api_database.metadata)
     cells = Cells(database, lambda record: foundation.database(_file_of(record)))
@@ -44,46 +42,20 @@ async def parts_of(foundation: Foundation, shape: Shape, networks: Networks, pla
         placement=placement,
         scheduler=Scheduler(placement, foundation.runtime),
         networks=networks,
+        images=images,
     )
 
 
-async def start(foundation: Foundation, parts: Parts, driver: Driver, images: Images) -> "Agents":
-    """Start every role; they are stopped with the foundation's parts."""
-    await driver.start()
-    foundation.parts.push_async_callback(driver.close)
+async def start(
+    foundation: Foundation, parts: Parts, shape: Shape, images: Images, timers: Sequence[Timer] = ()
+) -> Hypervisor:
+    """Start every role; they are stopped with the foundation's parts. `timers` are what begins by itself in the cells."""
     name = f"up-{parts.runtime.uuid()}"
-    cell_of = await _hosts_by_cell(parts, driver)
-    agents = {cell.id: _agent(parts, cell, driver, images, cell_of) for cell in parts.cells.with_hosts}
-    _run(foundation, "global conductor", GlobalConductor(parts, name).run())
+    hypervisor = await start_hosts(foundation, parts, shape, ImagesInProcess(images))
+    foundation.run("global conductor", GlobalConductor(parts, name).run())
     for cell in parts.cells.all:
-        _run(foundation, f"conductor of {cell.record.name}", CellConductor(parts, cell, name).run())
-    for agent in agents.values():
-        _run(foundation, agent.name, agent.run())
-    return Agents(agents, cell_of)
-
-
-class Agents:
-    """The agents of this process, by what they serve. Implements `operations.consoles.Consoles`."""
-
-    def __init__(self, agents: Mapping[CellId, Agent], cell_of: Mapping[HostName, CellId]) -> None:
-        """`cell_of` says which cell's agent serves a host."""
-        self._agents = agents
-        self._cell_of = cell_of
-
-    async def output(self, server: Server, lines: int | None) -> str:
-        """See `Consoles.output`."""
-        assert server.host is not None, "a console is a host's"
-        return await self._agents[self._cell_of[server.host]].output(server, lines)
-
-
-class _ImageSource:
-    """Implements `drivers.driver.ImageSource` on the image service."""
-
-    def __init__(self, images: Images) -> None:
-        self._images = images
-
-    def image_content(self, image: GuestImage) -> AsyncIterator[bytes]:
-        return self._images.image_content(image.id)
+        foundation.run(f"conductor of {cell.record.name}", CellConductor(parts, cell, name, timers=timers).run())
+    return hypervisor
 
 
 async def _make_cells(foundation: Foundation, cells: Cells, wanted: int) -> None:
@@ -110,39 +82,3 @@ def _record(foundation: Foundation, cell_id: CellId, name: str) -> CellRecord:
 
 def _file_of(record: CellRecord) -> str:
     return record.database_url.removeprefix("sqlite:")
-
-
-async def _hosts_by_cell(parts: Parts, driver: Driver) -> dict[HostName, CellId]:
-    """Every host's cell: where it has always been, and for a new one the cell with the fewest."""
-    cell_of: dict[HostName, CellId] = dict(await parts.database.read(hosts_mapped_txn))
-    fill = {cell.id: 0 for cell in parts.cells.with_hosts}
-    for cell_id in cell_of.values():
-        fill[cell_id] += 1
-    for host in await driver.hosts():
-        if host.name not in cell_of:
-            emptiest = min(fill, key=fill.__getitem__)
-            cell_of[host.name] = emptiest
-            fill[emptiest] += 1
-    return cell_of
-
-
-def _agent(parts: Parts, cell: Cell, driver: Driver, images: Images, cell_of: Mapping[HostName, CellId]) -> Agent:
-    return Agent(
-        f"agent-{cell.record.name}",
-        parts.runtime,
-        driver,
-        Gateway(parts, cell),
-        _ImageSource(images),
-        hosts=lambda host: cell_of.get(host) == cell.id,
-    )
-
-
-def _run(foundation: Foundation, name: str, work: Coroutine[Any, Any, None]) -> None:
-    """Run a role until the cloud closes. A role that fails is a bug: the loop's exception handler says so."""
-    task = foundation.runtime.spawn(work, name=name)
-
-    async def stop() -> None:
-        task.cancel()
-        await asyncio.wait([task])
-
-    foundation.parts.push_async_callback(stop)

@@ -1,10 +1,10 @@
-"""The HTTP server: uvicorn inside our own loop, ended by a signal."""
+"""The HTTP server: uvicorn inside our own loop, ended when we say."""
 
 import asyncio
 import signal
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import uvicorn
@@ -19,11 +19,12 @@ GRACE_S = 5
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to us, and tells when it answers."""
+    """Leaves signals to us, tells when it answers, and ends with an event."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], ended: asyncio.Event) -> None:
         super().__init__(config)
         self._ready = ready
+        self._ended = ended
 
     @override
     @contextmanager
@@ -37,9 +38,14 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         self._ready()
 
+    @override
+    async def on_tick(self, counter: int) -> bool:
+        """Look whether to end, ten times in a second."""
+        return await super().on_tick(counter) or self._ended.is_set()
 
-async def serve(app: ASGIApp, listener: Listener, up: Up, ready: Callable[[], None]) -> None:
-    """Answer requests until SIGTERM or SIGINT; `ready` is called once it does."""
+
+async def serve(app: ASGIApp, listener: Listener, up: Up, ready: Callable[[], None], ended: asyncio.Event) -> None:
+    """Answer requests until `ended` is set; `ready` is called once it does."""
     config = uvicorn.Config(
         app,
         http="httptools",
@@ -54,19 +60,21 @@ async def serve(app: ASGIApp, listener: Listener, up: Up, ready: Callable[[], No
         ssl_certfile=_expanded(up.tls_cert),
         ssl_keyfile=_expanded(up.tls_key),
     )
-    server = _Server(config, ready)
+    await _Server(config, ready, ended).serve([listener.socket])
+
+
+@asynccontextmanager
+async def signalled() -> AsyncIterator[asyncio.Event]:
+    """An event that SIGTERM and SIGINT set; only in a process's main thread."""
+    ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _stop, server)
+        loop.add_signal_handler(number, ended.set)
     try:
-        await server.serve([listener.socket])
+        yield ended
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
-
-
-def _stop(server: uvicorn.Server) -> None:
-    server.should_exit = True
 
 
 def _expanded(file: str | None) -> Path | None:

@@ -23,9 +23,9 @@ from kilonova.bus.local import LocalBus
 from kilonova.clients.identity import Identity
 from kilonova.drivers.driver import Driver
 from kilonova.operations.measures import Measures
-from kilonova.operations.oversight import Oversight
 from kilonova.operations.quota import Quota
 from kilonova.operations.servers import Servers
+from kilonova.operations.timers import Timer, resize_confirmation, shelved_offload
 from kilonova.operations.work import Parts
 from kilonova.placement import tables as placement_tables
 from kilonova.placement.api.service import PlacementService
@@ -42,9 +42,10 @@ class Cloud:
     url: str
     """Where clients find it, without a slash at its end."""
     driver: str
+    hypervisor: Driver | None
+    """None where each host is a process of its own."""
     compute: Compute
     work: Parts
-    hypervisor: Driver
     notices: tuple[str, ...]
     """What the person who starts it should know, a sentence each."""
     close: Callable[[], Awaitable[None]]
@@ -55,7 +56,7 @@ def _unlisted(foundation: Foundation, compute: Compute, work: Parts, identity: I
     """What answers beside OpenStack's services."""
     token = foundation.state.secret("metrics-token", foundation.runtime)
     return {
-        OWN: local_api(compute.servers, Oversight(work), identity, foundation.runtime),
+        OWN: local_api(compute.servers, work, identity, foundation.runtime),
         METRICS: Metrics(Measures(work), token),
     }
 
@@ -85,14 +86,13 @@ async def build(config: Config, state: State, runtime: Runtime, listening_url: s
         placement = await foundation.database_with("placement", placement_tables.metadata)
         services.answering["placement"] = PlacementService(placement, identity, runtime)
 
-        work = await roles.parts_of(foundation, shape, networks, Placement(placement))
-        driver = hypervisor.make(shape, state, runtime)
-        agents = await roles.start(foundation, work, driver, images)
+        work = await roles.parts_of(foundation, shape, networks, images, Placement(placement))
+        hosts = await roles.start(foundation, work, shape, images, _timers(config))
         quota = Quota(work.database, msgspec.structs.asdict(config.quota))
         compute = Compute(
             runtime=runtime,
             database=work.database,
-            servers=Servers(work, quota, agents),
+            servers=Servers(work, quota, hosts.consoles),
             hosts=work.hosts,
             quota=quota,
             identity=identity,
@@ -100,6 +100,8 @@ async def build(config: Config, state: State, runtime: Runtime, listening_url: s
             networks=networks,
             policy=Policy(RULES),
             page_max=config.api.max_limit,
+            offload_at_once=config.compute.shelved_offload_s == 0,
+            resize_to_same_host=config.compute.allow_resize_to_same_host,
             link_prefix=config.api.link_prefix,
             identity_url=config.identity.url or f"{url}/identity/v3",
         )
@@ -110,10 +112,17 @@ async def build(config: Config, state: State, runtime: Runtime, listening_url: s
             app=mounted(url, services.answering, _unlisted(foundation, compute, work, identity)),
             url=url,
             driver=shape.driver,
+            hypervisor=hosts.driver,
             compute=compute,
             work=work,
-            hypervisor=driver,
-            notices=(*shape.notices, *driver.notices()),
+            notices=(*shape.notices, *hosts.notices),
             close=parts.pop_all().aclose,
         )
     raise AssertionError("an exit stack of closers swallows no errors")
+
+
+def _timers(config: Config) -> list[Timer]:
+    """What begins by itself."""
+    window_s, on_host_s = config.compute.resize_confirm_window_s, config.compute.shelved_offload_s
+    timers = [resize_confirmation(window_s)] if window_s else []
+    return timers if on_host_s < 0 else [*timers, shelved_offload(on_host_s)]

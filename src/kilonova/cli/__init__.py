@@ -1,1 +1,1 @@
-"""The command line. May import everything; nothing imports it."""
+"""The command line. May import everything but `testing`; nothing imports it."""

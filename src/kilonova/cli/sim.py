@@ -1,18 +1,66 @@
 """`kilonova sim`: the whole cloud in one seeded loop, run under faults and judged."""
 
+import hashlib
+import os
 import re
 import sys
 from collections import Counter
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any, TypeVar
 
 import click
 import msgspec
 
 from kilonova.cli.exit_codes import ExitCode
 from kilonova.cli.options import json_option
-from kilonova.simulation.run import Result, run_seed
+from kilonova.simulation.difference import Parting, nearest_passing, parting
+from kilonova.simulation.mutants.hunt import SEEDS_MAX, Hunted, hunt_all
+from kilonova.simulation.mutants.table import MUTANTS
+from kilonova.simulation.run import Result
 from kilonova.simulation.scenarios import SCENARIOS
+from kilonova.simulation.shrink import RUNS_MAX, Case, run_case, shrink
+from kilonova.simulation.sweep import OPERATIONS, ROLES, sweep
 
 DEFAULT = "storm"
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Violated(msgspec.Struct, frozen=True, kw_only=True):
+    """One run in which something did not hold."""
+
+    seed: int
+    scenario: str
+    violations: tuple[str, ...]
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of many seeds."""
+
+    scenario: str
+    seeds: int
+    events: int
+    faults: int
+    violations: int
+    violated: tuple[Violated, ...]
+    trace_hash: str
+    """Of the one seed; of the hashes of all when there are more."""
+    trace_hashes: dict[int, str]
+    sometimes: dict[str, int]
+    fault_counts: dict[str, int]
+    cpu_s: float
+
+
+class Swept(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a sweep."""
+
+    operation: str
+    runs: dict[str, int]
+    """By role: how many steps it was killed before."""
+    violations: int
+    violated: tuple[Violated, ...]
+    cpu_s: float
 
 
 def _seeds(_ctx: click.Context, _param: click.Parameter, value: str) -> range:
@@ -26,9 +74,19 @@ def _seeds(_ctx: click.Context, _param: click.Parameter, value: str) -> range:
     return range(first, last + 1)
 
 
-scenario_option = click.option(
-    "--scenario", type=click.Choice(list(SCENARIOS)), default=DEFAULT, show_default=True, help="What happens."
-)
+def scenario_option(command: F) -> F:
+    """Give a command `--scenario` and `--mutant`."""
+    mutant = click.option(
+        "--mutant", type=click.Choice(list(MUTANTS)), metavar="NAME", help="Break the design like this first."
+    )
+    return click.option(
+        "--scenario",
+        type=click.Choice(list(SCENARIOS)),
+        default=DEFAULT,
+        show_default=True,
+        metavar="NAME",
+        help="What happens; `sim scenarios` lists them.",
+    )(mutant(command))
 
 
 @click.group("sim")
@@ -43,35 +101,130 @@ def command() -> None:
 @scenario_option
 @json_option
 @click.pass_context
-def run(ctx: click.Context, seeds: range, scenario: str, as_json: bool) -> None:
+def run(ctx: click.Context, seeds: range, scenario: str, mutant: str | None, as_json: bool) -> None:
     """Run many seeds. Ends with code 1 when anything was violated, and names the seeds."""
     results = []
-    with click.progressbar(seeds, label=scenario, file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
+    with _broken(mutant), _bar(seeds, scenario) as bar:
         for seed in bar:
-            results.append(run_seed(seed, scenario))
-            if results[-1].violations and not as_json:
+            results.append(run_case(Case(seed=seed, scenario=scenario)))
+            if not as_json:
                 _tell(results[-1])
     summary = _summed(results)
-    click.echo(msgspec.json.encode(summary).decode() if as_json else _sentence(summary))
+    click.echo(_json(summary) if as_json else _sentence(summary))
     ctx.exit(ExitCode.FAILURE if summary.violations else ExitCode.OK)
 
 
 @command.command("replay")
 @click.argument("seed", type=click.IntRange(min=0))
 @scenario_option
+@click.option("--clients", type=click.IntRange(min=1), help="Fewer clients than the scenario has.")
+@click.option("--requests", type=click.IntRange(min=0), help="Fewer creates by each client.")
+@click.option("--storm-s", type=click.FloatRange(min=0), help="A shorter storm, in seconds.")
+@click.option("--without", multiple=True, metavar="FAULT", help="Leave out a kind (kill) or one fault (kill#3).")
 @json_option
 @click.pass_context
-def replay(ctx: click.Context, seed: int, scenario: str, as_json: bool) -> None:
-    """Run one seed again and print what happened when."""
-    result = run_seed(seed, scenario, timeline=True)
+def replay(ctx: click.Context, /, seed: int, scenario: str, mutant: str | None, as_json: bool, **less: Any) -> None:
+    """Run one seed again, print what happened when, and where the nearest seed that passes goes another way."""
+    with _broken(mutant):
+        result = run_case(Case(seed=seed, scenario=scenario, **less), timeline=True)
+        near = nearest_passing(result) if result.violations and not as_json else None
     if as_json:
-        click.echo(msgspec.json.encode(result).decode())
+        click.echo(_json(result))
     else:
         for line in result.timeline:
             click.echo(line)
+        if near is not None:
+            _tell_parting(f"seed {near[0].seed}, which passes", near[1])
         _tell(result)
         click.echo(f"trace {result.trace_hash}")
     ctx.exit(ExitCode.FAILURE if result.violations else ExitCode.OK)
+
+
+@command.command("shrink")
+@click.argument("seed", type=click.IntRange(min=0))
+@scenario_option
+@click.option("--runs", type=click.IntRange(min=1), default=RUNS_MAX, show_default=True, help="Most runs to try.")
+@json_option
+@click.pass_context
+def shrink_(ctx: click.Context, seed: int, scenario: str, mutant: str | None, runs: int, as_json: bool) -> None:
+    """Find the least that has to happen in a seed for it to be violated."""
+    with _broken(mutant):
+        found = shrink(Case(seed=seed, scenario=scenario), runs)
+    if as_json:
+        click.echo(_json(found))
+    elif found is None:
+        click.echo(f"seed {seed} of {scenario}: nothing is violated, so there is nothing to shrink")
+    else:
+        for line in found.result.timeline:
+            click.echo(line)
+        if found.passing is not None:
+            _tell_parting(f"the same without {found.last_fault}, which passes", _parted(found.result, found.passing))
+        _tell(found.result)
+        click.echo(f"{found.runs} runs; left are {found.result.faults} faults: {', '.join(found.result.struck)}")
+        broken = "" if mutant is None else f" --mutant {mutant}"
+        click.echo(f"kilonova sim replay {found.case.options}{broken}")
+    ctx.exit(ExitCode.OK if found is None else ExitCode.FAILURE)
+
+
+@command.command("sweep")
+@click.argument("operation", type=click.Choice(OPERATIONS))
+@click.option("--role", type=click.Choice(ROLES), help="Kill only this one; each in turn if not given.")
+@click.option("--stride", type=click.IntRange(min=1), default=1, show_default=True, help="Only every so many steps.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="The order of things.")
+@json_option
+@click.pass_context
+def sweep_(ctx: click.Context, operation: str, role: str | None, stride: int, seed: int, as_json: bool) -> None:
+    """Carry one operation out again and again, a process killed before its first step, its second, and so on."""
+    results: list[Result] = []
+    runs: dict[str, int] = {}
+    for victim in ROLES if role is None else (role,):
+        for result in sweep(operation, victim, seed, stride=stride):
+            runs[victim] = runs.get(victim, 0) + 1
+            results.append(result)
+            if not as_json:
+                _tell(result)
+    violated = _violated(results)
+    swept = Swept(
+        operation=operation,
+        runs=runs,
+        violations=sum(len(one.violations) for one in violated),
+        violated=violated,
+        cpu_s=round(sum(result.cpu_s for result in results), 3),
+    )
+    if as_json:
+        click.echo(_json(swept))
+    else:
+        told = ", ".join(f"{victim} {count}" for victim, count in runs.items())
+        click.echo(f"{operation}: {len(results)} runs ({told}), {len(violated)} violated")
+    ctx.exit(ExitCode.FAILURE if violated else ExitCode.OK)
+
+
+@command.command("mutants")
+@click.argument("names", nargs=-1, type=click.Choice(list(MUTANTS)), metavar="[NAME]...")
+@click.option(
+    "--seeds", "most", type=click.IntRange(min=1), default=SEEDS_MAX, show_default=True, help="Most for each."
+)
+@click.option(
+    "--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, help="Processes; one a core if not given."
+)
+@json_option
+@click.pass_context
+def mutants(ctx: click.Context, names: tuple[str, ...], most: int, jobs: int, as_json: bool) -> None:
+    """Break the design in each of many ways, and count the seeds until that is seen. Ends with 1 if any survives."""
+    hunted: list[Hunted] = []
+    chosen = names or tuple(MUTANTS)
+    with _bar(range(len(chosen)), "mutants") as bar:
+        for _, one in zip(bar, hunt_all(chosen, most, jobs), strict=True):
+            hunted.append(one)
+            if not as_json:
+                seeds = f"{one.seeds_to_kill:4}" if one.killed else "none"
+                click.echo(f"{seeds}  {one.name:32} {one.breaks}")
+    killed = sum(one.killed for one in hunted)
+    if as_json:
+        click.echo(_json({"mutants": hunted, "killed": killed, "seeds_max": most}))
+    else:
+        click.echo(f"{killed} of {len(hunted)} killed within {most} seeds")
+    ctx.exit(ExitCode.OK if killed == len(hunted) else ExitCode.FAILURE)
 
 
 @command.command("scenarios")
@@ -80,44 +233,58 @@ def scenarios(as_json: bool) -> None:
     """List the scenarios."""
     about = {name: scenario.about for name, scenario in SCENARIOS.items()}
     if as_json:
-        click.echo(msgspec.json.encode(about).decode())
+        click.echo(_json(about))
         return
     for name, text in about.items():
         click.echo(f"{name:12} {text}")
 
 
-class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of many seeds."""
+def _broken(mutant: str | None) -> Any:
+    return nullcontext() if mutant is None else MUTANTS[mutant].at_large()
 
-    scenario: str
-    seeds: int
-    events: int
-    faults: int
-    violations: dict[int, tuple[str, ...]]
-    """By seed; seeds without any are left out."""
-    trace_hash: dict[int, str]
-    sometimes: dict[str, int]
-    cpu_s: float
+
+def _bar(items: range, label: str) -> Any:
+    return click.progressbar(items, label=label, file=sys.stderr, hidden=not sys.stderr.isatty())
 
 
 def _summed(results: list[Result]) -> Summary:
     reached: Counter[str] = Counter()
+    struck: Counter[str] = Counter()
     for result in results:
         reached.update(result.sometimes)
+        struck.update(result.fault_counts)
+    hashes = {result.seed: result.trace_hash for result in results}
+    violated = _violated(results)
     return Summary(
         scenario=results[0].scenario,
         seeds=len(results),
         events=sum(result.events for result in results),
         faults=sum(result.faults for result in results),
-        violations={result.seed: result.violations for result in results if result.violations},
-        trace_hash={result.seed: result.trace_hash for result in results},
+        violations=sum(len(one.violations) for one in violated),
+        violated=violated,
+        trace_hash=results[0].trace_hash if len(results) == 1 else _hash_of(hashes),
+        trace_hashes=hashes,
         sometimes=dict(sorted(reached.items())),
+        fault_counts=dict(sorted(struck.items())),
         cpu_s=round(sum(result.cpu_s for result in results), 3),
     )
 
 
+def _violated(results: list[Result]) -> tuple[Violated, ...]:
+    return tuple(
+        Violated(seed=result.seed, scenario=result.scenario, violations=result.violations)
+        for result in results
+        if result.violations
+    )
+
+
+def _hash_of(hashes: dict[int, str]) -> str:
+    return hashlib.blake2b(" ".join(hashes.values()).encode(), digest_size=16).hexdigest()
+
+
 def _sentence(summary: Summary) -> str:
-    bad = f"violated by {len(summary.violations)}: {', '.join(map(str, summary.violations))}"
+    seeds = ", ".join(str(one.seed) for one in summary.violated)
+    bad = f"violated by {len(summary.violated)}: {seeds}"
     return (
         f"{summary.seeds} seeds, {summary.events:,} events, {summary.faults:,} faults, {summary.cpu_s:.1f} s of CPU; "
         f"{bad if summary.violations else 'nothing was violated'}"
@@ -126,4 +293,20 @@ def _sentence(summary: Summary) -> str:
 
 def _tell(result: Result) -> None:
     for violation in result.violations:
-        click.echo(f"seed {result.seed}: {violation}")
+        click.echo(f"seed {result.seed}, {result.scenario}: {violation}")
+
+
+def _parted(here: Result, there: Result) -> Parting:
+    return parting(here.timeline, there.timeline)
+
+
+def _tell_parting(other: str, found: Parting) -> None:
+    click.echo(f"\nAfter {found.common} steps of the same shape this run and {other}, go different ways:")
+    for mark, lines in ((" ", found.before), ("<", found.here), (">", found.there)):
+        for line in lines:
+            click.echo(f"{mark} {line}")
+    click.echo("")
+
+
+def _json(what: object) -> str:
+    return msgspec.json.encode(what).decode()

@@ -1,17 +1,33 @@
 """Images by a real Glance."""
 
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from kilonova.clients.image_document import image_of
 from kilonova.clients.session import ServiceSession, message_of
-from kilonova.kernel.errors import NotFound, Unavailable
-from kilonova.kernel.ids import is_uuid
+from kilonova.kernel.errors import Forbidden, Invalid, NotFound, OverLimit, Unavailable
+from kilonova.kernel.ids import ProjectId, is_uuid
 from kilonova.objects.caller import Caller
-from kilonova.objects.image import Image
+from kilonova.objects.image import Image, NewImage
 
 if TYPE_CHECKING:
     import httpx
+
+SERVICE = "the image service"
+PAGE = 100
+"""Images asked for in one request of a list."""
+
+
+class NotAllowed(Forbidden):
+    """The image service doesn't allow it: {reason}"""
+
+    code = "image-not-allowed"
+
+
+class ImagesFull(OverLimit):
+    """The image service has no room: {reason}"""
+
+    code = "images-full"
 
 
 class GlanceImages:
@@ -23,10 +39,7 @@ class GlanceImages:
 
     async def image_get(self, caller: Caller, image_id: str) -> Image:
         """See `Images.image_get`."""
-        path = _path(image_id)
-        response = await self._session.get("image", path, token=caller.token)
-        _check(response, image_id)
-        return image_of(response.json())
+        return await self._get(image_id, caller.token)
 
     async def image_content(self, image_id: str) -> AsyncIterator[bytes]:
         """See `Images.image_content`. A connection that breaks in the middle raises `Unavailable`."""
@@ -44,9 +57,95 @@ class GlanceImages:
         finally:
             await response.aclose()
 
+    async def image(self, image_id: str) -> Image:
+        """See `Images.image`."""
+        return await self._get(image_id, None)
+
+    async def image_create(self, image: NewImage, caller: Caller | None = None) -> None:
+        """See `Images.image_create`. Its id is taken (409) when an earlier try got through."""
+        token = None if caller is None else caller.token
+        response = await self._session.post("image", "/v2/images", json=_document(image), token=token)
+        if response.status_code not in {201, 409}:
+            raise _refusal(response)
+
+    async def image_store(self, image_id: str, content: AsyncIterator[bytes]) -> None:
+        """See `Images.image_store`. Nothing is read of `content` before the image is known to want it."""
+        image = await self.image(image_id)
+        if image.status == "active":
+            return
+        if image.status != "queued":
+            raise Unavailable(service=SERVICE, reason=f"image {image_id} is {image.status}")
+        response = await self._session.put(
+            "image",
+            f"{_path(image_id)}/file",
+            content=content,
+            headers={"Content-Type": "application/octet-stream"},
+            timeout=None,
+        )
+        if response.status_code == 404:
+            raise NotFound(kind="Image", id=image_id)
+        if response.status_code == 409:
+            raise Unavailable(service=SERVICE, reason=message_of(response))
+        if response.status_code != 204:
+            raise _refusal(response)
+
+    async def image_delete(self, image_id: str) -> None:
+        """See `Images.image_delete`."""
+        response = await self._session.delete("image", _path(image_id))
+        if response.status_code not in {204, 404}:
+            raise _refusal(response)
+
+    async def images_of(self, owner: ProjectId, properties: Mapping[str, str]) -> Sequence[Image]:
+        """See `Images.images_of`."""
+        asked = {"owner": owner, "visibility": "all", "sort": "created_at:desc", "limit": str(PAGE), **properties}
+        found: list[Image] = []
+        while True:
+            response = await self._session.get("image", "/v2/images", params=asked)
+            if response.status_code != 200:
+                raise _refusal(response)
+            page = response.json()
+            found += [image_of(one) for one in page["images"]]
+            if not page["images"] or page.get("next") is None:
+                return found
+            asked["marker"] = page["images"][-1]["id"]
+
     async def close(self) -> None:
         """See `Images.close`."""
         await self._session.close()
+
+    async def _get(self, image_id: str, token: str | None) -> Image:
+        response = await self._session.get("image", _path(image_id), token=token)
+        _check(response, image_id)
+        return image_of(response.json())
+
+
+def _document(image: NewImage) -> dict[str, Any]:
+    """The body that declares an image (Image API v2, "Create image")."""
+    return {
+        **image.properties,
+        "id": image.id,
+        "name": image.name,
+        "owner": image.owner,
+        "visibility": "private",
+        "disk_format": image.disk_format,
+        "container_format": image.container_format,
+        "min_disk": image.min_disk,
+        "min_ram": image.min_ram,
+    }
+
+
+def _refusal(response: "httpx.Response") -> Forbidden | Invalid | OverLimit | Unavailable:
+    """The error for an answer that was not hoped for."""
+    reason = message_of(response)
+    match response.status_code:
+        case 400 | 415:
+            return Invalid(reason=reason)
+        case 403:
+            return NotAllowed(reason=reason)
+        case 413:
+            return ImagesFull(reason=reason)
+        case status:
+            return Unavailable(service=SERVICE, reason=f"{status}: {reason}")
 
 
 def _path(image_id: str) -> str:

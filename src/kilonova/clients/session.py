@@ -15,7 +15,7 @@ Paths begin with the version (`/v2.0/...`), whether or not the catalog's URL end
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -122,13 +122,13 @@ class ServiceSession:
             token: a caller's token, to act in their name; the service account's own when None.
             headers: further headers.
             stream: leave the body unread; the caller iterates it and calls `aclose()`.
-            body: `params`, `json` or `content`, as httpx takes them.
+            body: `params`, `json`, `content` or `timeout`, as httpx takes them. A content that is read only once is sent once.
 
         Raises:
             Unavailable: no connection, no login, no endpoint, or 5xx, after the tries that are safe.
         """
         response = await self._request(method, service, path, token, headers, stream, body)
-        if response.status_code == 401 and token is None:
+        if response.status_code == 401 and token is None and not isinstance(body.get("content"), AsyncIterator):
             await response.aclose()
             self._login = None
             response = await self._request(method, service, path, token, headers, stream, body)
@@ -165,7 +165,7 @@ class ServiceSession:
         for attempt in range(ATTEMPTS):
             if attempt:
                 await self._runtime.sleep(BACKOFF_S * 2 ** (attempt - 1) * (0.5 + self._runtime.random()))
-            repeat = method in _REPEATABLE
+            repeat = method in _REPEATABLE and not isinstance(options.get("content"), AsyncIterator)
             try:
                 response = await client.send(client.build_request(method, url, **options), stream=stream)
             except httpx.TransportError as error:

@@ -2,33 +2,40 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from functools import cached_property
 from typing import Any, Generic, TypeVar
+
+from kilonova.kernel.ids import HostName
+from kilonova.objects.operation import Operation
 
 C = TypeVar("C")
 Outputs = Mapping[str, Any]
 """What a step leaves for later ones; JSON-ready."""
 
 
-class Where(Enum):
-    """Who does a step: the control plane, or the agent of the operation's host."""
-
-    CONTROL = "control"
-    HOST = "host"
+def _always(_: Operation) -> bool:
+    return True
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step(Generic[C]):
-    """One step. `ensure` and `undo` are idempotent: each may run again after it was done, or half done."""
+    """One step, of the control plane or of a host.
+
+    Doing and undoing are idempotent: each may run again after it was half done.
+    """
 
     name: str
-    where: Where = Where.CONTROL
     ensure: Callable[[C], Awaitable[Outputs]] | None = None
-    """None for a step of the host: its agent knows how."""
+    """What the control plane does; None for a step of a host."""
     undo: Callable[[C], Awaitable[None]] | None = None
-    undo_on_host: bool = False
-    """Whether the host's agent undoes it."""
+    on_host: Callable[[Any], Any] | None = None
+    """What the host's agent is asked to do; None for a step of the control plane."""
+    undo_on_host: Callable[[Any], Any] | None = None
+    """What the host's agent is asked to do to take it back."""
+    at: str = "host"
+    """Which host: the name of the output, or else the param, that has its name. Without a host the step falls away."""
+    when: Callable[[Operation], bool] = _always
+    """Whether an operation needs this step at all."""
     timeout_s: float = 60.0
     """For one attempt; for a host's step also how long it may wait for its agent."""
     retries: int = 3
@@ -36,7 +43,28 @@ class Step(Generic[C]):
     pivot: bool = False
     """Once this step is done there is no way back, only forward."""
     tombstone: bool = False
-    """A host that doesn't answer is owed this step: the operation goes on, and the host settles it when it returns."""
+    """The step ends a guest. A host that doesn't answer owes that: the operation goes on, the host settles it when it returns."""
+    undo_tombstone: bool = False
+    """The same of its undo."""
+    goes_on: bool = False
+    """A host that is lost may have done it: the operation goes on, with the step's name as the output `lost_at`, for a later
+    step to find out."""
+    elsewhere: bool = False
+    """When this host won't do it, another one may: see `Plan.hosts_tried`."""
+
+    @property
+    def undoable(self) -> bool:
+        """Whether there is something to take back."""
+        return self.undo is not None or self.undo_on_host is not None
+
+    def host(self, operation: Operation) -> HostName | None:
+        """The host that the step is about, if any."""
+        name = operation.outputs.get(self.at, operation.params.get(self.at))
+        return None if name is None else HostName(name)
+
+    def applies(self, operation: Operation) -> bool:
+        """Whether the operation has to do this step."""
+        return (self.on_host is None or self.host(operation) is not None) and self.when(operation)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,32 +77,36 @@ class Plan(Generic[C]):
     """From acceptance until the operation ends one way or the other."""
     secrets: tuple[str, ...] = ()
     """Params that are forgotten when it ends."""
+    hosts_tried: int = 1
+    """On how many hosts it is tried before it fails: when a step may succeed elsewhere, all is undone and begun anew."""
 
     @cached_property
     def _positions(self) -> dict[str, int]:
         return {step.name: position for position, step in enumerate(self.steps)}
 
-    @property
-    def first(self) -> Step[C]:
-        """Where it begins."""
-        return self.steps[0]
-
     def step(self, name: str) -> Step[C]:
         """The step called `name`. Raises KeyError."""
         return self.steps[self._positions[name]]
 
-    def following(self, name: str) -> Step[C] | None:
-        """The step after `name`; None after the last."""
-        at = self._positions[name] + 1
-        return self.steps[at] if at < len(self.steps) else None
+    def first(self, operation: Operation) -> Step[C]:
+        """Where `operation` begins."""
+        return next(step for step in self.steps if step.applies(operation))
 
-    def preceding(self, name: str) -> Step[C] | None:
+    def following(self, name: str, operation: Operation) -> Step[C] | None:
+        """The next step after `name` that `operation` has to do; None after the last."""
+        later = self.steps[self._positions[name] + 1 :]
+        return next((step for step in later if step.applies(operation)), None)
+
+    def preceding(self, name: str, operation: Operation) -> Step[C] | None:
         """The nearest step before `name` that has something to undo; None when there is none."""
-        for step in reversed(self.steps[: self._positions[name]]):
-            if step.undo is not None or step.undo_on_host:
-                return step
-        return None
+        earlier = reversed(self.steps[: self._positions[name]])
+        return next((step for step in earlier if step.undoable and step.applies(operation)), None)
 
     def past_pivot(self, name: str) -> bool:
         """Whether the way back is closed while `name` runs: a step before it was the pivot."""
         return any(step.pivot for step in self.steps[: self._positions[name]])
+
+    def hosts(self, operation: Operation) -> list[HostName]:
+        """Every host that `operation` may have touched, in the order of its steps."""
+        found = (step.host(operation) for step in self.steps if step.on_host is not None)
+        return list(dict.fromkeys(host for host in found if host is not None))

@@ -6,13 +6,21 @@ from typing import Any
 
 import msgspec
 
-from kilonova.engine.plan import Plan, Step, Where
+from kilonova.engine.plan import Plan, Step
 from kilonova.kernel.ids import HostName
 from kilonova.objects.operation import Operation, OperationState
 
 BACKOFF_S = 0.5
 """Before the second attempt; doubles with each one."""
 BACKOFF_MAX_S = 30.0
+FAILED_ON = "failed_on"
+"""The output that lists the hosts that wouldn't do it."""
+LOST_AT = "lost_at"
+"""The output that names the last step whose host was lost while it may have done it: see `Step.goes_on`."""
+UNSURE = "unsure"
+"""The output that says that a host did not take back what it had done: something may run there still, so nothing elsewhere."""
+_ELSEWHERE = "elsewhere"
+"""The output that says whether the last failure is one that another host may not have."""
 UNDO_GRACE_S = 600.0
 """How long after its deadline an operation may go on undoing."""
 
@@ -61,10 +69,8 @@ class Move:
 
 
 def begin(plan: Plan[Any], operation: Operation) -> Operation:
-    """A new operation at its first step. Steps of the host fall away when `params["host"]` names none."""
-    step = plan.first if _applies(plan.first, operation) else _following(plan, operation, plan.first)
-    assert step is not None, f"{plan.kind} has nothing to do"
-    return _enter(operation, step, undoing=False, now=operation.created_at)
+    """A new operation at its first step."""
+    return _enter(operation, plan.first(operation), undoing=False, now=operation.created_at)
 
 
 def after(plan: Plan[Any], operation: Operation, outcome: Outcome, now: float) -> Move:
@@ -93,28 +99,28 @@ def _may_retry(operation: Operation, step: Step[Any], failure: Failed, now: floa
 
 def _done(plan: Plan[Any], operation: Operation, step: Step[Any], done: Done, now: float) -> Move:
     operation = msgspec.structs.replace(operation, outputs={**operation.outputs, **done.outputs})
-    following = _following(plan, operation, step)
+    following = plan.following(step.name, operation)
     if following is None:
         return Move(_end(plan, operation, OperationState.DONE, now), "done")
     return Move(_enter(operation, following, undoing=False, now=now), "done")
 
 
-def _following(plan: Plan[Any], operation: Operation, step: Step[Any]) -> Step[Any] | None:
-    following = plan.following(step.name)
-    while following is not None and not _applies(following, operation):
-        following = plan.following(following.name)
-    return following
-
-
-def _applies(step: Step[Any], operation: Operation) -> bool:
-    return step.where is Where.CONTROL or operation.params.get("host") is not None
-
-
 def _undone(plan: Plan[Any], operation: Operation, step: Step[Any], now: float) -> Move:
-    preceding = plan.preceding(step.name)
-    if preceding is None:
-        return Move(_end(plan, operation, OperationState.FAILED, now), "undone")
-    return Move(_enter(operation, preceding, undoing=True, now=now), "undone")
+    preceding = plan.preceding(step.name, operation)
+    if preceding is not None:
+        return Move(_enter(operation, preceding, undoing=True, now=now), "undone")
+    return Move(_all_undone(plan, operation, now), "undone")
+
+
+def _all_undone(plan: Plan[Any], operation: Operation, now: float) -> Operation:
+    """Nothing is left of it: begin anew on another host where that may help, else end."""
+    outputs = operation.outputs
+    failed_on = outputs.get(FAILED_ON, [])
+    another = outputs.get(_ELSEWHERE) and not outputs.get(UNSURE)
+    if not another or len(failed_on) >= plan.hosts_tried or now >= operation.deadline:
+        return _end(plan, operation, OperationState.FAILED, now)
+    anew = msgspec.structs.replace(operation, state=OperationState.RUNNING, outputs={FAILED_ON: failed_on})
+    return _enter(anew, plan.first(anew), undoing=False, now=now)
 
 
 def _given_up(
@@ -127,26 +133,53 @@ def _given_up(
     undoing: bool,
 ) -> Move:
     """The step won't be done. Go on without it where its host owes it, go back where there is a way, else end."""
+    if undoing and operation.host is None and isinstance(outcome, Failed):
+        return Move(_blocked(operation, outcome.reason, now), "blocked", outcome.reason)
     if undoing:
+        owed_by = operation.host if step.undo_tombstone else None
+        if operation.host is not None:
+            operation = msgspec.structs.replace(operation, outputs={**operation.outputs, UNSURE: True})
         move = _undone(plan, operation, step, now)
-        owed_by = operation.host if step.undo_on_host else None
         return Move(move.operation, "failed", outcome.reason, owed_by)
     if step.tombstone:
         move = _done(plan, operation, step, Done(), now)
         return Move(move.operation, "failed", outcome.reason, operation.host)
-    operation = msgspec.structs.replace(operation, error=outcome.reason)
+    if step.goes_on and isinstance(outcome, Lost):
+        move = _done(plan, operation, step, Done({LOST_AT: step.name}), now)
+        return Move(move.operation, "failed", outcome.reason)
+    operation = msgspec.structs.replace(operation, error=outcome.reason, outputs=_after_failing(operation, step))
     if plan.past_pivot(step.name):
         return Move(_end(plan, operation, OperationState.FAILED, now), "failed", outcome.reason)
-    first = step if step.undo is not None or step.undo_on_host else plan.preceding(step.name)
+    first = step if step.undoable else plan.preceding(step.name, operation)
     if first is None:
-        return Move(_end(plan, operation, OperationState.FAILED, now), "failed", outcome.reason)
+        return Move(_all_undone(plan, operation, now), "failed", outcome.reason)
     return Move(_enter(operation, first, undoing=True, now=now), "failed", outcome.reason)
+
+
+def _after_failing(operation: Operation, step: Step[Any]) -> dict[str, Any]:
+    """The outputs, with a note whether another host may do what this one wouldn't."""
+    if not step.elsewhere or operation.host is None:
+        return {**operation.outputs, _ELSEWHERE: False}
+    failed_on = [*operation.outputs.get(FAILED_ON, []), operation.host]
+    return {**operation.outputs, FAILED_ON: failed_on, _ELSEWHERE: True}
+
+
+def _blocked(operation: Operation, reason: str, now: float) -> Operation:
+    """What can't be taken back in all the time there was waits for an operator: it would be left behind otherwise."""
+    return msgspec.structs.replace(
+        operation,
+        state=OperationState.BLOCKED,
+        error=f"{operation.error or 'It failed'}; and {operation.step} can't be undone: {reason}",
+        lease_until=0.0,
+        owner=None,
+        updated_at=now,
+    )
 
 
 def _enter(operation: Operation, step: Step[Any], *, undoing: bool, now: float) -> Operation:
     """The operation at `step`. A worker that goes on with it keeps its lease; when it changes hands the lease is free."""
-    on_host = step.undo_on_host if undoing else step.where is Where.HOST
-    host = HostName(operation.params["host"]) if on_host else None
+    on_host = step.undo_on_host if undoing else step.on_host
+    host = None if on_host is None else step.host(operation)
     keeps = operation.lease_until > 0 and host is None and operation.host is None
     state = OperationState.UNDOING if undoing else operation.state
     return msgspec.structs.replace(

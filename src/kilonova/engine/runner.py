@@ -37,7 +37,7 @@ def hosts_topic(topic: str) -> str:
 
 
 def ended_topic(topic: str) -> str:
-    """What is hinted when the control plane has ended an operation."""
+    """What is hinted when an operation has ended."""
     return f"{topic}/ended"
 
 

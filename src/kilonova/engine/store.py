@@ -35,6 +35,9 @@ _renew = (
 _forget = delete(operations).where(operations.c.id == _key)
 _by_id = select(*COLUMNS).where(operations.c.id == _key)
 _is_live = select(operations.c.id).where(*_live_as_believed)
+_live_at = select(operations.c.server_id).where(
+    operations.c.live == 1, operations.c.step.in_(bindparam("steps", expanding=True))
+)
 _newest_first = (operations.c.created_at.desc(), operations.c.id.desc())
 _by_server = select(*COLUMNS).where(operations.c.server_id == _key).order_by(*_newest_first)
 
@@ -101,6 +104,11 @@ def operation_forget_txn(tx: Transaction, operation_id: OperationId) -> None:
 def operations_of_server_txn(tx: Transaction, server_id: ServerId) -> list[Operation]:
     """All operations of a server, newest first."""
     return [operation_of(row) for row in tx.execute(_by_server, {"key": server_id})]
+
+
+def servers_at_txn(tx: Transaction, steps: Sequence[str]) -> list[ServerId]:
+    """The servers of which a live operation is at one of `steps`."""
+    return [ServerId(row.server_id) for row in tx.execute(_live_at, {"steps": steps})]
 
 
 def operations_about_txn(tx: Transaction, ids: Collection[str]) -> list[About]:

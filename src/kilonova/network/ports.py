@@ -68,6 +68,13 @@ async def ports_release(networks: Networks, server: Server) -> None:
             await networks.port_unbind(port.id)
 
 
+async def ports_move(networks: Networks, server: Server, host: str, zone: str) -> None:
+    """Bind all ports of the server to another host of it; those that are bound there stay as they are."""
+    for port in await networks.ports_of(server.id):
+        if port.host != host:
+            await networks.port_bind(port.id, server_id=server.id, host=host, zone=zone)
+
+
 async def _earlier_dropped(networks: Networks, server: Server, attempt: int) -> None:
     for port in await networks.ports_of(server.id):
         made_by = _attempt_of(server, port)

@@ -1,6 +1,7 @@
 """What a hypervisor is told of a guest, and what it shows of one."""
 
 import enum
+from typing import Any
 
 import msgspec
 
@@ -51,6 +52,20 @@ class GuestAddress(msgspec.Struct, frozen=True, kw_only=True):
     dns: tuple[str, ...]
 
 
+class GuestVolume(msgspec.Struct, frozen=True, kw_only=True):
+    """One volume of the block storage service, as a guest uses it."""
+
+    volume_id: str
+    attachment_id: str
+    connection: dict[str, Any]
+    """How to reach it: `driver_volume_type` and `data` (Cinder API, "Attachments", `connection_info`)."""
+    device: str
+    """Its name for users, e.g. `/dev/vdb`."""
+    read_only: bool = False
+    boot: bool = False
+    """Whether the guest's root disk is this volume."""
+
+
 class GuestSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a driver needs to make one guest."""
 
@@ -74,6 +89,7 @@ class GuestSpec(msgspec.Struct, frozen=True, kw_only=True):
     project_id: str
     user_id: str
     flavor_name: str
+    volumes: tuple[GuestVolume, ...] = ()
 
 
 class Guest(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,3 +123,7 @@ class HostDescription(msgspec.Struct, frozen=True, kw_only=True):
     cpu_allocation_ratio: float = 4.0
     memory_allocation_ratio: float = 1.0
     disk_allocation_ratio: float = 1.0
+    storage: str | None = None
+    """Names the place where guests' disks lie; hosts that say the same share them. None: nobody else sees them."""
+    connector: dict[str, Any] = {}
+    """What the volume service needs to know of this host to connect a volume (Cinder API, "Attachments", `connector`)."""

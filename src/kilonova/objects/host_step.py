@@ -1,9 +1,12 @@
 """What a cell's gateway hands to an agent, and what the agent answers: the shapes of the wire."""
 
+from typing import Any
+
 import msgspec
 
 from kilonova.kernel.ids import HostName, OperationId, ServerId
-from kilonova.objects.guest import Guest, GuestSpec
+from kilonova.objects.guest import Guest
+from kilonova.objects.host_action import AnyHostAction
 
 
 class HostStep(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,8 +22,8 @@ class HostStep(msgspec.Struct, frozen=True, kw_only=True):
     generation: int
     timeout_s: float
     """How long an attempt may take."""
-    spec: GuestSpec | None = None
-    """For steps that make a guest."""
+    action: AnyHostAction
+    """What to do."""
 
 
 class HostReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +33,8 @@ class HostReport(msgspec.Struct, frozen=True, kw_only=True):
     epoch: int
     guest: Guest | None = None
     """As it is now, where there is one."""
+    outputs: dict[str, Any] = {}
+    """What the step leaves for later ones, JSON-ready."""
     error: str | None = None
     """Why the attempt failed; None when it is done."""
     final: bool = False
@@ -42,3 +47,5 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     server_id: ServerId
     host: HostName
     generation: int
+    keep_disks: bool = False
+    """Whether disks on shared storage stay, because the server lives elsewhere."""

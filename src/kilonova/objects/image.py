@@ -32,3 +32,19 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     properties: dict[str, str] = {}
     """Additional properties, e.g. `kernel_id`, `hw_disk_bus`, `os_command_line`."""
+
+
+class NewImage(msgspec.Struct, frozen=True, kw_only=True):
+    """An image to be declared; its content comes later. It is private to its owner."""
+
+    id: str
+    """Chosen by us, so that a repeated request makes no second one."""
+    name: str
+    owner: ProjectId
+    disk_format: str
+    container_format: str = "bare"
+    min_disk: int = 0
+    """GB."""
+    min_ram: int = 0
+    """MB."""
+    properties: dict[str, str] = {}

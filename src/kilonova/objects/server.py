@@ -8,7 +8,7 @@ import msgspec
 
 from kilonova.kernel.ids import HostName, OperationId, ProjectId, ServerId, UserId
 from kilonova.objects.flavor import Flavor
-from kilonova.objects.guest import PowerState
+from kilonova.objects.guest import GuestImage, GuestNic, GuestVolume, PowerState
 
 
 class VmState(StrEnum):
@@ -44,6 +44,35 @@ class TaskState(StrEnum):
     REBOOTING_HARD = "rebooting_hard"
     REBOOT_PENDING_HARD = "reboot_pending_hard"
     REBOOT_STARTED_HARD = "reboot_started_hard"
+    SOFT_DELETING = "soft-deleting"
+    RESTORING = "restoring"
+    PAUSING = "pausing"
+    UNPAUSING = "unpausing"
+    SUSPENDING = "suspending"
+    RESUMING = "resuming"
+    RESCUING = "rescuing"
+    UNRESCUING = "unrescuing"
+    UPDATING_PASSWORD = "updating_password"
+    REBUILDING = "rebuilding"
+    REBUILD_BLOCK_DEVICE_MAPPING = "rebuild_block_device_mapping"
+    REBUILD_SPAWNING = "rebuild_spawning"
+    IMAGE_SNAPSHOT_PENDING = "image_snapshot_pending"
+    IMAGE_SNAPSHOT = "image_snapshot"
+    IMAGE_PENDING_UPLOAD = "image_pending_upload"
+    IMAGE_UPLOADING = "image_uploading"
+    IMAGE_BACKUP = "image_backup"
+    SHELVING = "shelving"
+    SHELVING_IMAGE_PENDING_UPLOAD = "shelving_image_pending_upload"
+    SHELVING_IMAGE_UPLOADING = "shelving_image_uploading"
+    SHELVING_OFFLOADING = "shelving_offloading"
+    UNSHELVING = "unshelving"
+    RESIZE_PREP = "resize_prep"
+    RESIZE_MIGRATING = "resize_migrating"
+    RESIZE_MIGRATED = "resize_migrated"
+    RESIZE_FINISH = "resize_finish"
+    RESIZE_REVERTING = "resize_reverting"
+    RESIZE_CONFIRMING = "resize_confirming"
+    MIGRATING = "migrating"
 
 
 class Nic(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +105,41 @@ class NicRequest(msgspec.Struct, frozen=True, kw_only=True):
     tag: str | None = None
 
 
+class Volume(msgspec.Struct, frozen=True, kw_only=True):
+    """A volume that a server uses, or is about to."""
+
+    guest: GuestVolume
+    tag: str | None = None
+    delete_on_termination: bool = False
+
+
+class Shelved(msgspec.Struct, frozen=True, kw_only=True):
+    """What is left of a guest that was shelved."""
+
+    image: GuestImage
+    """Its disk."""
+    at: float
+    """Since when."""
+
+
+class Move(msgspec.Struct, frozen=True, kw_only=True):
+    """A server between two hosts, or two sizes: from the claim on the new place until it is confirmed, reverted or undone."""
+
+    operation_id: OperationId
+    """Of the resize or migration; also the consumer that holds the old place in placement, when that is another host."""
+    kind: str = "resize"
+    """`resize`, `migration`, `live-migration` or `evacuation` (Compute API, "Migrations", `migration_type`)."""
+    source: HostName
+    dest: HostName
+    """The same as `source` when only the size changes."""
+    old_flavor: Flavor
+    new_flavor: Flavor
+    old_vm_state: VmState
+    """Where the server goes back to, and is after the confirmation: `active` or `stopped`."""
+    finished_at: float | None = None
+    """When the server became VERIFY_RESIZE."""
+
+
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """Why a server is in ERROR (Compute API, "Server faults")."""
 
@@ -100,6 +164,10 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     image_id: str | None
     image_properties: dict[str, str] = {}
     """The image's properties at boot, e.g. `kernel_id`, `os_type`."""
+    image: GuestImage | None = None
+    """The content that its root disk was made from, and is made anew from; None without an image."""
+    kernel: GuestImage | None = None
+    ramdisk: GuestImage | None = None
     key_name: str | None = None
     key_type: str | None = None
     public_key: str | None = None
@@ -122,6 +190,9 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     networks_requested: tuple[NicRequest, ...] | None = ()
     """None stands for `auto` where the API allowed the service to choose; () for no network."""
     nics: tuple[Nic, ...] = ()
+    guest_nics: tuple[GuestNic, ...] = ()
+    """The same cards as its host is told of them."""
+    volumes: tuple[Volume, ...] = ()
     group_id: str | None = None
     """The server group it is a member of."""
     hints: dict[str, list[str]] = {}
@@ -136,6 +207,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     """The host an admin asked for."""
     ssh_port: int | None = None
     """Loopback port of the host that leads to the guest's port 22, for guests in user-mode networks."""
+    move: Move | None = None
+    shelved: Shelved | None = None
     vm_state: VmState = VmState.BUILDING
     task_state: TaskState | None = None
     power_state: PowerState = PowerState.NOSTATE
@@ -154,6 +227,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: float
     launched_at: float | None = None
     deleted_at: float | None = None
+    soft_deleted_at: float | None = None
+    """Since when it waits to be reclaimed."""
 
     @property
     def status(self) -> str:
@@ -178,15 +253,23 @@ _AT_REST: Mapping[VmState, str] = MappingProxyType(
     }
 )
 
+_RESIZING = (TaskState.RESIZE_PREP, TaskState.RESIZE_MIGRATING, TaskState.RESIZE_MIGRATED, TaskState.RESIZE_FINISH)
+_REBUILDING = (TaskState.REBUILDING, TaskState.REBUILD_BLOCK_DEVICE_MAPPING, TaskState.REBUILD_SPAWNING)
+_SHOWN_DURING: tuple[tuple[str, tuple[VmState, ...], tuple[TaskState, ...]], ...] = (
+    ("REBOOT", (VmState.ACTIVE,), (TaskState.REBOOTING, TaskState.REBOOT_PENDING, TaskState.REBOOT_STARTED)),
+    (
+        "HARD_REBOOT",
+        (VmState.ACTIVE,),
+        (TaskState.REBOOTING_HARD, TaskState.REBOOT_PENDING_HARD, TaskState.REBOOT_STARTED_HARD),
+    ),
+    ("PASSWORD", (VmState.ACTIVE,), (TaskState.UPDATING_PASSWORD,)),
+    ("REBUILD", (VmState.ACTIVE, VmState.STOPPED, VmState.ERROR), _REBUILDING),
+    ("RESIZE", (VmState.ACTIVE, VmState.STOPPED), _RESIZING),
+    ("MIGRATING", (VmState.ACTIVE, VmState.PAUSED), (TaskState.MIGRATING,)),
+    ("REVERT_RESIZE", (VmState.RESIZED,), (TaskState.RESIZE_REVERTING,)),
+)
 _DURING: Mapping[tuple[VmState, TaskState], str] = MappingProxyType(
-    {
-        (VmState.ACTIVE, TaskState.REBOOTING): "REBOOT",
-        (VmState.ACTIVE, TaskState.REBOOT_PENDING): "REBOOT",
-        (VmState.ACTIVE, TaskState.REBOOT_STARTED): "REBOOT",
-        (VmState.ACTIVE, TaskState.REBOOTING_HARD): "HARD_REBOOT",
-        (VmState.ACTIVE, TaskState.REBOOT_PENDING_HARD): "HARD_REBOOT",
-        (VmState.ACTIVE, TaskState.REBOOT_STARTED_HARD): "HARD_REBOOT",
-    }
+    {(state, task): shown for shown, states, tasks in _SHOWN_DURING for state in states for task in tasks}
 )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from kilonova.cells.hosts import hosts_up_txn
 from kilonova.database.database import Transaction
 from kilonova.engine import progress
 from kilonova.engine import store as operation_store
@@ -12,16 +13,39 @@ from kilonova.engine.plan import Plan
 from kilonova.kernel.errors import Conflict
 from kilonova.kernel.ids import OperationId, ProjectId, ServerId, UserId
 from kilonova.objects.operation import Operation, OperationState
-from kilonova.objects.server import Server
-from kilonova.operations import boot, delete, store
-from kilonova.operations.states import ACTIONS, admit
+from kilonova.objects.server import Server, VmState
+from kilonova.operations import made_images, store
+from kilonova.operations.catalog import ACTIONS, CELL_PLANS
+from kilonova.operations.plans import boot, delete, resize
+from kilonova.operations.states import Action, admit
 from kilonova.operations.work import Work
+
+RESIZE_ACCEPTED_S = 60.0
+"""Between raising the ledger for a resize and accepting it."""
 
 
 class NotReady(Conflict):
     """Instance {server_id} is not ready: it is on no host"""
 
     code = "not-ready"
+
+
+class HostNotUp(Conflict):
+    """The host {host} is down; this needs it to be up. See 'openstack compute service list'."""
+
+    code = "host-not-up"
+
+
+class HostNotDown(Conflict):
+    """The host {host} is up; this is for servers of a host that is down. Stop it, or declare it down with --down, first."""
+
+    code = "host-not-down"
+
+
+class MayRunElsewhere(Conflict):
+    """Instance {server_id} may still run on the host {host}, which can't be asked: bring it back, or delete its service."""
+
+    code = "may-run-elsewhere"
 
 
 class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,15 +70,27 @@ class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
 def act_txn(
     tx: Transaction, server_id: ServerId, plan: Plan[Work], params: Mapping[str, Any], asked: Acceptance
 ) -> Operation:
-    """Accept an action. Raises `NoSuchServer`, `WrongState`, `NotReady`."""
+    """Accept an action. Raises `NoSuchServer`, `WrongState`, `NotReady`, `HostNotUp`, `HostNotDown`."""
     server = store.server_get_txn(tx, server_id)
     live = _live_txn(tx, server)
-    admit(ACTIONS[plan.kind], server, None if live is None else live.kind)
-    if server.host is None:
-        raise NotReady(server_id=server_id)
-    if live is not None:
-        _supersede_txn(tx, live)
-    return _accept_txn(tx, server, plan, {**params, "host": server.host}, asked)
+    action = ACTIONS[plan.kind]
+    admit(action, server, None if live is None else live.kind)
+    _check_host_txn(tx, action, server)
+    _check_other_hosts_txn(tx, server)
+    left = _left_txn(tx, server, live)
+    return _accept_txn(tx, server, plan, {**params, **left}, asked)
+
+
+def resize_intent_txn(tx: Transaction, server_id: ServerId) -> None:
+    """Before a resize that needs a larger line in the ledger: let that be set right should the resize never be accepted.
+
+    Raises what `act_txn` would raise now.
+    """
+    server = store.server_get_txn(tx, server_id)
+    live = _live_txn(tx, server)
+    admit(resize.ACTION, server, None if live is None else live.kind)
+    _check_host_txn(tx, resize.ACTION, server)
+    store.settlement_add_txn(tx, server_id, tx.now + RESIZE_ACCEPTED_S)
 
 
 def delete_txn(tx: Transaction, server_id: ServerId, asked: Acceptance) -> Operation | None:
@@ -63,11 +99,64 @@ def delete_txn(tx: Transaction, server_id: ServerId, asked: Acceptance) -> Opera
     live = _live_txn(tx, server)
     if live is not None and live.kind == delete.PLAN.kind:
         return None
-    fence_until = 0.0
+    return _accept_txn(tx, server, delete.PLAN, _left_txn(tx, server, live), asked)
+
+
+def _check_host_txn(tx: Transaction, action: Action, server: Server) -> None:
+    if server.host is None:
+        if action.needs_host:
+            raise NotReady(server_id=server.id)
+        return
+    if action.host_up is None:
+        return
+    up = server.host in hosts_up_txn(tx)
+    if action.host_up and not up:
+        raise HostNotUp(host=server.host)
+    if up and not action.host_up:
+        raise HostNotDown(host=server.host)
+
+
+def _check_other_hosts_txn(tx: Transaction, server: Server) -> None:
+    """A guest that is off here must not be started while it may run elsewhere."""
+    if server.vm_state in {VmState.STOPPED, VmState.ERROR, VmState.SHELVED, VmState.SHELVED_OFFLOADED}:
+        host = store.may_run_on_txn(tx, server.id)
+        if host is not None:
+            raise MayRunElsewhere(server_id=server.id, host=host)
+
+
+def _left_txn(tx: Transaction, server: Server, live: Operation | None) -> dict[str, Any]:
+    """End the live operation, if there is one; what the next one finds of it and of the server, as params.
+
+    `vm_state`: where the server was. `host`, `other`: where it is, and where else something of it may be. `consumers`: whoever
+    may hold something for it in placement. `fence_until`: until when a worker of the ended operation may still be at work.
+    `old_vm_state`: where a server that waits to be confirmed was before. `half_made`: images that the ended operation was
+    making. `shelved_as`: the image that a shelved server lives on in.
+    """
+    consumers, hosts, fence_until = [str(server.id)], [server.host], 0.0
+    if server.move is not None:
+        consumers.append(server.move.operation_id)
+        hosts += [server.move.source, server.move.dest]
     if live is not None:
+        consumers.append(live.id)
+        hosts += CELL_PLANS[live.kind].hosts(live)
         fence_until = live.lease_until
         _supersede_txn(tx, live)
-    return _accept_txn(tx, server, delete.PLAN, {"host": server.host, "fence_until": fence_until}, asked)
+    others = [host for host in hosts if host not in {None, server.host}]
+    return {
+        "vm_state": server.vm_state,
+        "host": server.host,
+        "other": others[0] if others else None,
+        "consumers": list(dict.fromkeys(consumers)),
+        "fence_until": fence_until,
+        "half_made": [live.params[made_images.NEW]] if live is not None and _makes_image(live) else [],
+        "shelved_as": [] if server.shelved is None else [server.shelved.image.id],
+        "old_vm_state": None if server.move is None else server.move.old_vm_state,
+    }
+
+
+def _makes_image(live: Operation) -> bool:
+    """Whether its image is not whole yet, so that nobody has any use of it."""
+    return made_images.NEW in live.params and made_images.STORED not in live.outputs
 
 
 def new_operation(
@@ -97,10 +186,13 @@ def _accept_txn(
     generation = server.generation + 1
     operation = new_operation(plan, server.id, {**params, "generation": generation}, asked, tx.now)
     operation_store.operation_insert_txn(tx, operation)
-    task_state = ACTIONS[plan.kind].walk[operation.step]
+    action = ACTIONS[plan.kind]
 
     def accepted(server: Server) -> Server:
-        return msgspec.structs.replace(server, current_op=operation.id, task_state=task_state, generation=generation)
+        taken = msgspec.structs.replace(
+            server, current_op=operation.id, task_state=action.walk[operation.step], generation=generation
+        )
+        return action.effect(taken, operation, tx.now)
 
     store.server_change_txn(tx, server.id, accepted)
     return operation
@@ -124,3 +216,5 @@ def _supersede_txn(tx: Transaction, live: Operation) -> None:
     )
     operation_store.operation_save_txn(tx, live, ended)
     operation_store.event_add_txn(tx, ended, "superseded")
+    if ACTIONS[live.kind].resizes:
+        store.settlement_add_txn(tx, live.server_id, tx.now)

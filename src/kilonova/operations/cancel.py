@@ -6,6 +6,7 @@ cell by a deleted row, so that a late hand-over finds it there. If the hand-over
 
 from kilonova.database.database import Transaction
 from kilonova.engine.plan import Outputs, Plan, Step
+from kilonova.engine.runner import TooEarly
 from kilonova.kernel.ids import CELL0, CellId
 from kilonova.objects.operation import Operation
 from kilonova.objects.server import Server, VmState
@@ -14,6 +15,7 @@ from kilonova.operations.work import Work
 
 DEADLINE_S = 30 * 24 * 3600.0
 """Nobody waits for it: it may outlast the outage of a cell."""
+ASK_AGAIN_S = 2.0
 
 
 async def bury(work: Work) -> Outputs:
@@ -29,9 +31,14 @@ async def bury(work: Work) -> Outputs:
 
 
 async def release(work: Work) -> Outputs:
-    """Give the claim back, unless the cell's delete will."""
+    """Give the claim back; where the cell's delete will, wait for it, because lists leave the server out for so long."""
     if not work.operation.outputs["handed_over"]:
         await work.release_claim()
+        return {}
+    cell = work.parts.cells.get(CellId(work.operation.outputs["cell_id"]))
+    there = await cell.database.read(store.server_find_txn, work.operation.server_id)
+    if there is not None and there.vm_state is not VmState.DELETED:
+        raise TooEarly(ASK_AGAIN_S, "the cell is deleting the server")
     return {}
 
 

@@ -2,21 +2,27 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from kilonova.cells.cells import Cell
 from kilonova.cells.hosts import hosts_up_txn
+from kilonova.engine.plan import Plan
 from kilonova.engine.runner import Pace, Runner
 from kilonova.engine.watch import Watch
 from kilonova.objects.operation import Operation
-from kilonova.operations import discovery, projection, requests, schedule
+from kilonova.operations import cancel, discovery, projection, requests, schedule
 from kilonova.operations.auditor import Auditor, AuditPace
-from kilonova.operations.plans import CELL_PLANS, GLOBAL_PLANS
+from kilonova.operations.catalog import CELL_PLANS
 from kilonova.operations.settle import Settler
+from kilonova.operations.timers import Timer, Timers
 from kilonova.operations.work import Parts, Work
 
 log = logging.getLogger(__name__)
+
+GLOBAL_PLANS: Mapping[str, Plan[Work]] = MappingProxyType({plan.kind: plan for plan in (schedule.PLAN, cancel.PLAN)})
+"""What is done to servers that are nowhere yet."""
 
 
 class GlobalConductor:
@@ -49,8 +55,10 @@ class GlobalConductor:
 class CellConductor:
     """Carries out the operations of one cell."""
 
-    def __init__(self, parts: Parts, cell: Cell, name: str, pace: Pace | None = None) -> None:
-        """`name` is this incarnation's and no other's."""
+    def __init__(
+        self, parts: Parts, cell: Cell, name: str, pace: Pace | None = None, timers: Sequence[Timer] = ()
+    ) -> None:
+        """`name` is this incarnation's and no other's; `timers` are what begins by itself."""
 
         def work(operation: Operation) -> Work:
             return Work(operation, cell.database, parts)
@@ -66,6 +74,7 @@ class CellConductor:
             owner=name,
             pace=pace,
         )
+        self._timers = Timers(parts, cell, timers)
         self._watch = Watch(
             runtime=parts.runtime,
             database=cell.database,
@@ -78,7 +87,7 @@ class CellConductor:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        await _all(self._runner.run(), self._watch.run())
+        await _all(self._runner.run(), self._watch.run(), self._timers.run())
 
 
 async def _all(*loops: Coroutine[Any, Any, None]) -> None:

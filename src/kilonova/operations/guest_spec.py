@@ -10,49 +10,58 @@ from typing import Any
 
 import msgspec
 
-from kilonova.objects.guest import GuestImage, GuestNic, GuestSpec
-from kilonova.objects.operation import Operation
+from kilonova.objects.guest import GuestNic, GuestSpec
 from kilonova.objects.server import Server
 
 
-def guest_spec(server: Server, operation: Operation, random_seed: str) -> GuestSpec:
-    """The guest that a boot's `spawn` makes. `random_seed` feeds the guest's own randomness (base64)."""
-    params, outputs = operation.params, operation.outputs
-    nics = msgspec.convert(outputs["guest_nics"], tuple[GuestNic, ...])
-    kernel = _image(params.get("kernel"))
+def guest_spec(
+    server: Server,
+    *,
+    generation: int,
+    random_seed: str,
+    files: Sequence[tuple[str, str]] = (),
+    admin_password: str | None = None,
+) -> GuestSpec:
+    """The guest of `server`.
+
+    Args:
+        server: as it is, or is to be.
+        generation: of the wish that the guest is made for.
+        random_seed: feeds the guest's own randomness (base64).
+        files: to be injected, path and base64 content.
+        admin_password: told to the guest in its config drive.
+    """
     return GuestSpec(
         server_id=server.id,
-        generation=params["generation"],
+        generation=generation,
         name=server.name,
         hostname=server.hostname,
         vcpus=server.flavor.vcpus,
         memory_mb=server.flavor.memory_mb,
         disk_gb=server.flavor.disk_gb,
-        image=_image(params.get("image")),
-        kernel=kernel,
-        ramdisk=_image(params.get("ramdisk")),
+        image=server.image,
+        kernel=server.kernel,
+        ramdisk=server.ramdisk,
         cmdline=server.image_properties.get("os_command_line", ""),
-        nics=nics,
-        config_drive=_config_drive(server, params, nics, random_seed),
+        nics=server.guest_nics,
+        config_drive=_config_drive(server, random_seed, files, admin_password),
         project_id=server.project_id,
         user_id=server.user_id,
         flavor_name=server.flavor.name,
+        volumes=tuple(volume.guest for volume in server.volumes),
     )
 
 
-def _image(described: dict[str, Any] | None) -> GuestImage | None:
-    return None if described is None else msgspec.convert(described, GuestImage)
-
-
 def _config_drive(
-    server: Server, params: dict[str, Any], nics: Sequence[GuestNic], random_seed: str
+    server: Server, random_seed: str, files: Sequence[tuple[str, str]], admin_password: str | None
 ) -> dict[str, bytes]:
-    files = [(path, base64.b64decode(content)) for path, content in params.get("files", ())]
-    contents = {f"openstack/content/{number:04}": content for number, (_, content) in enumerate(files)}
+    contents = {
+        f"openstack/content/{number:04}": base64.b64decode(content) for number, (_, content) in enumerate(files)
+    }
     listed = [{"path": path, "content_path": f"/content/{number:04}"} for number, (path, _) in enumerate(files)]
     drive = {
-        "openstack/latest/meta_data.json": _json(_meta_data(server, params, listed, random_seed)),
-        "openstack/latest/network_data.json": _json(_network_data(nics)),
+        "openstack/latest/meta_data.json": _json(_meta_data(server, listed, random_seed, admin_password)),
+        "openstack/latest/network_data.json": _json(_network_data(server.guest_nics)),
         "openstack/latest/vendor_data.json": b"{}",
         **contents,
     }
@@ -61,7 +70,9 @@ def _config_drive(
     return drive
 
 
-def _meta_data(server: Server, params: dict[str, Any], files: list[dict[str, str]], random_seed: str) -> dict[str, Any]:
+def _meta_data(
+    server: Server, files: list[dict[str, str]], random_seed: str, admin_password: str | None
+) -> dict[str, Any]:
     data: dict[str, Any] = {
         "uuid": server.id,
         "name": server.name,
@@ -79,8 +90,8 @@ def _meta_data(server: Server, params: dict[str, Any], files: list[dict[str, str
         data["keys"] = [{"name": server.key_name, "type": server.key_type, "data": server.public_key}]
     if files:
         data["files"] = files
-    if params.get("admin_password"):
-        data["admin_pass"] = params["admin_password"]
+    if admin_password:
+        data["admin_pass"] = admin_password
     return data
 
 

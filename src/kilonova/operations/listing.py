@@ -3,7 +3,7 @@
 Design notes. Every source (a cell, or the servers that are nowhere yet) is asked for what comes after the marker in one total
 order, so that the first `limit` of the merged pages are the first of all. The marker's sort values are looked up where the
 marker lives; a source continues after those values, whether it has the marker or not. A server may be handed over between two
-reads and be seen twice: it is shown once, from its cell.
+reads and be seen twice: it is shown once, from its cell. While it is on its way its cell's copy is left out, as `show` does.
 """
 
 import asyncio
@@ -18,17 +18,20 @@ import msgspec
 from kilonova.cells import server_map
 from kilonova.cells.cells import Cell, Cells
 from kilonova.database.database import Database, Transaction
+from kilonova.engine import store as operation_store
 from kilonova.kernel.errors import Invalid, Unavailable
 from kilonova.kernel.ids import CellId, ServerId
 from kilonova.objects.server import Server
 from kilonova.objects.server_query import DownServer, ServerPage, ServerQuery
-from kilonova.operations import server_filters, store
+from kilonova.operations import cancel, server_filters, store
 from kilonova.operations.server_filters import SortValues
 
 log = logging.getLogger(__name__)
 
 CELL_ANSWER_S = 10.0
 """How long a list waits for a cell."""
+_ON_THE_WAY = ("handover", *(step.name for step in cancel.PLAN.steps))
+"""Steps during which a cell may have a server that still is in the API database, or was deleted there."""
 
 _UNFILTERED = ServerQuery()
 _NOT_KNOWN = frozenset(ServerQuery.__struct_fields__) - {"project_id", "user_id", "sort", "marker", "limit"}
@@ -56,10 +59,11 @@ class Listing:
         server_filters.check(query)
         after = None if query.marker is None else await self._place_of(query, query.marker)
         # The API database first, the cells after: a server on its way is then seen in one of them at least.
-        nowhere, having = await self._database.scan(_nowhere_txn, query, after)
+        nowhere, having, coming = await self._database.scan(_nowhere_txn, query, after)
+        wider = msgspec.structs.replace(query, limit=query.limit + len(coming))
         cells = [cell for cell in self._cells.all if having is None or cell.id in having]
-        answers = await asyncio.gather(*(self._ask(cell, query, after) for cell in cells))
-        pages = [nowhere, *(page for page in answers if page is not None)]
+        answers = await asyncio.gather(*(self._ask(cell, wider, after) for cell in cells))
+        pages = [nowhere, *(_without(coming, page) for page in answers if page is not None)]
         down = [cell.id for cell, page in zip(cells, answers, strict=True) if page is None]
         merged = _merge(query, pages)
         servers = merged[: query.limit]
@@ -98,10 +102,18 @@ class Listing:
 
 def _nowhere_txn(
     tx: Transaction, query: ServerQuery, after: SortValues | None
-) -> tuple[list[Server], set[CellId] | None]:
-    """The page of servers that are nowhere, and the cells where the others can be: None for any."""
+) -> tuple[list[Server], set[CellId] | None, frozenset[ServerId]]:
+    """The page of servers that are nowhere, the cells where the others can be (None for any), and those on the way to one.
+
+    While a server is on its way, what the API database says of it holds, and not what its cell may have of it already.
+    """
     having = None if query.project_id is None else server_map.project_cells_txn(tx, query.project_id)
-    return _page_txn(tx, query, after), having
+    coming = frozenset(operation_store.servers_at_txn(tx, _ON_THE_WAY))
+    return _page_txn(tx, query, after), having, coming
+
+
+def _without(coming: frozenset[ServerId], page: list[Server]) -> list[Server]:
+    return [server for server in page if server.id not in coming] if coming else page
 
 
 def _page_txn(tx: Transaction, query: ServerQuery, after: SortValues | None) -> list[Server]:

@@ -20,7 +20,8 @@ from kilonova.objects.operation import Operation, OperationEvent
 from kilonova.objects.server import Fault, Server, VmState
 from kilonova.operations import projection, requests, schedule
 from kilonova.operations import store as server_store
-from kilonova.operations.plans import CELL_PLANS, GLOBAL_PLANS
+from kilonova.operations.catalog import CELL_PLANS
+from kilonova.operations.conductor import GLOBAL_PLANS
 from kilonova.operations.work import Parts, Work
 
 GLOBAL = "api"

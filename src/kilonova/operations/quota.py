@@ -7,13 +7,14 @@ removed when the server is gone; nothing is reserved, so nothing can be left res
 from collections.abc import Mapping, Sequence
 
 import msgspec
-from sqlalchemy import bindparam, delete, func, insert, select
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from kilonova.cells.server_map import group_members_txn
 from kilonova.database.database import Database, Transaction
 from kilonova.database.tables.api_database import limits, quota_ledger, server_groups
 from kilonova.kernel.errors import OverLimit
 from kilonova.kernel.ids import ProjectId, ServerId, UserId
+from kilonova.objects.flavor import Flavor
 from kilonova.objects.server import Server
 
 DEFAULTS = {
@@ -41,6 +42,19 @@ _of_project = select(
 ).where(quota_ledger.c.project_id == bindparam("project"))
 _of_user = _of_project.where(quota_ledger.c.user_id == bindparam("user"))
 _insert = insert(quota_ledger)
+_line_of = select(quota_ledger).where(quota_ledger.c.server_id == bindparam("key"))
+_line_set = (
+    update(quota_ledger)
+    .where(quota_ledger.c.server_id == bindparam("key"))
+    .values(cores=bindparam("new_cores"), memory_mb=bindparam("new_memory_mb"))
+)
+
+
+class Size(msgspec.Struct, frozen=True, kw_only=True):
+    """What the ledger counts of one server."""
+
+    cores: int
+    memory_mb: int
 
 
 class GroupFull(OverLimit):
@@ -117,11 +131,7 @@ def ledger_add_txn(tx: Transaction, defaults: Mapping[str, int], servers: Sequen
         sum(server.flavor.vcpus for server in servers),
         sum(server.flavor.memory_mb for server in servers),
     )
-    of_user = _scope(project_id, user_id)
-    by_scope = _of_scopes_txn(tx, [_DEFAULT_CLASS, _scope(project_id, None), of_user])
-    _check(wanted, _in_force(defaults, by_scope, project_id, None), _counted_txn(tx, project_id, None))
-    if of_user in by_scope:
-        _check(wanted, _in_force(defaults, by_scope, project_id, user_id), _counted_txn(tx, project_id, user_id))
+    _check_all_txn(tx, defaults, project_id, user_id, wanted)
     lines = [
         {
             "server_id": server.id,
@@ -133,6 +143,28 @@ def ledger_add_txn(tx: Transaction, defaults: Mapping[str, int], servers: Sequen
         for server in servers
     ]
     tx.execute(_insert, lines)
+
+
+def ledger_raise_txn(tx: Transaction, defaults: Mapping[str, int], server_id: ServerId, flavor: Flavor) -> None:
+    """Let a server's line cover `flavor` too, before it is resized to that. Raises `OverLimit` when that is too much."""
+    row = tx.execute(_line_of, {"key": server_id}).first()
+    if row is None:
+        return  # it has just been deleted
+    wanted = Size(cores=max(row.cores, flavor.vcpus), memory_mb=max(row.memory_mb, flavor.memory_mb))
+    more = (0, wanted.cores - row.cores, wanted.memory_mb - row.memory_mb)
+    _check_all_txn(tx, defaults, row.project_id, row.user_id, more)
+    ledger_set_txn(tx, {server_id: wanted})
+
+
+def ledger_set_txn(tx: Transaction, sizes: Mapping[ServerId, Size]) -> None:
+    """Set the lines of servers that have another size; those without a line get none."""
+    for server_id, size in sizes.items():
+        tx.execute(_line_set, {"key": server_id, "new_cores": size.cores, "new_memory_mb": size.memory_mb})
+
+
+def size_of(*flavors: Flavor) -> Size:
+    """The size that covers each of `flavors`, of which a server may have any."""
+    return Size(cores=max(one.vcpus for one in flavors), memory_mb=max(one.memory_mb for one in flavors))
 
 
 def group_check_txn(tx: Transaction, defaults: Mapping[str, int], servers: Sequence[Server]) -> None:
@@ -150,10 +182,21 @@ def ledger_remove_txn(tx: Transaction, server_ids: Sequence[ServerId]) -> None:
     tx.execute(delete(quota_ledger).where(quota_ledger.c.server_id.in_(server_ids)))
 
 
+def _check_all_txn(
+    tx: Transaction, defaults: Mapping[str, int], project_id: ProjectId, user_id: UserId, wanted: _Amounts
+) -> None:
+    """Raise `OverLimit` unless the project, and the user in it, may have `wanted` more."""
+    of_user = _scope(project_id, user_id)
+    by_scope = _of_scopes_txn(tx, [_DEFAULT_CLASS, _scope(project_id, None), of_user])
+    _check(wanted, _in_force(defaults, by_scope, project_id, None), _counted_txn(tx, project_id, None))
+    if of_user in by_scope:
+        _check(wanted, _in_force(defaults, by_scope, project_id, user_id), _counted_txn(tx, project_id, user_id))
+
+
 def _check(wanted: _Amounts, allowed: Mapping[str, int], used: _Amounts) -> None:
     for resource, requested, has in zip(_COUNTED, wanted, used, strict=True):
         limit = allowed[resource]
-        if limit >= 0 and has + requested > limit:
+        if requested > 0 and 0 <= limit < has + requested:
             raise OverLimit(resource=resource, requested=requested, used=has, limit=limit)
 
 

@@ -25,7 +25,14 @@ def boot_txn(tx: Transaction, defaults: Mapping[str, int], boots: Sequence[Boot]
     for boot, acceptance in zip(boots, asked, strict=True):
         operation = new_operation(schedule.PLAN, boot.server.id, _params(boot), acceptance, tx.now)
         operation_store.operation_insert_txn(tx, operation)
-        server = msgspec.structs.replace(boot.server, current_op=operation.id, task_state=TaskState.SCHEDULING)
+        server = msgspec.structs.replace(
+            boot.server,
+            image=boot.image,
+            kernel=boot.kernel,
+            ramdisk=boot.ramdisk,
+            current_op=operation.id,
+            task_state=TaskState.SCHEDULING,
+        )
         store.server_insert_txn(tx, server)
         server_map.mapping_add_txn(tx, server, operation.id)
 
@@ -73,7 +80,7 @@ def _cancel_txn(tx: Transaction, request: Operation) -> None:
         kind=cancel.PLAN.kind,
         params=progress.without(request.params, schedule.PLAN.secrets),
         state=OperationState.QUEUED,
-        step=cancel.PLAN.first.name,
+        step=cancel.PLAN.steps[0].name,
         epoch=request.epoch + 1,
         owner=None,
         lease_until=0.0,
@@ -102,5 +109,4 @@ def _gone(server: Server, now: float) -> Server:
 def _params(boot: Boot) -> dict[str, Any]:
     """What the boot needs beside the server itself."""
     params: dict[str, Any] = msgspec.to_builtins(boot)
-    del params["server"]
-    return params
+    return {name: value for name, value in params.items() if name not in {"server", "image", "kernel", "ramdisk"}}

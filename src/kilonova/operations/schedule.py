@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from kilonova.database.database import Transaction
+from kilonova.engine import progress
 from kilonova.engine import store as operation_store
 from kilonova.engine.plan import Outputs, Plan, Step
 from kilonova.engine.runner import TooEarly
@@ -16,8 +17,9 @@ from kilonova.kernel.errors import KilonovaError, Unavailable
 from kilonova.kernel.ids import CELL0, CellId, HostName
 from kilonova.objects.operation import Operation, OperationEvent, OperationState
 from kilonova.objects.server import Fault, Server, TaskState, VmState
-from kilonova.operations import boot, store
+from kilonova.operations import store
 from kilonova.operations.accept import Acceptance, new_operation
+from kilonova.operations.plans import boot
 from kilonova.operations.work import TakenOver, Work, still_ours_txn
 from kilonova.scheduler.decide import NoValidHost
 from kilonova.scheduler.service import Owner, Placed
@@ -105,9 +107,9 @@ def _bury_txn(tx: Transaction, request: Operation, server: Server, log: list[Ope
         server, vm_state=VmState.ERROR, task_state=None, current_op=None, fault=fault, updated_at=tx.now
     )
     if store.server_insert_txn(tx, buried):
-        operation = msgspec.structs.replace(
-            _cell_operation(request, {}, tx.now), state=OperationState.FAILED, error=fault.details
-        )
+        ended = _cell_operation(request, {}, tx.now)
+        params = progress.without(ended.params, boot.SECRETS)
+        operation = msgspec.structs.replace(ended, state=OperationState.FAILED, params=params, error=fault.details)
         operation_store.operation_insert_txn(tx, operation)
         operation_store.events_insert_txn(tx, log)
         operation_store.event_add_txn(tx, operation, "failed", fault.details, step="schedule")

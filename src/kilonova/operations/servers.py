@@ -1,28 +1,38 @@
 """What the API may do with servers: accept, read, change. Every method returns after its effect is durable."""
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
+
+import msgspec
 
 from kilonova.cells import server_map
 from kilonova.database.database import Database, Transaction
 from kilonova.engine import store as operation_store
+from kilonova.engine.plan import Plan
 from kilonova.engine.runner import hosts_topic
+from kilonova.kernel.errors import Forbidden, Invalid, NotFound, OverLimit, Unavailable
 from kilonova.kernel.ids import OperationId, ServerId
 from kilonova.objects.boot import Boot
 from kilonova.objects.caller import Caller
+from kilonova.objects.flavor import Flavor
+from kilonova.objects.image import NewImage
 from kilonova.objects.operation import Operation, OperationEvent
 from kilonova.objects.server import Server
 from kilonova.objects.server_query import DownServer, ServerPage, ServerQuery
-from kilonova.operations import accept, requests, schedule, store
+from kilonova.operations import accept, made_images, projection, quota, requests, schedule, store
 from kilonova.operations.accept import Acceptance, NotReady
+from kilonova.operations.catalog import CELL_PLANS
 from kilonova.operations.consoles import Consoles
 from kilonova.operations.listing import Listing
-from kilonova.operations.plans import CELL_PLANS
+from kilonova.operations.plans import resize
 from kilonova.operations.quota import Quota
 from kilonova.operations.store import NoSuchServer
-from kilonova.operations.work import Parts
+from kilonova.operations.work import Parts, Work
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 class Servers:
@@ -34,6 +44,7 @@ class Servers:
         self._bus = parts.bus
         self._database = parts.database
         self._cells = parts.cells
+        self._images = parts.images
         self._quota = quota
         self._consoles = consoles
         self._listing = Listing(parts.database, parts.cells)
@@ -82,6 +93,56 @@ class Servers:
         await self._where(
             server_id, lambda database: database.write(accept.act_txn, server_id, plan, params, asked), hint=True
         )
+
+    async def resize(
+        self, caller: Caller, request_id: str, server_id: ServerId, flavor: Flavor, *, may_stay: bool
+    ) -> None:
+        """Accept a resize; `may_stay` allows the server's own host. Raises what `act` raises, and `OverLimit`.
+
+        The ledger is raised before there is an operation; whatever comes between, its cell lets it be set right soon after.
+        """
+        await self._where(server_id, lambda database: database.write(accept.resize_intent_txn, server_id))
+        await self._database.write(quota.ledger_raise_txn, self._quota.defaults, server_id, flavor)
+        params = {"flavor": msgspec.to_builtins(flavor), "may_stay": may_stay}
+        await self.act(caller, request_id, server_id, resize.PLAN.kind, params)
+
+    async def make_image(
+        self,
+        caller: Caller,
+        request_id: str,
+        server_id: ServerId,
+        kind: str,
+        image: NewImage,
+        params: Mapping[str, Any],
+    ) -> None:
+        """Accept an action that makes an image: `snapshot`, `backup`, `shelve`. The image is declared when this returns.
+
+        Raises what `act` raises, and `Forbidden`, `Invalid` or `OverLimit` when the caller may not have the image: the operation
+        ends then. When the image service doesn't answer, the operation declares the image later.
+        """
+        plan, asked = CELL_PLANS[kind], self._asked(caller, request_id)
+        params = {**params, made_images.NEW: msgspec.to_builtins(image)}
+        await self._where(
+            server_id, lambda database: database.write(accept.act_txn, server_id, plan, params, asked), hint=True
+        )
+        try:
+            await self._images.image_create(image, caller)
+        except Unavailable as error:
+            log.warning("%s", error.message)
+        except (Forbidden, Invalid, OverLimit) as error:
+            await self._refuse(server_id, asked.operation_id, plan, error.message)
+            raise
+
+    async def _refuse(self, server_id: ServerId, operation_id: OperationId, plan: Plan[Work], reason: str) -> None:
+        """End an operation whose image is refused; if this can't be said now, it goes on as if the image had been allowed."""
+
+        def write(database: Database) -> Awaitable[Operation | None]:
+            return database.write(made_images.refuse_txn, operation_id, plan, reason, projection.project_txn)
+
+        try:
+            await self._where(server_id, write, hint=True)
+        except (Unavailable, NotFound) as error:
+            log.warning("%s", error.message)
 
     async def delete(self, caller: Caller, request_id: str, server_id: ServerId) -> None:
         """Accept a delete: it wins over whatever is being done. Raises `NotFound`."""

@@ -1,18 +1,24 @@
-"""Settling: the global level reads which servers are gone from the cells, and strikes them from the ledger and the map.
+"""Settling: the global level reads which servers are gone from the cells, and which have another size, and says so itself.
 
-Cells call nobody: they leave a line in `settlements` in the transaction that deletes, and it is fetched here.
+Cells call nobody: they leave a line in `settlements` in the transaction that deletes, or ends a resize, and it is fetched here.
 """
 
 import logging
+from collections.abc import Mapping
+
+import msgspec
 
 from kilonova.cells import server_map
 from kilonova.cells.cells import Cell
 from kilonova.database.database import Transaction
 from kilonova.engine.runner import ended_topic
+from kilonova.engine.store import operation_get_txn
 from kilonova.kernel.errors import Unavailable
 from kilonova.kernel.ids import ServerId
+from kilonova.objects.flavor import Flavor
+from kilonova.objects.server import Server, VmState
 from kilonova.operations import store
-from kilonova.operations.quota import ledger_remove_txn
+from kilonova.operations.quota import Size, ledger_remove_txn, ledger_set_txn, size_of
 from kilonova.operations.work import Parts
 
 log = logging.getLogger(__name__)
@@ -22,7 +28,7 @@ MOST_AT_ONCE = 500
 
 
 class Settler:
-    """Settles every cell's deletes."""
+    """Settles every cell's deletes and resizes."""
 
     def __init__(self, parts: Parts) -> None:
         """Work with the parts of this process."""
@@ -44,14 +50,38 @@ class Settler:
 
     async def _settle(self, cell: Cell) -> bool:
         """Settle a batch; whether there was one."""
-        gone = await cell.database.read(store.settlements_txn, MOST_AT_ONCE)
-        if not gone:
+        due, sizes = await cell.database.read(_due_txn)
+        if not due:
             return False
-        await self._parts.database.write(_settle_txn, gone)
-        await cell.database.write(store.settlements_clear_txn, gone)
+        await self._parts.database.write(_settle_txn, list(due), sizes)
+        await cell.database.write(store.settlements_clear_txn, due)
         return True
 
 
-def _settle_txn(tx: Transaction, gone: list[ServerId]) -> None:
+def _due_txn(tx: Transaction) -> tuple[dict[ServerId, float], dict[ServerId, Size]]:
+    """What is to be settled, and the sizes of those servers that live."""
+    due = store.settlements_txn(tx, MOST_AT_ONCE)
+    sizes = {}
+    for server_id in due:
+        server = store.server_find_txn(tx, server_id)
+        if server is not None and server.vm_state is not VmState.DELETED:
+            sizes[server_id] = size_of(*_flavors_txn(tx, server))
+    return due, sizes
+
+
+def _flavors_txn(tx: Transaction, server: Server) -> list[Flavor]:
+    """The flavors that a server has, may go back to, or is just being given."""
+    found = [server.flavor]
+    if server.move is not None:
+        found += [server.move.old_flavor, server.move.new_flavor]
+    live = None if server.current_op is None else operation_get_txn(tx, server.current_op)
+    if live is not None and "flavor" in live.params:
+        found.append(msgspec.convert(live.params["flavor"], Flavor))
+    return found
+
+
+def _settle_txn(tx: Transaction, settled: list[ServerId], sizes: Mapping[ServerId, Size]) -> None:
+    gone = [server_id for server_id in settled if server_id not in sizes]
     ledger_remove_txn(tx, gone)
     server_map.mappings_deleted_txn(tx, gone)
+    ledger_set_txn(tx, sizes)

@@ -1,17 +1,19 @@
-"""The table of actions: where each may start, what users see while it runs, and where it ends.
+"""Actions: what each kind of operation means for `vm_state` and `task_state`. Each file in `plans/` has its own beside its plan.
 
-Everything about `vm_state` and `task_state` is in this table: admission (409), the projection of operations on servers, and the
-diagram in the reference read it. Source: Compute API guide, "Server concepts"; the walk of task states is Nova's.
+Everything about these states is said there: admission (409), the projection of operations on servers, and the diagram in the
+docs. Source: Compute API guide, "Server concepts".
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from kilonova.kernel.errors import Conflict
+from kilonova.objects.operation import Operation
 from kilonova.objects.server import Server, TaskState, VmState
 
 ANY = frozenset(VmState) - {VmState.DELETED}
+ANY_KIND = "*"
+"""In `Action.interrupts`: whatever is under way."""
 
 
 class WrongState(Conflict):
@@ -26,9 +28,13 @@ class Locked(Conflict):
     code = "locked"
 
 
+def _as_it_is(server: Server, _operation: Operation, _now: float) -> Server:
+    return server
+
+
 @dataclass(frozen=True, kw_only=True)
 class Action:
-    """One row of the table."""
+    """What one kind of operation means for its server."""
 
     kind: str
     """The plan's name."""
@@ -37,82 +43,41 @@ class Action:
     starts_in: frozenset[VmState]
     interrupts: frozenset[str] = frozenset()
     """Kinds of live operations that it supersedes; any other live operation refuses it."""
-    walk: Mapping[str, TaskState] = field(default_factory=dict)
+    spares: frozenset[str] = frozenset()
+    """Kinds that it never supersedes, even if it does all others."""
+    needs_host: bool = True
+    """Whether a server that is on no host is refused."""
+    host_up: bool | None = None
+    """True: the server's host must be up; False: it must be down; None: either."""
+    walk: Mapping[str, TaskState | None] = field(default_factory=dict)
     """The task state while each step runs."""
     ends_in: VmState | None = None
     """None: where it was."""
     fails_in: VmState | None = None
+    resizes: bool = False
+    """Whether the server's line in the quota ledger has to be set anew when the operation ends."""
+    strays: bool = False
+    """Whether a guest that its undo had to leave on a host may run there."""
+    may_end_in: frozenset[VmState] = frozenset()
+    """Where else `effect` may let it end, or fail."""
+    effect: Callable[[Server, Operation, float], Server] = _as_it_is
+    """What else changes of the server when the operation is accepted, at each of its moves, and when it ends.
+
+    Called after `vm_state`, `task_state` and what hosts report were set, with the operation after its move and the time.
+    """
 
 
-def _during(task: TaskState, *steps: str) -> dict[str, TaskState]:
+def during(task: TaskState | None, *steps: str) -> dict[str, TaskState | None]:
+    """`task` while each of `steps` runs."""
     return dict.fromkeys(steps, task)
-
-
-ACTIONS: Mapping[str, Action] = MappingProxyType(
-    {
-        action.kind: action
-        for action in (
-            Action(
-                kind="boot",
-                name="create",
-                starts_in=frozenset({VmState.BUILDING}),
-                walk={
-                    **_during(TaskState.SCHEDULING, "schedule", "handover"),
-                    **_during(TaskState.NETWORKING, "networking"),
-                    **_during(TaskState.SPAWNING, "spawn"),
-                },
-                ends_in=VmState.ACTIVE,
-                fails_in=VmState.ERROR,
-            ),
-            Action(
-                kind="delete",
-                name="delete",
-                starts_in=ANY,
-                interrupts=frozenset({"boot", "stop", "start", "reboot", "reboot_hard"}),
-                walk=_during(TaskState.DELETING, "destroy", "ports", "allocation", "sweep"),
-                ends_in=VmState.DELETED,
-                fails_in=VmState.ERROR,
-            ),
-            Action(
-                kind="stop",
-                name="stop",
-                starts_in=frozenset({VmState.ACTIVE, VmState.ERROR}),
-                walk=_during(TaskState.POWERING_OFF, "power_off"),
-                ends_in=VmState.STOPPED,
-            ),
-            Action(
-                kind="start",
-                name="start",
-                starts_in=frozenset({VmState.STOPPED}),
-                walk=_during(TaskState.POWERING_ON, "power_on"),
-                ends_in=VmState.ACTIVE,
-            ),
-            Action(
-                kind="reboot",
-                name="reboot",
-                starts_in=frozenset({VmState.ACTIVE}),
-                walk=_during(TaskState.REBOOTING, "reboot"),
-                ends_in=VmState.ACTIVE,
-            ),
-            Action(
-                kind="reboot_hard",
-                name="reboot",
-                starts_in=frozenset(
-                    {VmState.ACTIVE, VmState.STOPPED, VmState.PAUSED, VmState.SUSPENDED, VmState.ERROR}
-                ),
-                interrupts=frozenset({"reboot"}),
-                walk=_during(TaskState.REBOOTING_HARD, "reboot"),
-                ends_in=VmState.ACTIVE,
-                fails_in=VmState.ERROR,
-            ),
-        )
-    }
-)
 
 
 def admit(action: Action, server: Server, live_kind: str | None) -> None:
     """Raise `WrongState` unless `action` may start now; `live_kind` is the kind of the live operation, if there is one."""
     if server.vm_state not in action.starts_in:
         raise WrongState(action=action.name, server_id=server.id, attribute="vm_state", value=server.vm_state)
-    if live_kind is not None and live_kind not in action.interrupts:
-        raise WrongState(action=action.name, server_id=server.id, attribute="task_state", value=server.task_state)
+    spared = live_kind in action.spares or not action.interrupts & {live_kind, ANY_KIND}
+    if live_kind is not None and spared:
+        raise WrongState(
+            action=action.name, server_id=server.id, attribute="task_state", value=server.task_state or live_kind
+        )

@@ -1,6 +1,6 @@
 """The only module that writes servers, tombstones and settlements."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -26,8 +26,15 @@ _delete = delete(servers).where(servers.c.id == bindparam("key"))
 _tags_insert, _metadata_insert = insert(server_tags), insert(server_metadata)
 _tags_delete = delete(server_tags).where(server_tags.c.server_id == bindparam("key"))
 _metadata_delete = delete(server_metadata).where(server_metadata.c.server_id == bindparam("key"))
-_settlement_of = select(settlements.c.server_id).where(settlements.c.server_id == bindparam("key"))
-_settlements = select(settlements.c.server_id).order_by(settlements.c.created_at).limit(bindparam("most"))
+_settlements = (
+    select(settlements)
+    .where(settlements.c.created_at <= bindparam("now"))
+    .order_by(settlements.c.created_at)
+    .limit(bindparam("most"))
+)
+_may_run_on = select(tombstones.c.host).where(
+    tombstones.c.server_id == bindparam("key"), tombstones.c.may_run.is_(True)
+)
 _update = update(servers).where(servers.c.id == bindparam("key"), servers.c.version == bindparam("believed"))
 
 
@@ -94,10 +101,18 @@ def server_forget_txn(tx: Transaction, server_id: ServerId) -> None:
         tx.execute(statement, {"key": server_id})
 
 
-def tombstone_add_txn(tx: Transaction, host: HostName, server_id: ServerId, generation: int) -> None:
-    """Remember that `host` owes the end of a guest."""
+def tombstone_add_txn(
+    tx: Transaction, host: HostName, server_id: ServerId, generation: int, *, may_run: bool = False
+) -> None:
+    """Remember that `host` owes the end of a guest; `may_run` says that the guest may run there now."""
     tombstone_clear_txn(tx, host, server_id)
-    values = {"host": host, "server_id": server_id, "generation": generation, "created_at": tx.now}
+    values = {
+        "host": host,
+        "server_id": server_id,
+        "generation": generation,
+        "may_run": may_run,
+        "created_at": tx.now,
+    }
     tx.execute(insert(tombstones), values)
 
 
@@ -106,20 +121,30 @@ def tombstone_clear_txn(tx: Transaction, host: HostName, server_id: ServerId) ->
     tx.execute(delete(tombstones).where(tombstones.c.host == host, tombstones.c.server_id == server_id))
 
 
-def settlement_add_txn(tx: Transaction, server_id: ServerId) -> None:
-    """Tell the global level that a server is gone from this cell."""
-    if tx.execute(_settlement_of, {"key": server_id}).first() is None:
-        tx.execute(insert(settlements), {"server_id": server_id, "created_at": tx.now})
+def may_run_on_txn(tx: Transaction, server_id: ServerId) -> HostName | None:
+    """A host that can't be asked and may run the server's guest, although the server lives elsewhere; None when there is none."""
+    row = tx.execute(_may_run_on, {"key": server_id}).first()
+    return None if row is None else HostName(row.host)
 
 
-def settlements_txn(tx: Transaction, most: int) -> list[ServerId]:
-    """Servers that the global level has yet to settle, longest waiting first."""
-    return [ServerId(row.server_id) for row in tx.execute(_settlements, {"most": most})]
+def settlement_add_txn(tx: Transaction, server_id: ServerId, due_at: float) -> None:
+    """Tell the global level that a server is gone from this cell, or that its line in the ledger has to be set anew.
+
+    Done no sooner than `due_at`, in place of what was to be done for it before.
+    """
+    tx.execute(delete(settlements).where(settlements.c.server_id == server_id))
+    tx.execute(insert(settlements), {"server_id": server_id, "created_at": due_at})
 
 
-def settlements_clear_txn(tx: Transaction, server_ids: list[ServerId]) -> None:
-    """Forget what is settled."""
-    tx.execute(delete(settlements).where(settlements.c.server_id.in_(server_ids)))
+def settlements_txn(tx: Transaction, most: int) -> dict[ServerId, float]:
+    """Servers that the global level has to settle by now, longest waiting first, and since when."""
+    return {ServerId(row.server_id): row.created_at for row in tx.execute(_settlements, {"now": tx.now, "most": most})}
+
+
+def settlements_clear_txn(tx: Transaction, settled: Mapping[ServerId, float]) -> None:
+    """Forget what is settled, unless there is something new."""
+    for server_id, due_at in settled.items():
+        tx.execute(delete(settlements).where(settlements.c.server_id == server_id, settlements.c.created_at == due_at))
 
 
 class LostRace(Conflict):

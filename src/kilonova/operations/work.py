@@ -6,6 +6,7 @@ from functools import cached_property
 from kilonova.bus.bus import Bus
 from kilonova.cells.cells import Cells
 from kilonova.cells.hosts import Hosts
+from kilonova.clients.image import Images
 from kilonova.clients.network import Networks
 from kilonova.database.database import Database, Transaction
 from kilonova.engine import store
@@ -13,7 +14,7 @@ from kilonova.engine.runner import TooEarly
 from kilonova.kernel.errors import Conflict
 from kilonova.objects.operation import Operation
 from kilonova.objects.server import Server
-from kilonova.operations.snapshot import Snapshots
+from kilonova.operations.host_snapshots import HostSnapshots
 from kilonova.operations.store import server_get_txn
 from kilonova.placement.placement import Placement
 from kilonova.placement.shapes import Stale
@@ -40,11 +41,12 @@ class Parts:
     placement: Placement
     scheduler: Scheduler
     networks: Networks
+    images: Images
 
     @cached_property
-    def snapshots(self) -> Snapshots:
+    def snapshots(self) -> HostSnapshots:
         """What scheduling decisions look at."""
-        return Snapshots(self.runtime, self.database, self.cells, self.hosts)
+        return HostSnapshots(self.runtime, self.database, self.cells, self.hosts)
 
 
 @dataclass(frozen=True)
@@ -64,15 +66,15 @@ class Work:
         """The server, as its cell has it now. Raises `TakenOver` like `check_lease`."""
         return await self.database.read(_server_txn, self.operation)
 
-    async def release_claim(self) -> None:
-        """Give back what the server holds in placement, so that no claim of an earlier worker can come after.
+    async def release_claim(self, consumer: str | None = None) -> None:
+        """Give back what `consumer`, or else the server, holds in placement, so that no earlier worker's claim can come after.
 
         This is the fence that `Placement` describes: whoever acts between reading the generation and writing wins.
         """
-        server_id = self.operation.server_id
-        generation = await self.parts.placement.consumer_generation(server_id)
+        consumer = consumer or self.operation.server_id
+        generation = await self.parts.placement.consumer_generation(consumer)
         await self.check_lease()
-        if isinstance(await self.parts.placement.release(server_id, generation), Stale):
+        if isinstance(await self.parts.placement.release(consumer, generation), Stale):
             raise TooEarly(0.0, "another worker has just changed what the server holds")
 
 

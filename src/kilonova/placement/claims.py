@@ -26,11 +26,15 @@ class Refused(Exception):
 
 def claim_txn(tx: Transaction, claim: Claim) -> Claimed:
     """Grant one claim; raises `Refused`. A claim whose answer was lost may be made again: it is `Claimed`, replayed."""
-    consumer = queries.consumer_txn(tx, claim.consumer)
-    if _is_replay(tx, claim, consumer):
-        assert consumer is not None
-        return Claimed(consumer.generation, replayed=True)
-    return Claimed(claims_txn(tx, [claim])[0])
+    return together_txn(tx, [claim])[0]
+
+
+def together_txn(tx: Transaction, claims: Sequence[Claim]) -> list[Claimed]:
+    """Grant claims of different consumers, all or none; raises `Refused`. Repeated as a whole after a lost answer: replayed."""
+    consumers = [queries.consumer_txn(tx, claim.consumer) for claim in claims]
+    if all(_is_replay(tx, claim, consumer) for claim, consumer in zip(claims, consumers, strict=True)):
+        return [Claimed(consumer.generation, replayed=True) for consumer in consumers if consumer is not None]
+    return [Claimed(generation) for generation in claims_txn(tx, claims)]
 
 
 def claims_txn(tx: Transaction, claims: Sequence[Claim]) -> list[int]:

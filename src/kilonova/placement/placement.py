@@ -83,6 +83,17 @@ class Placement:
         except Refused as refused:
             return refused.answer
 
+    async def claim_together(self, claims_: Sequence[Claim]) -> Sequence[Claimed] | Full | Crowded | Stale:
+        """Let several consumers hold exactly what their claims say: all of it, or nothing is changed.
+
+        Amounts may pass from one to another: what becomes less is given back before what becomes more is taken. They leave and
+        enter spread sets in the order given. May be repeated after a lost answer, as a whole, like `claim`.
+        """
+        try:
+            return await self._database.write(claims.together_txn, claims_)
+        except Refused as refused:
+            return refused.answer
+
     async def release(self, consumer: str, generation: int | None = None) -> Released | Stale:
         """Let a consumer hold nothing, and raise its generation, so that a late claim with an older one is refused.
 
@@ -111,6 +122,11 @@ class Placement:
     async def spread_members(self, set_id: str, besides: str = "") -> Mapping[str, int]:
         """How many members of a spread set are on each provider, not counting the consumer `besides`."""
         return await self._database.read(queries.spread_members_txn, set_id, besides)
+
+    async def traits_of(self, provider: str) -> frozenset[str]:
+        """The traits of a provider; none for one that isn't there."""
+        found = await self._database.read(queries.traits_txn, [provider])
+        return frozenset(found.get(provider, {}))
 
     async def usages(self, provider: str) -> Mapping[str, int]:
         """What is used of a provider, by class. Raises `NoSuchProvider`."""

@@ -6,7 +6,7 @@ from types import MappingProxyType
 import msgspec
 
 from kilonova.kernel.errors import Invalid
-from kilonova.kernel.ids import HostName, ServerId
+from kilonova.kernel.ids import CellId, HostName, ServerId
 from kilonova.objects.flavor import Flavor
 from kilonova.objects.server import Server
 from kilonova.objects.server_group import ServerGroup
@@ -47,6 +47,10 @@ class ServerRequest(msgspec.Struct, frozen=True, kw_only=True):
     zone: str | None = None
     host: HostName | None = None
     """The one host an admin asked for."""
+    cell: CellId | None = None
+    """The one cell whose hosts may have it: that of a server that moves."""
+    ignored: frozenset[HostName] = frozenset()
+    """Hosts that it must not come to: the one it leaves, and those that have just failed it."""
     group: GroupRequest | None = None
     same_host: frozenset[HostName] | None = None
     """Hint: hosts of the servers to be near to; None without the hint. Servers that are nowhere have none."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from kilonova.placement.placement import Placement
-from kilonova.placement.shapes import Claim, Claimed, Stale
+from kilonova.placement.shapes import Claim, Claimed, Crowded, Full, Resources, Stale
 from kilonova.runtime.runtime import Runtime
 from kilonova.scheduler.decide import RESOURCES, NoValidHost, Ranked, Reason, decide, filtered
 from kilonova.scheduler.filters import FILTERS, Filter
@@ -26,6 +26,13 @@ UNKNOWN = "registered in placement"
 """The constraint named for hosts that placement doesn't know (or that got room a moment ago)."""
 
 
+GROUP = "the server group's rule"
+"""The constraint named when the rule forbids the host that a server would stay on."""
+
+MOVE = "MIGRATION"
+"""The consumer type of what a move holds, as Nova names it."""
+
+
 class Placed(msgspec.Struct, frozen=True):
     """The server has its host: the claim is durable."""
 
@@ -44,6 +51,19 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True):
     project_id: str
     user_id: str
     consumer_type: str | None = "INSTANCE"
+
+
+class Leaving(msgspec.Struct, frozen=True, kw_only=True):
+    """What a server that moves has where it is, held by the move's own consumer until the move is settled."""
+
+    consumer: str
+    """The move's operation."""
+    generation: int | None
+    """As of `Owner`."""
+    host: HostState
+    resources: Resources
+    may_stay: bool = False
+    """Whether it may also stay where it is, in its new size, when no other host will have it."""
 
 
 class Scheduler:
@@ -79,49 +99,85 @@ class Scheduler:
         return decision
 
     async def place(
-        self, request: ServerRequest, hosts: Sequence[HostState], owner: Owner
+        self, request: ServerRequest, hosts: Sequence[HostState], owner: Owner, leaving: Leaving | None = None
     ) -> Placed | NoValidHost | Stale:
         """Claim the best host; the next best, and then a newly made choice, when others were faster.
 
-        After a lost answer this may be repeated with a newly read generation: a consumer that holds exactly what is asked
-        for on one of `hosts` keeps it. `Stale` means that somebody else acts for this consumer. Raises `Unavailable`.
+        A server that moves passes what it has on to the consumer of `leaving` in the same transaction; staying, it holds of
+        each class the larger of old and new. After a lost answer this may be repeated with newly read generations: a consumer
+        that holds exactly what is asked for on one of `hosts` keeps it. `Stale` means that somebody else acts for one of the
+        consumers. Raises `Unavailable`.
         """
-        kept = await self._kept(request, hosts, owner)
+        kept = await self._kept(request, hosts, owner, leaving)
         if kept is not None:
             return kept
         for _ in range(ROUNDS_MAX):
             decision = await self.select(request, hosts, owner.consumer)
             if isinstance(decision, NoValidHost):
-                return decision
+                return await self._stayed(request, decision, owner, leaving)
             for host in decision.hosts[:TRIES_A_ROUND]:
-                answer = await self._claim(request, host, owner)
-                if answer is not None:
+                answer = await self._claim(request, host, owner, leaving)
+                if isinstance(answer, Placed | Stale):
                     return answer
-        return NoValidHost(total=len(hosts), reasons=(Reason(LOST_RACE, len(hosts), hosts[0].name),))
+        lost = NoValidHost(total=len(hosts), reasons=(Reason(LOST_RACE, len(hosts), hosts[0].name),))
+        return await self._stayed(request, lost, owner, leaving)
 
-    async def _kept(self, request: ServerRequest, hosts: Sequence[HostState], owner: Owner) -> Placed | Stale | None:
+    async def _kept(
+        self, request: ServerRequest, hosts: Sequence[HostState], owner: Owner, leaving: Leaving | None
+    ) -> Placed | Stale | None:
         """Take over what an earlier call claimed; None when there is nothing of that kind."""
         if owner.generation is None:
             return None
         held = await self._placement.allocations_of(owner.consumer)
-        host = next((host for host in hosts if held == {host.uuid: request.resources}), None)
-        return None if host is None else await self._claim(request, host, owner)
+        left = [host for host in hosts if host.name not in request.ignored]
+        host = next((host for host in left if held == {host.uuid: request.resources}), None)
+        answer = None if host is None else await self._claim(request, host, owner, leaving)
+        return answer if isinstance(answer, Placed | Stale) else None
 
-    async def _claim(self, request: ServerRequest, host: HostState, owner: Owner) -> Placed | Stale | None:
-        """Claim one host; None when it is full, or the group's rule forbids it, by now."""
+    async def _stayed(
+        self, request: ServerRequest, no: NoValidHost, owner: Owner, leaving: Leaving | None
+    ) -> Placed | NoValidHost | Stale:
+        """Let the server stay where it is, if it may and the host has room for what it gets more; else `no`, and why."""
+        if leaving is None or not leaving.may_stay:
+            return no
+        here = leaving.host
+        asked = msgspec.structs.replace(request, ignored=request.ignored - {here.name})
+        asked = await self._with_members(asked, [here], owner.consumer)
+        left, reasons = filtered(asked, [here], self._filters)
+        if left and (request.required or request.forbidden):
+            traits = msgspec.structs.replace(asked.query, resources={}, uuid=here.uuid)
+            if not (await self._placement.candidates(traits)).uuids:
+                left, reasons = [], [Reason(RESOURCES, 1, here.name)]
+        if left:
+            answer = await self._claim(asked, here, owner, leaving)
+            if isinstance(answer, Placed | Stale):
+                return answer
+            why = f"{answer.resource_class}: {answer.reason}" if isinstance(answer, Full) else GROUP
+            reasons = [Reason(why, 1, here.name)]
+        return msgspec.structs.replace(no, reasons=(*no.reasons, *reasons))
+
+    async def _claim(
+        self, request: ServerRequest, host: HostState, owner: Owner, leaving: Leaving | None
+    ) -> Placed | Stale | Full | Crowded:
+        """Claim one host, which may be full, or forbidden by the group's rule, by now."""
+        stays = leaving is not None and leaving.host.uuid == host.uuid
+        wanted = request.resources
+        if leaving is not None and stays:
+            wanted = larger(wanted, leaving.resources)
         claim = Claim(
             consumer=owner.consumer,
             generation=owner.generation,
-            allocations={host.uuid: request.resources},
+            allocations={host.uuid: wanted},
             project_id=owner.project_id,
             user_id=owner.user_id,
             consumer_type=owner.consumer_type,
             spread=request.spread(host.uuid),
         )
-        answer = await self._placement.claim(claim)
-        if isinstance(answer, Claimed):
-            return Placed(host, answer.generation)
-        return answer if isinstance(answer, Stale) else None
+        if leaving is None:
+            one = await self._placement.claim(claim)
+            return Placed(host, one.generation) if isinstance(one, Claimed) else one
+        both = await self._placement.claim_together([claim, _left(request, leaving, owner, stays=stays)])
+        return both if isinstance(both, Full | Crowded | Stale) else Placed(host, both[0].generation)
 
     async def _with_members(self, request: ServerRequest, hosts: Sequence[HostState], consumer: str) -> ServerRequest:
         """The request with the members of its hard group where their claims are: that is what the next claim is judged by."""
@@ -143,3 +199,22 @@ class Scheduler:
         if left:
             reasons.append(Reason(UNKNOWN, len(left), left[0].name))
         return NoValidHost(total=no.total, reasons=tuple(reasons))
+
+
+def larger(one: Resources, other: Resources) -> dict[str, int]:
+    """Of each class the larger amount: what a server holds that may have either size."""
+    return {name: max(one.get(name, 0), other.get(name, 0)) for name in dict.fromkeys((*one, *other))}
+
+
+def _left(request: ServerRequest, leaving: Leaving, owner: Owner, *, stays: bool) -> Claim:
+    """What the move's consumer holds from now on. It keeps the server's place in a group whose members are kept apart."""
+    spread = request.spread(leaving.host.uuid)
+    return Claim(
+        consumer=leaving.consumer,
+        generation=leaving.generation,
+        allocations={} if stays else {leaving.host.uuid: leaving.resources},
+        project_id=owner.project_id,
+        user_id=owner.user_id,
+        consumer_type=MOVE,
+        spread=None if stays or spread is None or spread.most is None else spread,
+    )

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+from collections.abc import Callable
 
 from kilonova.simulation.faults import Faults
 from kilonova.simulation.loop import SimLoop
@@ -15,12 +16,21 @@ LATE_MAX_S = 3.0
 class Broker:
     """What carries hints between processes. It may be silent for a whole run."""
 
-    def __init__(self, loop: SimLoop, faults: Faults, sometimes: Sometimes, *, silent: bool = False) -> None:
-        """Start without listeners."""
+    def __init__(
+        self,
+        loop: SimLoop,
+        faults: Faults,
+        sometimes: Sometimes,
+        *,
+        silent: bool = False,
+        connected: Callable[[str, str], bool] = lambda _one, _other: True,
+    ) -> None:
+        """Start without listeners. `connected` tells whether one process can reach another."""
         self._loop = loop
         self._faults = faults
         self._sometimes = sometimes
         self._silent = silent
+        self._connected = connected
         self._stream = loop.stream("bus")
         self._listeners: dict[str, list[SimListener]] = {}
         self._nobody = contextvars.Context()
@@ -37,21 +47,21 @@ class Broker:
         if listener in listeners:
             listeners.remove(listener)
 
-    def publish(self, topic: str) -> None:
-        """Carry a hint to every listener, or not."""
+    def publish(self, topic: str, publisher: str = "") -> None:
+        """Carry a hint of the process called `publisher` to every listener, or not."""
         if self._silent:
             return
         self._listeners[topic] = [each for each in self._listeners.get(topic, []) if each.process.alive]
         for listener in self._listeners[topic]:
-            if self._faults.strikes(self._stream, "bus_drop"):
+            if not self._connected(publisher, listener.process.name) or self._faults.strikes("bus_drop"):
                 continue
             self._deliver(listener)
-            if self._faults.strikes(self._stream, "bus_repeat"):
+            if self._faults.strikes("bus_repeat"):
                 self._sometimes("hint_repeated")
                 self._deliver(listener)
 
     def _deliver(self, listener: "SimListener") -> None:
-        late = self._faults.strikes(self._stream, "bus_delay")
+        late = self._faults.strikes("bus_delay")
         delay_s = self._stream.random() * (LATE_MAX_S if late else HOP_MAX_S)
         self._loop.call_later(delay_s, listener.wake, context=self._nobody)
 
@@ -95,7 +105,7 @@ class SimBus:
 
     def hint(self, topic: str) -> None:
         """See `Bus.hint`."""
-        self._broker.publish(topic)
+        self._broker.publish(topic, self._process.name)
 
     def listen(self, topic: str) -> SimListener:
         """See `Bus.listen`."""

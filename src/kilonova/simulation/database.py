@@ -42,11 +42,12 @@ class DatabaseServer:
         self.down_until = 0.0
         """Virtual time until which every connection is refused."""
         self.commits = 0
+        self.power_cuts = 0
+        """How often it lost its power, and with it all connections."""
         self.on_commit: Callable[[DatabaseServer], None] | None = None
         """Called after every commit: for whoever checks what must always hold."""
         self._loop = loop
-        self._connection = _engine().connect()
-        self._raw = cast("sqlite3.Connection", self._connection.connection.dbapi_connection)
+        self._connect()
         for metadata in schema:
             self._raw.executescript(_script(metadata))
 
@@ -86,9 +87,25 @@ class DatabaseServer:
                 self.on_commit(self)
         return result
 
+    def cut_power(self, until: float) -> None:
+        """The machine goes dark until the virtual time `until`: connections and whatever isn't committed are lost.
+
+        It comes back with what had been committed, read anew.
+        """
+        self.down_until = max(self.down_until, until)
+        self.power_cuts += 1
+        image = self._raw.serialize()
+        self._connection.close()
+        self._connect()
+        self._raw.deserialize(image)
+
     def close(self) -> None:
         """Forget everything."""
         self._connection.close()
+
+    def _connect(self) -> None:
+        self._connection = _engine().connect()
+        self._raw = cast("sqlite3.Connection", self._connection.connection.dbapi_connection)
 
     def _transaction(self) -> Transaction:
         return Transaction(self._connection, STARTED_AT + self._loop.time())
@@ -98,22 +115,29 @@ class SimDatabase:
     """Implements `Database`: one process's connection to a `DatabaseServer`."""
 
     def __init__(
-        self, loop: SimLoop, server: DatabaseServer, process: Process, faults: Faults, sometimes: Sometimes
+        self,
+        loop: SimLoop,
+        server: DatabaseServer,
+        process: Process,
+        faults: Faults,
+        sometimes: Sometimes,
+        connected: Callable[[str, str], bool] = lambda _process, _server: True,
     ) -> None:
-        """Connect `process` to `server`."""
+        """Connect `process` to `server`; `connected` tells whether the network lets them."""
         self.name = server.name
         self._loop = loop
         self._server = server
         self._process = process
         self._faults = faults
         self._sometimes = sometimes
+        self._connected = connected
         self._stream = loop.stream(f"database/{server.name}/{process.name}/{process.incarnation}")
 
     async def read(self, work: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """See `Database.read`."""
-        await self._reach()
+        cuts = await self._reach()
         result = self._server.read(lambda tx: work(tx, *args, **kwargs))
-        await self._hop()
+        await self._answer(cuts)
         return result
 
     async def scan(self, work: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -122,37 +146,47 @@ class SimDatabase:
 
     async def write(self, work: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """See `Database.write`."""
-        await self._reach()
-        while self._strikes("db_deadlock"):
+        cuts = await self._reach()
+        while self._faults.strikes("db_deadlock"):
             self._server.write(lambda tx: work(tx, *args, **kwargs), commit=False)
             self._sometimes("transaction_repeated")
             await asyncio.sleep(self._stream.random() * DEADLOCK_PAUSE_S)
+            self._check_connection(cuts)
         result = self._server.write(lambda tx: work(tx, *args, **kwargs))
         self._loop.note("commit", self._server.name, self._process.name, getattr(work, "__name__", "?"))
         if work is move_txn and result is None:
             self._sometimes("stale_epoch_refused")
-        await self._hop()
-        if self._strikes("db_answer_lost"):
+        try:
+            await self._answer(cuts, lost=self._faults.strikes("db_answer_lost"))
+        except Unavailable:
             self._sometimes("commit_ambiguous")
-            raise Unavailable(service=f"the database {self.name}", reason="connection lost during commit")
+            raise
         return result
 
     async def close(self) -> None:
         """See `Database.close`."""
 
-    async def _reach(self) -> None:
+    async def _reach(self) -> int:
+        """Get through to the server; how often it had lost its power by then."""
         await self._hop()
-        if self._loop.time() < self._server.down_until or self._strikes("db_refused"):
+        down = self._loop.time() < self._server.down_until
+        if down or not self._connected(self._process.name, self._server.name) or self._faults.strikes("db_refused"):
             raise Unavailable(service=f"the database {self.name}", reason="connection refused")
+        return self._server.power_cuts
+
+    async def _answer(self, cuts: int, *, lost: bool = False) -> None:
+        """Bring the answer back, unless it is lost or the connection broke meanwhile."""
+        await self._hop()
+        self._check_connection(cuts)
+        if lost:
+            raise Unavailable(service=f"the database {self.name}", reason="connection lost during commit")
+
+    def _check_connection(self, cuts: int) -> None:
+        if self._server.power_cuts != cuts or not self._connected(self._process.name, self._server.name):
+            raise Unavailable(service=f"the database {self.name}", reason="connection lost")
 
     async def _hop(self) -> None:
-        await hop(self._stream, slow=self._strikes("db_slow"))
-
-    def _strikes(self, fault: str) -> bool:
-        struck = self._faults.strikes(self._stream, fault)
-        if struck:
-            self._loop.note("fault", fault, self._server.name, self._process.name)
-        return struck
+        await hop(self._stream, slow=self._faults.strikes("db_slow"))
 
 
 @cache

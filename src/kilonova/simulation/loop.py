@@ -233,13 +233,20 @@ def simulate(
         Escape: code left the simulation.
         Stuck: the simulated cloud hangs.
     """
-    with _collector_resting(), sealed() as escapes:
+    with opened(seed, timeline=timeline) as loop, sealed() as escapes:
+        result = loop.run_until_complete(main(loop))
+        if escapes:
+            raise escapes[0]
+        return result, loop
+
+
+@contextmanager
+def opened(seed: int, *, timeline: bool = False) -> Iterator[SimLoop]:
+    """A loop for a simulation in pieces, each of which the caller seals. What is left in the end is dropped."""
+    with _collector_resting():
         loop = SimLoop(seed, timeline=timeline)
         try:
-            result = loop.run_until_complete(main(loop))
-            if escapes:
-                raise escapes[0]
-            return result, loop
+            yield loop
         finally:
             with _unwinding_silenced():
                 loop.let_go()

@@ -1,6 +1,7 @@
 """Simulated processes: what the operating system would know of one, and what it can do to it."""
 
 import asyncio
+import contextlib
 import contextvars
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -77,12 +78,25 @@ class Process:
         if self.alive and len(self._tasks) > 64:
             self._tasks = [kept for kept in self._tasks if not kept.done()]
 
+    @property
+    def tasks(self) -> list[asyncio.Task[Any]]:
+        """Its tasks that have not ended."""
+        return [task for task in self._tasks if not task.done()]
+
     def bury(self, thing: object) -> None:
         """Keep hold of what a dead process would have run."""
         self._buried.append(thing)
 
     def let_go(self) -> None:
-        """Drop everything; only after the loop has stopped for good."""
+        """Drop everything; only after the loop has stopped for good.
+
+        What it would have gone on with is unwound here, whoever still holds it: an error's traceback, for instance.
+        """
+        for task in self._tasks:
+            coroutine = task.get_coro()
+            if coroutine is not None and not task.done():
+                with contextlib.suppress(BaseException):
+                    coroutine.close()
         self._tasks.clear()
         self._buried.clear()
         self._mourners.clear()

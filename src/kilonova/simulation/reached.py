@@ -4,6 +4,7 @@ from kilonova.kernel.ids import CELL0
 from kilonova.simulation.invariants.at_rest import Durable
 from kilonova.simulation.sometimes import Sometimes
 
+_MOVED = "SELECT count(*) FROM operations WHERE "
 _QUERIES = {
     "operation_taken_over": """
         SELECT count(*) FROM operation_events a JOIN operation_events b
@@ -12,6 +13,15 @@ _QUERIES = {
     "action_superseded": "SELECT count(*) FROM operations WHERE state = 'superseded' AND kind <> 'boot'",
     "delete_during_boot": "SELECT count(*) FROM operations WHERE state = 'superseded' AND kind = 'boot'",
     "tombstone_left": "SELECT count(*) FROM operation_events WHERE step = 'destroy' AND result = 'failed'",
+    "resized": _MOVED + "kind = 'resize' AND state = 'done' AND json_extract(outputs, '$.dest') IS NOT NULL",
+    "resized_in_place": _MOVED + "kind = 'resize' AND state = 'done' AND json_extract(outputs, '$.here') IS NOT NULL",
+    "move_undone": _MOVED + "kind IN ('resize', 'migration') AND state = 'failed'",
+    "move_tried_elsewhere": """
+        SELECT count(*) FROM operation_events a JOIN operation_events b ON b.operation_id = a.operation_id AND b.seq > a.seq
+        JOIN operations o ON o.id = a.operation_id WHERE o.kind IN ('resize', 'migration') AND a.step = 'receive'
+        AND a.result = 'undone' AND b.step = 'claim' AND b.result = 'done'""",
+    "boot_tried_elsewhere": "SELECT count(*) FROM operation_events WHERE step = 'place' AND result = 'done'",
+    "move_reverted": _MOVED + "kind = 'revert_resize' AND state = 'done'",
     "delete_before_cell": """
         SELECT count(*) FROM servers
         WHERE vm_state = 'deleted' AND id NOT IN (SELECT server_id FROM operations WHERE kind = 'delete')""",

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterator
 from typing import Any
 
 import msgspec
@@ -23,8 +23,8 @@ from kilonova.simulation.world import World
 
 CALM_MAX_S = 300.0
 """Virtual seconds after the last fault in which everything has to finish."""
-RECONCILED_S = 15.0
-"""How long agents may take to see what their hypervisors show, once nothing else happens."""
+RECONCILED_S = 25.0
+"""How long agents may take to see what their hypervisors show, once nothing else happens: a beat, and a look after it."""
 LOOK_EVERY_S = 2.0
 
 
@@ -40,6 +40,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     trace_hash: str = ""
     sometimes: dict[str, int]
     fault_counts: dict[str, int]
+    struck: tuple[str, ...] = ()
+    """Every fault by name and number, in the order in which they struck."""
     virtual_s: float
     cpu_s: float = 0.0
     timeline: tuple[str, ...] = ()
@@ -50,15 +52,19 @@ def run_seed(seed: int, name: str = "storm", *, timeline: bool = False) -> Resul
     return run(seed, scenario(name), timeline=timeline)
 
 
-def run(seed: int, chosen: Scenario, *, world: type[World] = World, timeline: bool = False) -> Result:
-    """Run `seed` of a scenario, in a world of the class `world`: a variant that is broken on purpose, for instance."""
-    return play(seed, lambda loop: _storm_and_calm(loop, world(loop, chosen.shape, chosen.rates), chosen), timeline)
+def run(seed: int, chosen: Scenario, *, without: Collection[str] = (), timeline: bool = False) -> Result:
+    """Run `seed` of a scenario, leaving out the faults named in `without`: see `Faults`."""
+
+    def act(loop: SimLoop) -> Coroutine[Any, Any, Result]:
+        return _storm_and_calm(loop, World(loop, chosen.shape, chosen.rates, without), chosen)
+
+    return play(seed, act, timeline)
 
 
 def play(seed: int, act: Callable[[SimLoop], Coroutine[Any, Any, Result]], timeline: bool = False) -> Result:
     """Run one simulation and complete its result with what only the loop knows."""
     began = time.process_time()
-    with _logs_in_timeline():
+    with logs_in_timeline():
         found, loop = simulate(act, seed, timeline=timeline)
     return msgspec.structs.replace(
         found, trace_hash=loop.trace_hash(), events=loop.steps, cpu_s=time.process_time() - began
@@ -69,12 +75,12 @@ async def _storm_and_calm(loop: SimLoop, world: World, chosen: Scenario) -> Resu
     """Storm, then calm, then judgement."""
     history = History()
     await world.warm_up()
+    world.add_groups([chosen.project(number) for number in range(1, chosen.clients + 1)])
     clients = _clients(loop, world, history, chosen)
     if chosen.storm_s > 0:
         storm = Storm(loop, world, world.faults, world.sometimes, chosen.weights, chosen.storm_every_s)
-        with contextlib.suppress(TimeoutError):
-            await storm.rage(chosen.storm_s)
-    world.heal()
+        await storm.rage(chosen.storm_s)
+    world.heal(lost_hosts=chosen.lost_hosts)
     await calm(world, clients)
     return judged(world, history, chosen.name)
 
@@ -82,6 +88,8 @@ async def _storm_and_calm(loop: SimLoop, world: World, chosen: Scenario) -> Resu
 def judged(world: World, history: History, name: str) -> Result:
     """What came of it, now that everything is at rest. Closes the world."""
     at_rest.check(world.durable, history, world.report)
+    at_rest.check_tasks(world.roles.values(), world.report)
+    history.check(world.report)
     reached.look(world.durable, world.sometimes)
     for complaint in world.loop.complaints:
         world.report(complaint)
@@ -92,6 +100,7 @@ def judged(world: World, history: History, name: str) -> Result:
         faults=world.faults.total,
         violations=tuple(f"{at:.3f} s: {what}" for what, at in world.violations.items()),
         sometimes=dict(sorted(world.sometimes.counts.items())),
+        struck=tuple(world.faults.struck),
         fault_counts=dict(sorted(world.faults.counts.items())),
         virtual_s=world.loop.time(),
         timeline=tuple(world.loop.timeline or ()),
@@ -145,7 +154,7 @@ class _TimelineLog(logging.Handler):
 
 
 @contextlib.contextmanager
-def _logs_in_timeline() -> Iterator[None]:
+def logs_in_timeline() -> Iterator[None]:
     """Let warnings of the simulated cloud be told in its timeline, and nowhere else."""
     logger, handler = logging.getLogger("kilonova"), _TimelineLog(logging.WARNING)
     propagated, logger.propagate = logger.propagate, False

@@ -21,6 +21,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     rates: Rates = Rates()
     weights: Weights = Weights()
     storm_s: float = 60.0
+    lost_hosts: bool = False
+    """Whether hosts that are dark when the storm ends stay so for ever."""
     storm_every_s: float = 2.5
     clients: int = 2
     plan: Plan = Plan()
@@ -30,6 +32,24 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
         return ProjectId(f"project-{max(1, client - 1)}")
 
 
+def _only(**weights: float) -> Weights:
+    """A storm of these events and no others."""
+    return Weights(**{**dict.fromkeys(Weights.__struct_fields__, 0.0), **weights})
+
+
+MOVES = (
+    "resize",
+    "migration",
+    "live_migration",
+    "live_migration",
+    "confirm_resize",
+    "confirm_resize",
+    "revert_resize",
+    "revert_resize",
+    "stop",
+    "start",
+)
+"""Confirmed or taken back at random: as often as there is something to confirm."""
 CALM_HYPERVISOR = Rates(hypervisor_fails=0.0, hypervisor_fails_halfway=0.0, call_slow=0.1, db_slow=0.02)
 
 SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
@@ -54,7 +74,7 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
                 name="boot-delete",
                 about="only boots and deletes, kills and freezes close together",
                 plan=Plan(actions=(), pause_max_s=2.0),
-                weights=Weights(kill=6.0, freeze=4.0, cut_off=0.0, database_down=0.0, host_dark=0.0, guest_crash=0.0),
+                weights=_only(kill=6.0, freeze=4.0),
                 storm_every_s=1.2,
                 storm_s=30.0,
             ),
@@ -63,9 +83,37 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
                 about="boots and deletes by workers that stop for longer than their leases and go on unawares",
                 rates=CALM_HYPERVISOR,
                 plan=Plan(actions=(), pause_max_s=1.0, requests=8),
-                weights=Weights(kill=0.5, freeze=8.0, cut_off=0.0, database_down=0.0, host_dark=0.0, guest_crash=0.0),
+                weights=_only(kill=0.5, freeze=8.0),
                 storm_every_s=1.0,
                 storm_s=40.0,
+            ),
+            Scenario(
+                name="moves",
+                about="servers are resized and migrated, and that is confirmed, taken back and interrupted",
+                shape=Shape(hosts=2, resize_confirm_window_s=60.0),
+                plan=Plan(actions=MOVES, acts=12, most_at_once=1, requests=5, pause_max_s=3.0),
+                storm_s=90.0,
+            ),
+            Scenario(
+                name="power",
+                about="servers stopped and started all the time, on hypervisors that are slow, and show what was long ago",
+                rates=Rates(call_repeated=0.15, hypervisor_late=0.3, call_answer_lost=0.08, hypervisor_slow=0.4),
+                plan=Plan(actions=("stop", "start", "start", "reboot_hard"), acts=24, requests=4, pause_max_s=2.0),
+                weights=_only(kill=2.0, freeze=3.0, guest_crash=2.0),
+            ),
+            Scenario(
+                name="host-lost",
+                about="hosts go dark and some never come back: nothing waits for them, and what they owe is written down",
+                weights=Weights(kill=1.0, freeze=1.0, host_dark=6.0),
+                lost_hosts=True,
+            ),
+            Scenario(
+                name="short",
+                about="a storm of a few seconds over one client: what can be looked at in many seeds in little time",
+                plan=Plan(requests=2, pause_max_s=2.0),
+                clients=1,
+                storm_s=10.0,
+                storm_every_s=1.0,
             ),
             Scenario(
                 name="quiet",

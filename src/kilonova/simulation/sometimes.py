@@ -16,7 +16,16 @@ REACHED = {
     "tombstone_left": "a host that was down was owed a step",
     "power_taken_over": "a server's state followed what its hypervisor showed",
     "request_refused_by_quota": "a create was refused for its project's quota",
+    "resize_refused_by_quota": "a resize was refused for its project's quota",
+    "resized": "a server was resized to another host",
+    "resized_in_place": "a server was resized where it was",
+    "move_undone": "a resize or migration went back",
+    "move_tried_elsewhere": "a move that one host failed was begun anew on another",
+    "boot_tried_elsewhere": "a boot that one host failed was begun anew on another",
+    "move_reverted": "a resize or migration was taken back",
     "guest_half_made": "a process died, or a hypervisor failed, with a guest half made",
+    "database_lost_power": "a database lost its power, and every connection with it",
+    "network_partitioned": "some processes and databases could not reach the others",
     "process_frozen_past_lease": "a process was frozen for longer than its leases last",
 }
 """Every name, and what it says."""

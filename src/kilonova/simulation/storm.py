@@ -1,6 +1,7 @@
 """The storm: a schedule of things that go wrong with machines, drawn from its own stream while clients work."""
 
 import asyncio
+import random
 from collections.abc import Callable
 from typing import Protocol
 
@@ -20,7 +21,9 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
     kill: float = 5.0
     freeze: float = 3.0
     cut_off: float = 1.0
+    partition: float = 0.7
     database_down: float = 1.0
+    database_power_cut: float = 0.7
     host_dark: float = 1.0
     guest_crash: float = 0.5
 
@@ -37,6 +40,12 @@ class Breakable(Protocol):
     def cut_off(self, pick: float, for_s: float) -> None:
         """Let no call from or to a process through."""
 
+    def partition(self, pick: float, for_s: float) -> None:
+        """Split processes and databases into two sides that don't reach each other."""
+
+    def database_power_cut(self, pick: float, for_s: float) -> None:
+        """Cut the power of a database: it comes back with what it had committed, and nothing else."""
+
     def database_down(self, pick: float, for_s: float) -> None:
         """Let a database refuse every connection."""
 
@@ -48,53 +57,52 @@ class Breakable(Protocol):
 
 
 class Storm:
-    """Breaks a world, again and again."""
+    """Breaks a world, again and again. Each kind of event comes at times of its own, from a stream of its own."""
 
     def __init__(
         self, loop: SimLoop, world: Breakable, faults: Faults, sometimes: Sometimes, weights: Weights, every_s: float
     ) -> None:
         """An event comes every `every_s` seconds on average."""
-        self._world = world
+        self._loop = loop
         self._faults = faults
         self._sometimes = sometimes
         self._every_s = every_s
-        self._stream = loop.stream("storm")
-        self._events: dict[str, tuple[float, Callable[[], None]]] = {
-            "kill": (weights.kill, self._kill),
-            "freeze": (weights.freeze, self._freeze),
-            "cut_off": (weights.cut_off, self._cut_off),
-            "database_down": (weights.database_down, self._database_down),
-            "host_dark": (weights.host_dark, self._host_dark),
-            "guest_crash": (weights.guest_crash, self._guest_crash),
+        self._weights = msgspec.structs.asdict(weights)
+        self._events: dict[str, Callable[[random.Random], None]] = {
+            "kill": lambda chance: world.kill(chance.random(), chance.random() * 10.0),
+            "freeze": lambda chance: world.freeze(chance.random(), self._frozen_for(chance)),
+            "cut_off": lambda chance: world.cut_off(chance.random(), chance.random() * 30.0),
+            "partition": lambda chance: world.partition(chance.random(), chance.random() * 30.0),
+            "database_down": lambda chance: world.database_down(chance.random(), chance.random() * 15.0),
+            "database_power_cut": lambda chance: world.database_power_cut(chance.random(), chance.random() * 10.0),
+            "host_dark": lambda chance: world.host_dark(chance.random(), chance.random() * 120.0),
+            "guest_crash": lambda chance: world.guest_crash(chance.random()),
         }
 
     async def rage(self, for_s: float) -> None:
         """Break things for `for_s` seconds."""
-        async with asyncio.timeout(for_s):
-            while True:
-                await asyncio.sleep(self._stream.expovariate(1.0 / self._every_s))
-                names = list(self._events)
-                name = self._stream.choices(names, [self._events[each][0] for each in names])[0]
-                self._faults.count(name)
-                self._events[name][1]()
+        total = sum(self._weights.values())
+        until = self._loop.time() + for_s
+        for name, weight in self._weights.items():
+            if weight > 0:
+                chance = self._loop.stream(f"storm/{name}")
+                self._next(name, chance, self._every_s * total / weight, until)
+        await asyncio.sleep(for_s)
 
-    def _kill(self) -> None:
-        self._world.kill(self._stream.random(), self._stream.random() * 10.0)
+    def _next(self, name: str, chance: random.Random, every_s: float, until: float) -> None:
+        """Set the time of the next event of a kind."""
+        at = self._loop.time() + chance.expovariate(1.0 / every_s)
+        if at < until:
+            self._loop.call_at(at, self._strike, name, chance, every_s, until)
 
-    def _freeze(self) -> None:
-        for_s = self._stream.choice((0.5, 3.0, 20.0, 40.0)) * (0.5 + self._stream.random())
+    def _strike(self, name: str, chance: random.Random, every_s: float, until: float) -> None:
+        one = random.Random(chance.random())  # what is left out draws no less
+        if self._faults.ordered(name):
+            self._events[name](one)
+        self._next(name, chance, every_s, until)
+
+    def _frozen_for(self, chance: random.Random) -> float:
+        for_s = chance.choice((0.5, 3.0, 20.0, 40.0)) * (0.5 + chance.random())
         if for_s > LEASE_S:
             self._sometimes("process_frozen_past_lease")
-        self._world.freeze(self._stream.random(), for_s)
-
-    def _cut_off(self) -> None:
-        self._world.cut_off(self._stream.random(), self._stream.random() * 30.0)
-
-    def _database_down(self) -> None:
-        self._world.database_down(self._stream.random(), self._stream.random() * 15.0)
-
-    def _host_dark(self) -> None:
-        self._world.host_dark(self._stream.random(), self._stream.random() * 120.0)
-
-    def _guest_crash(self) -> None:
-        self._world.guest_crash(self._stream.random())
+        return for_s

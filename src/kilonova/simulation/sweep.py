@@ -1,14 +1,22 @@
-"""The crash sweep: one boot and one delete, with one process killed before one of its steps; every process, every step."""
+"""The crash sweep: one operation on one server, with one process killed before one of its steps; every process, every step.
+
+A step of a process is what it does between two awaits, so that every point is met at which it can be interrupted: before and
+after each transaction, call and half of a hypervisor's work.
+"""
 
 import asyncio
+import contextlib
 from collections.abc import Iterator
 
-from kilonova.kernel.errors import NotFound
+from kilonova.kernel.errors import Conflict, NotFound, Unavailable
 from kilonova.kernel.ids import ProjectId
 from kilonova.objects.server import VmState
+from kilonova.simulation.actions import ACTIONS
 from kilonova.simulation.faults import QUIET
 from kilonova.simulation.history import History, Promise, Told
+from kilonova.simulation.invariants import at_rest
 from kilonova.simulation.loop import SimLoop
+from kilonova.simulation.process import Process
 from kilonova.simulation.run import Result, calm, judged, play
 from kilonova.simulation.runtime import SimRuntime
 from kilonova.simulation.workload import FLAVORS, Client
@@ -17,31 +25,31 @@ from kilonova.simulation.world import Shape, World
 SHAPE = Shape(global_conductors=1, cell_conductors=1, agents=1)
 """The smallest cloud: whoever is killed, nobody else does its work meanwhile."""
 ROLES = ("api", "global-conductor-1", "cell1-conductor-1", "cell1-gateway", "cell1-agent-1")
-BOOT_MAX_S = 120.0
+OPERATIONS = ("boot", "delete", *ACTIONS)
+"""What can be swept: birth and death, and everything that clients may ask for in between."""
+PATIENCE_S = 240.0
+LOOK_EVERY_S = 0.25
 
 
-def sweep(role: str, seed: int = 1, *, start: int = 0, stride: int = 1) -> Iterator[Result]:
+def sweep(operation: str, role: str, seed: int = 1, *, start: int = 0, stride: int = 1) -> Iterator[Result]:
     """Kill `role` before its step `start`, `start + stride`, ... until it has none left. A result for each."""
     step = start
     while True:
-        result = crash(role, step, seed)
+        result = crash(operation, role, step, seed)
         if "kill" not in result.fault_counts:
             return
         yield result
         step += stride
 
 
-def crash(role: str, step: int, seed: int = 1, *, timeline: bool = False) -> Result:
-    """Boot and delete a server, with `role` killed before the given step, counted from when the client begins."""
-    return play(seed, lambda loop: _boot_and_delete(loop, role, step), timeline)
+def crash(operation: str, role: str, step: int, seed: int = 1, *, timeline: bool = False) -> Result:
+    """Carry `operation` out with `role` killed before the given step, counted from when the client asks for it."""
+    return play(seed, lambda loop: _crash(loop, operation, role, step), timeline)
 
 
-async def _boot_and_delete(loop: SimLoop, role: str, step: int) -> Result:
+async def _crash(loop: SimLoop, operation: str, role: str, step: int) -> Result:
     world, history = World(loop, SHAPE, QUIET), History()
     await world.warm_up()
-    victim = world.roles[role].process
-    victim.kill_at = victim.steps + step
-    victim.on_death(lambda _: world.faults.count("kill"))
     process = loop.process("client")
     client = Client(
         process.name,
@@ -53,36 +61,101 @@ async def _boot_and_delete(loop: SimLoop, role: str, step: int) -> Result:
         report=world.report,
         sometimes=world.sometimes,
     )
-    task = process.spawn(_live(client, loop), name="client")
+    life = _Life(world, client)
+    task = process.spawn(life.run(operation, role, step), name="client")
     await asyncio.wait([task])
-    victim.kill_at = None
     world.heal()
     await calm(world, [task])
-    return judged(world, history, f"kill {role} before step {step}")
+    return judged(world, history, f"{operation}: kill {role} before step {step}")
 
 
-async def _live(client: Client, loop: SimLoop) -> None:
-    """A server's life: asked for until it is there, waited for, deleted."""
-    promise = await _made(client)
-    give_up_at = loop.time() + BOOT_MAX_S
-    while (state := await client.state(promise)) is VmState.BUILDING or state is None:
-        if loop.time() > give_up_at:
-            raise TimeoutError(f"server {promise.server_id} is {state} after {BOOT_MAX_S:g} s")
-        await asyncio.sleep(0.25)
-    assert state is VmState.ACTIVE, f"server {promise.server_id} is {state}"
-    await client.delete(promise)
+class _Life:
+    """One server, brought to where an operation starts, and through it."""
 
+    def __init__(self, world: World, client: Client) -> None:
+        self._world = world
+        self._client = client
 
-async def _made(client: Client) -> Promise:
-    """A server that was accepted, or turned out to be there although no answer came."""
-    while True:
-        (promise,) = await client.create(FLAVORS[0], 1)
-        while promise.boot is Told.ASKED:
+    async def run(self, operation: str, role: str, step: int) -> None:
+        """Prepare, arm the kill, and ask. Raises TimeoutError when the server doesn't get where it should."""
+        if operation == "boot":
+            victim = self._armed(role, step)
+            await self._made()
+        else:
+            promise = await self._made()
+            before = ACTIONS[operation].after if operation in ACTIONS else ()
+            for kind in before:
+                await self._acted(promise, kind)
+            await self._until_quiet()
+            victim = self._armed(role, step)
+            if operation == "delete":
+                await self._client.delete(promise)
+                await self._until_quiet()
+            else:
+                await self._acted(promise, operation)
+        victim.kill_at = None
+
+    def _armed(self, role: str, step: int) -> Process:
+        victim = self._world.roles[role].process
+        victim.kill_at = victim.steps + step
+        victim.on_death(self._count_kill)
+        return victim
+
+    def _count_kill(self, _: Process) -> None:
+        self._world.faults.ordered("kill")
+
+    async def _made(self) -> Promise:
+        """A server that was accepted, or turned out to be there although no answer came, and is ACTIVE."""
+        promise = await self._accepted()
+        await self._until(promise, VmState.ACTIVE)
+        return promise
+
+    async def _accepted(self) -> Promise:
+        while True:
+            (promise,) = await self._client.create(FLAVORS[0], 1)
+            while promise.boot is Told.ASKED:
+                try:
+                    if await self._client.get(promise) is not None:
+                        promise.boot = Told.ACCEPTED
+                except NotFound:
+                    break
+                await asyncio.sleep(LOOK_EVERY_S)
+            if promise.boot is Told.ACCEPTED:
+                return promise
+
+    async def _acted(self, promise: Promise, kind: str) -> None:
+        """Ask until it is accepted, or done although no answer came; then wait until it is done."""
+        action = ACTIONS[kind]
+        while True:
             try:
-                if await client.state(promise) is not None:
-                    promise.boot = Told.ACCEPTED
-            except NotFound:
+                await self._client.act(promise, kind)
+            except (Conflict, Unavailable):
+                server = None
+                with contextlib.suppress(Unavailable):
+                    server = await self._client.get(promise)
+                if server is not None and server.task_state is None and server.vm_state is action.ends_in:
+                    return
+                await asyncio.sleep(LOOK_EVERY_S)
+            else:
                 break
-            await asyncio.sleep(0.25)
-        if promise.boot is Told.ACCEPTED:
-            return promise
+        await self._until(promise, action.ends_in)
+
+    async def _until(self, promise: Promise, state: VmState) -> None:
+        """Wait until the server is at rest in `state`."""
+        give_up_at = self._world.loop.time() + PATIENCE_S
+        while True:
+            server = await self._client.get(promise)
+            if server is not None and server.task_state is None and server.vm_state is state:
+                return
+            if self._world.loop.time() > give_up_at:
+                shown = "nothing" if server is None else f"{server.vm_state}/{server.task_state}"
+                raise TimeoutError(f"server {promise.server_id} is {shown} after {PATIENCE_S:g} s, not {state}")
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _until_quiet(self) -> None:
+        """Wait until nobody has anything left to do."""
+        give_up_at = self._world.loop.time() + PATIENCE_S
+        while at_rest.unfinished(self._world.durable):
+            if self._world.loop.time() > give_up_at:
+                return
+            await asyncio.sleep(LOOK_EVERY_S)

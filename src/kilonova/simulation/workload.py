@@ -1,33 +1,41 @@
 """Clients of a simulated cloud: they create, list, act and delete, in bursts and too early, and hold it to its answers."""
 
 import asyncio
+import base64
+import contextlib
 import random
 from collections.abc import Callable
 
 import msgspec
 
-from kilonova.kernel.errors import Conflict, NotFound, OverLimit, Unavailable
+from kilonova.kernel.errors import Conflict, Invalid, NotFound, OverLimit, Unavailable
 from kilonova.kernel.ids import ProjectId, ServerId, UserId
 from kilonova.objects.boot import Boot
 from kilonova.objects.caller import Caller
 from kilonova.objects.flavor import Flavor
+from kilonova.objects.image import NewImage
 from kilonova.objects.server import NicRequest, Server, VmState
 from kilonova.objects.server_query import ServerQuery
 from kilonova.operations.servers import Servers
 from kilonova.runtime.runtime import Runtime
+from kilonova.simulation.actions import ACTIONS
 from kilonova.simulation.doubles.images import IMAGE
 from kilonova.simulation.doubles.networks import NETWORK
-from kilonova.simulation.history import History, Promise, Told
+from kilonova.simulation.groups import group_of
+from kilonova.simulation.history import History, Promise, Told, shown
 from kilonova.simulation.sometimes import Sometimes
 
 FLAVORS = (
     Flavor(id="1", name="small", vcpus=1, memory_mb=512, disk_gb=1),
     Flavor(id="2", name="big", vcpus=2, memory_mb=1536, disk_gb=10),
 )
-ACTIONS = ("stop", "start", "reboot", "reboot_hard")
 DELETE_TRIES = 200
 """A client that wants a server gone asks this often; the storm is over long before."""
 PAGE = 3
+GROUP_SHARE = 0.2
+"""How many requests are for a single server of the project's server group."""
+CANARY = "canary"
+"""Every secret begins with it: what is found anywhere after a boot has leaked."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +44,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     requests: int = 6
     """Creates and bursts of creates."""
     most_at_once: int = 3
-    actions: tuple[str, ...] = ACTIONS
+    actions: tuple[str, ...] = tuple(ACTIONS)
+    acts: int = 2
+    """How often it acts on a server, where it creates twice, and looks, lists and deletes once."""
     pause_max_s: float = 4.0
     delete_share: float = 0.7
     """How many of its servers it deletes before it leaves."""
@@ -71,7 +81,8 @@ class Client:
 
     async def run(self, plan: Plan) -> None:
         """Do what `plan` says."""
-        doers = (self._create, self._create, self._act, self._act, self._show, self._delete_one, self._walk)
+        acting = [self._act] * plan.acts
+        doers = (self._create, self._create, *acting, self._show, self._delete_one, self._walk)
         creates = 0
         while creates < plan.requests:
             await self._runtime.sleep(self._chance.random() * plan.pause_max_s)
@@ -82,25 +93,97 @@ class Client:
         leaving = [promise for promise in self._mine if self._chance.random() < plan.delete_share]
         await asyncio.gather(*(self.delete(promise) for promise in leaving))
 
-    async def create(self, flavor: Flavor, count: int) -> list[Promise]:
+    async def create(self, flavor: Flavor, count: int, group_id: str | None = None) -> list[Promise]:
         """Ask for servers in one request; what is known of each afterwards."""
-        boots = [self._boot(flavor, number) for number in range(count)]
+        boots = [self._boot(flavor, number, group_id) for number in range(count)]
         promises = self._history.asked([boot.server.id for boot in boots], self._project)
+        began = self._history.moment()
         told = await self._ask_boot(boots)
         for promise in promises:
             promise.boot = told
+            if told is Told.ASKED:
+                self._history.unanswered(promise, self._name, began, "created")
+            else:
+                self._history.answered(promise, self._name, began, "created" if told is Told.ACCEPTED else "refused")
         return promises
 
-    async def state(self, promise: Promise) -> VmState | None:
-        """The state of a server; None while its cell doesn't answer. Raises `NotFound`."""
+    async def get(self, promise: Promise) -> Server | None:
+        """A server; None while its cell doesn't answer. Raises `NotFound`."""
+        began = self._history.moment()
         try:
-            return (await self._servers.get(promise.server_id)).vm_state
+            server = await self._servers.get(promise.server_id)
         except Unavailable:
             return None
+        except NotFound:
+            self._history.answered(promise, self._name, began, "not found")
+            raise
+        self._history.answered(promise, self._name, began, shown(server))
+        if server.id != promise.server_id or server.project_id != self._project:
+            self._report(f"show: asked for {promise.server_id} and got {server.id} of {server.project_id}")
+        return server
+
+    async def act(self, promise: Promise, kind: str) -> None:
+        """Ask for an action. Raises `Conflict`, `NotFound` and `Unavailable`."""
+        began, action = self._history.moment(), ACTIONS[kind]
+        caller, request_id, server_id = self._caller, self._request_id(), promise.server_id
+        try:
+            if action.flavor is not None:
+                await self._servers.resize(caller, request_id, server_id, action.flavor, may_stay=True)
+            elif action.makes_image:
+                image = self._image(promise, kind)
+                await self._servers.make_image(caller, request_id, server_id, kind, image, action.params)
+            else:
+                await self._servers.act(caller, request_id, server_id, kind, action.params)
+        except OverLimit as error:
+            if action.makes_image:
+                self._history.answered(promise, self._name, began, "acted on")
+                raise Conflict(reason=error.message) from error
+            self._sometimes("resize_refused_by_quota")
+            return
+        except Conflict:
+            self._history.answered(promise, self._name, began, "in conflict")
+            raise
+        except NotFound:
+            self._history.answered(promise, self._name, began, "not found")
+            raise
+        self._history.answered(promise, self._name, began, "acted on")
+
+    def _image(self, promise: Promise, kind: str) -> NewImage:
+        """The image that a server is to become."""
+        marks = {"image_type": kind, "instance_uuid": promise.server_id, "backup_type": "daily"}
+        return NewImage(id=self._runtime.uuid(), name=kind, owner=self._project, disk_format="qcow2", properties=marks)
+
+    async def delete(self, promise: Promise) -> None:
+        """Ask until there is an answer.
+
+        A server that is not found was never accepted, or is gone. Only when its boot had no answer either may it still
+        come: that request can be under way.
+        """
+        if promise.delete is None:
+            promise.delete = Told.ASKED
+        for _ in range(DELETE_TRIES):
+            began = self._history.moment()
+            try:
+                await self._servers.delete(self._caller, self._request_id(), promise.server_id)
+            except NotFound:
+                self._history.answered(promise, self._name, began, "not found")
+                if promise.boot is Told.ACCEPTED:
+                    promise.delete = Told.ACCEPTED
+                return
+            except (Unavailable, Conflict):
+                self._history.unanswered(promise, self._name, began, "deleted")
+                await self._runtime.sleep(self._chance.random() * 3.0)
+            else:
+                self._history.answered(promise, self._name, began, "deleted")
+                promise.delete = Told.ACCEPTED
+                return
+        self._report(f"delete: server {promise.server_id} can't be deleted")
 
     async def _create(self, plan: Plan) -> None:
         """Ask for servers; sometimes delete one at once, while it is nowhere yet."""
-        promises = await self.create(self._chance.choice(FLAVORS), self._chance.randint(1, plan.most_at_once))
+        flavor, count = self._chance.choice(FLAVORS), self._chance.randint(1, plan.most_at_once)
+        group_id = group_of(self._project) if self._chance.random() < GROUP_SHARE else None
+        promises = await self.create(flavor, count, group_id)
         if promises[0].boot is Told.REFUSED:
             return
         self._mine += promises
@@ -118,46 +201,29 @@ class Client:
         return Told.ACCEPTED
 
     async def _act(self, plan: Plan) -> None:
-        """Stop, start or reboot a server, whether its state allows that or not."""
-        promise, kind = self._any(), self._chance.choice(plan.actions or ("reboot",))
-        if promise is None or not plan.actions:
-            return
-        sure = promise.surely_there
-        try:
-            await self._servers.act(self._caller, self._request_id(), promise.server_id, kind, {})
-        except (Conflict, Unavailable):
-            return
-        except NotFound:
-            if sure and promise.surely_there:
-                self._report(f"{kind}: accepted server {promise.server_id} is not found")
+        """Act on a server, whether its state allows that or not."""
+        promise = self._any()
+        if promise is not None and plan.actions:
+            with contextlib.suppress(Conflict, NotFound, Unavailable):
+                await self.act(promise, self._chance.choice(plan.actions))
 
     async def _show(self, plan: Plan) -> None:
         """Look at a server."""
         promise = self._any()
-        if promise is None:
-            return
-        sure = promise.surely_there
-        try:
-            server = await self._servers.get(promise.server_id)
-        except Unavailable:
-            return
-        except NotFound:
-            if sure and promise.surely_there:
-                self._report(f"show: accepted server {promise.server_id} is not found")
-            return
-        if server.id != promise.server_id or server.project_id != self._project:
-            self._report(f"show: asked for {promise.server_id} and got {server.id} of {server.project_id}")
+        if promise is not None:
+            with contextlib.suppress(NotFound):
+                await self.get(promise)
 
     async def _walk(self, plan: Plan) -> None:
         """List page by page: every server that is there throughout comes exactly once."""
-        stable = [promise for promise in self._mine if promise.surely_there]
-        seen: list[ServerId] = []
+        known = self._history.of_project(self._project)
+        began = self._history.moment()
+        seen: dict[ServerId, Server] = {}
         marker: ServerId | None = None
         try:
             while True:
                 query = ServerQuery(
                     project_id=self._project,
-                    user_id=self._caller.user_id,
                     marker=marker,
                     limit=PAGE,
                     sort=(("created_at", "asc"),),
@@ -165,49 +231,33 @@ class Client:
                 page = await self._servers.list(query)
                 if page.down:
                     return
-                seen += [server.id for server in page.servers]
+                for server in page.servers:
+                    self._listed(server, seen)
                 if not page.more:
                     break
                 marker = page.servers[-1].id
-        except (Unavailable, NotFound, Conflict):
+        except (Unavailable, NotFound, Conflict, Invalid):
             return
-        for promise in stable:
-            count = seen.count(promise.server_id)
-            if promise.surely_there and count != 1:
-                self._report(f"list: server {promise.server_id} was listed {count} times")
+        for promise in known:
+            server_seen = seen.get(promise.server_id)
+            answer = "not found" if server_seen is None else shown(server_seen)
+            self._history.answered(promise, self._name, began, answer)
+
+    def _listed(self, server: Server, seen: dict[ServerId, Server]) -> None:
+        """One line of a list."""
+        if server.id in seen:
+            self._report(f"list: server {server.id} was listed twice")
+        if server.project_id != self._project:
+            self._report(f"list: {self._name} of {self._project} was shown {server.id} of {server.project_id}")
+        seen[server.id] = server
 
     async def _delete_one(self, plan: Plan) -> None:
+        """Delete a server, which others of the project may be doing too."""
         promise = self._any()
         if promise is not None:
             await self.delete(promise)
 
-    async def delete(self, promise: Promise) -> None:
-        """Ask until there is an answer.
-
-        A server that is not found was never accepted, or is gone. Only when its boot had no answer either may it still
-        come: that request can be under way.
-        """
-        if promise.delete is not None:
-            return
-        sure = promise.surely_there
-        promise.delete = Told.ASKED
-        for attempt in range(DELETE_TRIES):
-            try:
-                await self._servers.delete(self._caller, self._request_id(), promise.server_id)
-            except NotFound:
-                if sure and attempt == 0:
-                    self._report(f"delete: accepted server {promise.server_id} is not found")
-                if promise.boot is Told.ACCEPTED:
-                    promise.delete = Told.ACCEPTED
-                return
-            except (Unavailable, Conflict):
-                await self._runtime.sleep(self._chance.random() * 3.0)
-            else:
-                promise.delete = Told.ACCEPTED
-                return
-        self._report(f"delete: server {promise.server_id} can't be deleted")
-
-    def _boot(self, flavor: Flavor, number: int) -> Boot:
+    def _boot(self, flavor: Flavor, number: int, group_id: str | None) -> Boot:
         now = self._runtime.now()
         server = Server(
             id=ServerId(self._runtime.uuid()),
@@ -219,16 +269,26 @@ class Client:
             image_id=IMAGE.id,
             networks_requested=(NicRequest(network_id=NETWORK.id),),
             security_groups=("default",),
+            group_id=group_id,
             vm_state=VmState.BUILDING,
             reservation_id=f"r-{self._requests}",
             launch_index=number,
             created_at=now,
             updated_at=now,
         )
-        return Boot(server=server, image=IMAGE, security_group_ids=(f"default-{self._project}",))
+        return Boot(
+            server=server,
+            image=IMAGE,
+            security_group_ids=(f"default-{self._project}",),
+            files=((f"/etc/{CANARY}", base64.b64encode(CANARY.encode()).decode()),),
+            admin_password=f"{CANARY}-password-{server.id}",
+        )
 
     def _any(self) -> Promise | None:
-        return self._chance.choice(self._mine) if self._mine else None
+        """A server of its own or of somebody else in its project."""
+        theirs = self._history.of_project(self._project)
+        some = self._mine if self._chance.random() < 0.7 else theirs
+        return self._chance.choice(some) if some else None
 
     def _request_id(self) -> str:
         self._requests += 1

@@ -1,35 +1,39 @@
 """A whole cloud in one loop: the roles of the product, each in a process of its own, over durable things that outlive them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import random
+from collections.abc import Collection, Iterable
 from functools import partial
 
 import msgspec
+from sqlalchemy import insert
 
 from kilonova.agent.agent import Agent
 from kilonova.agent.gateway import Gateway
 from kilonova.agent.gateway_client import GatewayClient
+from kilonova.agent.images import ImagesInProcess
 from kilonova.cells.cells import CellRecord, Cells, cell_add_txn
 from kilonova.cells.hosts import Hosts
 from kilonova.database.tables import api_database, cell_database
-from kilonova.engine.runner import Pace
 from kilonova.kernel.errors import Unavailable
-from kilonova.kernel.ids import CELL0, CellId, HostName
-from kilonova.objects.guest import GuestImage, PowerState
+from kilonova.kernel.ids import CELL0, CellId, HostName, ProjectId
+from kilonova.objects.guest import PowerState
 from kilonova.objects.server import Server
 from kilonova.operations.auditor import AuditPace
 from kilonova.operations.conductor import CellConductor, GlobalConductor
 from kilonova.operations.quota import Quota
 from kilonova.operations.servers import Servers
+from kilonova.operations.timers import resize_confirmation
 from kilonova.operations.work import Parts
 from kilonova.placement import tables as placement_tables
 from kilonova.placement.placement import Placement
 from kilonova.scheduler.service import Scheduler
 from kilonova.simulation.bus import Broker, SimBus
 from kilonova.simulation.database import DatabaseServer, SimDatabase
-from kilonova.simulation.doubles.images import SimImages
+from kilonova.simulation.doubles.images import ImageService, SimImages
 from kilonova.simulation.doubles.networks import NetworkService, SimNetworks
 from kilonova.simulation.faults import Faults, Rates
+from kilonova.simulation.groups import group_of
 from kilonova.simulation.hypervisor import HostSize, Hypervisor, SimDriver
 from kilonova.simulation.invariants import always
 from kilonova.simulation.invariants.at_rest import Durable
@@ -41,6 +45,8 @@ from kilonova.simulation.runtime import STARTED_AT, SimRuntime
 from kilonova.simulation.sometimes import Sometimes
 
 WARM_UP_MAX_S = 180
+FAR_SHARE = 0.3
+"""How likely each process and database is on the far side of a partition."""
 
 
 AUDIT = AuditPace(every_s=10.0, remove_after_s=0.0)
@@ -61,29 +67,26 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     instances: int = 10
     """The quota of each project."""
     silent_bus: bool = False
+    resize_confirm_window_s: float = 0.0
+    """As `[compute] resize_confirm_window_s`."""
 
 
 class World:
-    """The cloud: `durable` outlives processes, `roles` are the processes. Implements `storm.Breakable`.
+    """The cloud: `durable` outlives processes, `roles` are the processes. Implements `storm.Breakable`."""
 
-    A subclass may name other classes, broken on purpose, to see that they are caught.
-    """
-
-    placement: type[Placement] = Placement
-    networks: type[SimNetworks] = SimNetworks
-    driver: type[SimDriver] = SimDriver
-    pace: Pace = Pace()
-
-    def __init__(self, loop: SimLoop, shape: Shape, rates: Rates) -> None:
-        """Install everything; nothing runs before `start`."""
+    def __init__(self, loop: SimLoop, shape: Shape, rates: Rates, without: Collection[str] = ()) -> None:
+        """Install everything; nothing runs before `warm_up`. `without` as `Faults` takes it."""
         self.loop = loop
         self.shape = shape
-        self.faults = Faults(rates)
+        self.faults = Faults(rates, loop.seed, without=without)
+        self.faults.on_strike = partial(loop.note, "fault")
         self.sometimes = Sometimes()
         self.violations: dict[str, float] = {}
         """Each with the virtual time at which it was seen first."""
         self.network = Network(loop, self.faults)
-        self._broker = Broker(loop, self.faults, self.sometimes, silent=shape.silent_bus)
+        self._broker = Broker(
+            loop, self.faults, self.sometimes, silent=shape.silent_bus, connected=self.network.connected
+        )
         self.durable = self._install()
         self.roles: dict[str, Role] = {}
         self._hosts_of: dict[str, list[HostName]] = {}
@@ -109,14 +112,36 @@ class World:
             self.report(f"not every host is known {WARM_UP_MAX_S} s after the start")
         self.faults.on = True
 
-    def heal(self) -> None:
-        """End every fault: all machines are on and connected, and nothing goes wrong any more."""
+    def add_groups(self, projects: Iterable[ProjectId]) -> None:
+        """Give each project a server group whose members must not share a host."""
+        rows = [
+            {
+                "id": group_of(project_id),
+                "project_id": project_id,
+                "user_id": "",
+                "name": "apart",
+                "policy": "anti-affinity",
+                "created_at": STARTED_AT,
+            }
+            for project_id in dict.fromkeys(projects)
+        ]
+        self.durable.api.write(lambda tx: tx.execute(insert(api_database.server_groups), rows))
+
+    def heal(self, *, lost_hosts: bool = False) -> None:
+        """End every fault: all machines are on and connected, and nothing goes wrong any more.
+
+        With `lost_hosts` those that are dark now never come back.
+        """
         self.loop.note("heal")
         self.faults.on = False
         self.network.cut_off.clear()
-        for database in (self.durable.api, self.durable.placement, *self.durable.cells.values()):
+        self.network.far_side = frozenset()
+        for database in self.durable.databases:
             database.down_until = 0.0
         for name, role in self.roles.items():
+            if role.held_down and lost_hosts:
+                self.durable.hypervisor.lost.update(self._hosts_of[name])
+                continue
             role.held_down = False
             for host in self._hosts_of.get(name, ()):
                 self.durable.hypervisor.restore_power(host)
@@ -124,7 +149,7 @@ class World:
 
     def close(self) -> None:
         """Forget the databases."""
-        for database in (self.durable.api, self.durable.placement, *self.durable.cells.values()):
+        for database in self.durable.databases:
             database.close()
 
     def servers(self, caller: Process) -> Servers:
@@ -152,10 +177,26 @@ class World:
 
     def database_down(self, pick: float, for_s: float) -> None:
         """See `Breakable.database_down`."""
-        servers = [self.durable.api, self.durable.placement, *self.durable.cells.values()]
-        server = servers[int(pick * len(servers))]
+        server = self.durable.databases[int(pick * len(self.durable.databases))]
         self.loop.note("database down", server.name, f"for {for_s:.3f} s")
-        server.down_until = self.loop.time() + for_s
+        server.down_until = max(server.down_until, self.loop.time() + for_s)
+
+    def database_power_cut(self, pick: float, for_s: float) -> None:
+        """See `Breakable.database_power_cut`."""
+        server = self.durable.databases[int(pick * len(self.durable.databases))]
+        self.loop.note("database power cut", server.name, f"for {for_s:.3f} s")
+        self.sometimes("database_lost_power")
+        server.cut_power(self.loop.time() + for_s)
+
+    def partition(self, pick: float, for_s: float) -> None:
+        """See `Breakable.partition`."""
+        sides = random.Random(pick)
+        names = [*self.roles, *(database.name for database in self.durable.databases)]
+        far_side = frozenset(name for name in names if sides.random() < FAR_SHARE)
+        self.loop.note("partition", *sorted(far_side), f"for {for_s:.3f} s")
+        self.sometimes("network_partitioned")
+        self.network.far_side = far_side
+        self.loop.call_later(for_s, self._reunite, far_side)
 
     def host_dark(self, pick: float, for_s: float) -> None:
         """See `Breakable.host_dark`."""
@@ -183,7 +224,14 @@ class World:
             self.loop.note("crash", server_id, host)
             self.durable.hypervisor.crash(host, server_id)
 
+    def _reunite(self, far_side: frozenset[str]) -> None:
+        """End a partition, unless another has taken its place."""
+        if self.network.far_side is far_side:
+            self.network.far_side = frozenset()
+
     def _light(self, name: str) -> None:
+        if self.durable.hypervisor.lost.intersection(self._hosts_of[name]):
+            return
         for host in self._hosts_of[name]:
             self.durable.hypervisor.restore_power(host)
         self.roles[name].held_down = False
@@ -214,6 +262,7 @@ class World:
             api.write(partial(cell_add_txn, record=record))
             always.watch_cell(cells[cell_id], self.report)
         always.watch_cell(api, self.report)
+        always.watch_quota(api, self.shape.instances, self.report)
         always.watch_placement(placement, self.report)
         return Durable(
             api=api,
@@ -221,6 +270,7 @@ class World:
             cells=cells,
             hypervisor=Hypervisor(self.loop, self.shape.size, self.report),
             networks=NetworkService(self.loop),
+            images=ImageService(),
         )
 
     def _add_roles(self) -> None:
@@ -256,12 +306,14 @@ class World:
         await asyncio.Event().wait()
 
     async def _global_conductor(self, role: Role, runtime: SimRuntime) -> None:
-        await GlobalConductor(await self._parts(role, runtime), role.owner, self.pace, AUDIT).run()
+        await GlobalConductor(await self._parts(role, runtime), role.owner, audit=AUDIT).run()
 
     def _cell_conductor(self, cell_id: CellId) -> Main:
         async def main(role: Role, runtime: SimRuntime) -> None:
             parts = await self._parts(role, runtime)
-            await CellConductor(parts, parts.cells.get(cell_id), role.owner, self.pace).run()
+            window_s = self.shape.resize_confirm_window_s
+            timers = [resize_confirmation(window_s)] if window_s else []
+            await CellConductor(parts, parts.cells.get(cell_id), role.owner, timers=timers).run()
 
         return main
 
@@ -275,10 +327,10 @@ class World:
 
     def _agent(self, hosts: list[HostName], gateway: Role) -> Main:
         async def main(role: Role, runtime: SimRuntime) -> None:
-            driver = self.driver(self.loop, self.durable.hypervisor, hosts, self.faults, self.sometimes)
+            driver = SimDriver(self.loop, self.durable.hypervisor, hosts, self.faults, self.sometimes)
             await driver.start()
-            client = self.network.remote(GatewayClient, role.process, gateway.found)
-            images = _ImagesOfGateway(SimImages(self.loop, role.process, self.faults))
+            client = self.network.remote(GatewayClient, role.process, gateway.found, repeats=True)
+            images = ImagesInProcess(self._images(role))
             await Agent(role.name, runtime, driver, client, images).run()
 
         return main
@@ -289,7 +341,7 @@ class World:
         by_url = {f"sim:{number}": server for number, server in enumerate(self.durable.cells.values())}
         cells = Cells(database, lambda record: self._connected(by_url[record.database_url], role.process))
         await cells.load()
-        placement = self.placement(self._connected(self.durable.placement, role.process))
+        placement = Placement(self._connected(self.durable.placement, role.process))
         return Parts(
             runtime=runtime,
             bus=SimBus(self._broker, role.process),
@@ -298,11 +350,15 @@ class World:
             hosts=Hosts(database, cells),
             placement=placement,
             scheduler=Scheduler(placement, runtime),
-            networks=self.networks(self.loop, self.durable.networks, role.process, self.faults),
+            networks=SimNetworks(self.loop, self.durable.networks, role.process, self.faults),
+            images=self._images(role),
         )
 
+    def _images(self, role: Role) -> SimImages:
+        return SimImages(self.loop, self.durable.images, role.process, self.faults)
+
     def _connected(self, server: DatabaseServer, process: Process) -> SimDatabase:
-        return SimDatabase(self.loop, server, process, self.faults, self.sometimes)
+        return SimDatabase(self.loop, server, process, self.faults, self.sometimes, self.network.connected)
 
 
 class _NoConsoles:
@@ -310,13 +366,3 @@ class _NoConsoles:
 
     async def output(self, server: Server, lines: int | None) -> str:
         raise Unavailable(service="the console", reason="it is not simulated")
-
-
-class _ImagesOfGateway:
-    """Implements `ImageSource`: the gateway hands the image service's content on."""
-
-    def __init__(self, images: SimImages) -> None:
-        self._images = images
-
-    def image_content(self, image: GuestImage) -> AsyncIterator[bytes]:
-        return self._images.image_content(image.id)

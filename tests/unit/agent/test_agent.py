@@ -19,9 +19,9 @@ from kilonova.objects.host_step import HostReport, HostStep, Order
 from kilonova.objects.server import Server, TaskState, VmState
 from kilonova.operations import accept, store
 from kilonova.operations.accept import Acceptance
-from kilonova.operations.plans import CELL_PLANS
-from kilonova.operations.stop import GRACE_S
-from kilonova.simulation.hypervisor import SimDriver, SimGuest
+from kilonova.operations.catalog import CELL_PLANS
+from kilonova.operations.plans.stop import GRACE_S
+from kilonova.simulation.hypervisor import SimDriver
 from kilonova.simulation.runtime import STARTED_AT
 from unit.operations.rig import CALLER, CELL1, HOST, REQUEST, Rig, description, play, server, server_id
 
@@ -93,7 +93,7 @@ def test_poll__an_agent_gets_steps_of_its_own_hosts_only() -> None:
         assert (mine.server_id, mine.host, mine.kind, mine.step, mine.generation) == (
             *(server_id(1), HOST, "stop", "power_off", 2),
         )
-        assert mine.timeout_s == CELL_PLANS["stop"].first.timeout_s
+        assert mine.timeout_s == CELL_PLANS["stop"].steps[0].timeout_s
         assert await poll(gateway) == []
         assert await poll(gateway, "stranger") == []
         assert not await report(gateway, mine, "other"), "another agent's report counts for nothing"
@@ -303,7 +303,7 @@ def test_agent_is_killed_at_its_work__the_next_incarnation_goes_on() -> None:
         await rig.start_agent()
         await rig.settled()
         assert now_of(rig).status == "ACTIVE"
-        rig.hypervisor.on(HOST)[server_id(7)] = SimGuest(generation=1, power_state=P.RUNNING)
+        rig.hypervisor.plant(HOST, server_id(7))
         await api.act(CALLER, REQUEST, server_id(), "stop", {})
         await rig.settled()
         assert now_of(rig).status == "SHUTOFF"

@@ -7,10 +7,10 @@ import msgspec
 import pytest
 
 from kilonova.engine import progress
-from kilonova.engine.plan import Plan, Step, Where
+from kilonova.engine.plan import Plan, Step
 from kilonova.engine.progress import BACKOFF_MAX_S, UNDO_GRACE_S, Done, Failed, Lost, Waiting, after, begin
 from kilonova.objects.operation import Operation, OperationState
-from unit.engine.toys import HOST, host_step, operation
+from unit.engine.toys import HOST, do_it, host_step, operation
 
 RUNNING, UNDOING = OperationState.RUNNING, OperationState.UNDOING
 DONE, FAILED = OperationState.DONE, OperationState.FAILED
@@ -34,7 +34,7 @@ PLAN: Plan[Any] = Plan(
     steps=(
         control("ports", undo=undone, retries=2),
         control("look"),
-        host_step("spawn", undo_on_host=True),
+        host_step("spawn", undo_on_host=do_it, undo_tombstone=True),
         control("record", pivot=True),
         control("tell"),
     ),
@@ -43,7 +43,7 @@ NOW = 1000.0
 
 
 def at(step: str, state: OperationState = RUNNING, **fields: Any) -> Operation:
-    on_host = PLAN.step(step).where is Where.HOST if state is RUNNING else PLAN.step(step).undo_on_host
+    on_host = PLAN.step(step).on_host if state is RUNNING else PLAN.step(step).undo_on_host
     known = {
         "state": state,
         "step": step,
@@ -172,10 +172,63 @@ def test_past_the_deadline__no_more_attempts(outcome: progress.Outcome) -> None:
     assert after(PLAN, at("ports", deadline=NOW - 1), outcome, NOW).operation.state is UNDOING
 
 
-def test_undo__goes_on_past_the_deadline_and_not_for_ever() -> None:
+def test_undo__goes_on_past_the_deadline__and_then_waits_for_an_operator() -> None:
     assert after(PLAN, at("ports", UNDOING, deadline=NOW - 1), AGAIN, NOW).operation.state is UNDOING
     late = NOW + UNDO_GRACE_S + 60
-    assert after(PLAN, at("ports", UNDOING), AGAIN, late).operation.state is FAILED
+    blocked = after(PLAN, at("ports", UNDOING, error="full"), AGAIN, late)
+    assert blocked.operation.state is OperationState.BLOCKED
+    assert blocked.operation.error == "full; and ports can't be undone: not yet"
+    assert blocked.owed_by is None
+    assert (blocked.operation.owner, blocked.operation.lease_until) == (None, 0.0)
+
+
+ELSEWHERE: Plan[Any] = Plan(
+    kind="toy",
+    deadline_s=60.0,
+    hosts_tried=2,
+    steps=(
+        control("place", when=lambda operation: progress.FAILED_ON in operation.outputs, undo=undone),
+        control("ports", undo=undone),
+        host_step("spawn", undo_on_host=do_it, elsewhere=True),
+    ),
+)
+
+
+def test_host_that_fails__all_is_undone_and_begun_anew_without_it() -> None:
+    failed = after(ELSEWHERE, at("spawn", attempt=9), AGAIN, NOW).operation
+    assert (failed.state, failed.step, failed.host) == (UNDOING, "spawn", HOST)
+    ports = after(ELSEWHERE, failed, Done(), NOW).operation
+    assert (ports.step, ports.host) == ("ports", None)
+    place = after(ELSEWHERE, ports, Done(), NOW).operation
+    anew = after(ELSEWHERE, place, Done(), NOW).operation
+    assert (anew.state, anew.step) == (RUNNING, "place")
+    assert anew.outputs == {progress.FAILED_ON: [HOST]}
+
+
+def test_last_host_that_fails__the_operation_fails_with_its_reason() -> None:
+    again = at("spawn", attempt=9, outputs={progress.FAILED_ON: ["other"]})
+    failed = after(ELSEWHERE, again, AGAIN, NOW).operation
+    for _ in range(3):
+        failed = after(ELSEWHERE, failed, Done(), NOW).operation
+    assert (failed.state, failed.error) == (FAILED, "not yet")
+    assert failed.outputs[progress.FAILED_ON] == ["other", HOST]
+
+
+def test_failure_that_has_nothing_to_do_with_the_host__no_other_is_tried() -> None:
+    failed = after(ELSEWHERE, at("ports", attempt=9), AGAIN, NOW).operation
+    assert after(ELSEWHERE, failed, Done(), NOW).operation.state is FAILED
+
+
+def test_step_at_another_host__goes_to_the_host_that_an_output_names() -> None:
+    plan: Plan[Any] = Plan(
+        kind="toy",
+        deadline_s=60.0,
+        steps=(control("claim"), host_step("receive", at="dest"), host_step("end", at="none")),
+    )
+    moved = after(plan, operation(step="claim", state=RUNNING), Done({"dest": "host-2"}), NOW).operation
+    assert (moved.step, moved.host) == ("receive", "host-2")
+    assert plan.hosts(moved) == ["host-2"]
+    assert after(plan, moved, Done(), NOW).operation.state is DONE
 
 
 def test_undo_on_a_host_that_is_lost__the_host_owes_it() -> None:
@@ -208,3 +261,25 @@ def test_begin__without_a_host__its_steps_fall_away() -> None:
     assert after(plan, running, Done(), NOW).operation.step == "d"
     somewhere = begin(plan, operation())
     assert (somewhere.step, somewhere.host) == ("a", HOST)
+
+
+OWED: Plan[Any] = Plan(
+    kind="toy",
+    deadline_s=60.0,
+    hosts_tried=3,
+    steps=(
+        control("ports", undo=undone),
+        host_step("spawn", undo_on_host=do_it, undo_tombstone=True, elsewhere=True, retries=0),
+    ),
+)
+
+
+@pytest.mark.parametrize(("undo", "begins_anew"), [(Done(), True), (LOST, False)])
+def test_elsewhere__only_when_nothing_can_run_on_the_first_host_any_more(
+    undo: progress.Outcome, begins_anew: bool
+) -> None:
+    failed = after(OWED, at("spawn", attempt=2), AGAIN, NOW).operation
+    undoing = after(OWED, failed, undo, NOW).operation
+    end = after(OWED, undoing, Done(), NOW).operation
+    assert (end.state is RUNNING) is begins_anew
+    assert (end.outputs == {"failed_on": [HOST]}) is begins_anew

@@ -18,7 +18,7 @@ PATIENCE_S = 300.0
 
 async def insert(floor: Floor, plan: Plan[Operation], **fields: Any) -> Operation:
     """Accept an operation, and hint it."""
-    one = operation(step=plan.first.name, **fields)
+    one = operation(step=plan.steps[0].name, **fields)
     floor.server.write(lambda tx: store.operation_insert_txn(tx, one))
     floor.broker.publish(TOPIC)
     return one

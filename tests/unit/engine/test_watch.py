@@ -8,14 +8,14 @@ import pytest
 from kilonova.database.database import Transaction
 from kilonova.database.tables.cell_database import hosts
 from kilonova.engine import progress, store
-from kilonova.engine.plan import Plan, Step, Where
+from kilonova.engine.plan import Plan, Step
 from kilonova.engine.queue import Queue
 from kilonova.engine.runner import move_txn
 from kilonova.engine.watch import LATE_S, LOOK_EVERY_S, Watch
 from kilonova.kernel.ids import HostName
 from kilonova.objects.operation import Operation, OperationState
 from kilonova.simulation.runtime import SimRuntime
-from unit.engine.toys import HOST, TOPIC, Floor, Toys, host_step, operation, play
+from unit.engine.toys import HOST, TOPIC, Floor, Toys, do_it, host_step, operation, play
 
 ALL_HOSTS = Queue(store.operations.c.host.is_not(None))
 
@@ -76,7 +76,7 @@ class Stage:
 def test_host_goes_down__the_step_is_undone_and_the_host_owes_it() -> None:
     async def work(floor: Floor) -> None:
         toys = Toys()
-        stage = Stage(floor, toys.step("ports"), host_step("spawn", undo_on_host=True))
+        stage = Stage(floor, toys.step("ports"), host_step("spawn", undo_on_host=do_it, undo_tombstone=True))
         await asyncio.sleep(1.0)
         assert stage.operation.step == "spawn"
         stage.up = frozenset()
@@ -142,7 +142,7 @@ def test_driver_hangs_while_the_agent_renews__given_up_all_the_same() -> None:
 @pytest.mark.parametrize("undo_on_host", [False, True])
 def test_report_after_giving_up__is_refused(undo_on_host: bool) -> None:
     async def work(floor: Floor) -> None:
-        stage = Stage(floor, host_step("spawn", undo_on_host=undo_on_host, timeout_s=20.0))
+        stage = Stage(floor, host_step("spawn", undo_on_host=do_it if undo_on_host else None, timeout_s=20.0))
         held = stage.pull()
         await asyncio.sleep(30.0 + LATE_S)
         given_up = stage.operation
@@ -182,7 +182,7 @@ def test_where__control_steps_are_none_of_its_business() -> None:
             await asyncio.sleep(50.0)
 
         toys.before["a"] = take_long
-        stage = Stage(floor, toys.step("a", where=Where.CONTROL))
+        stage = Stage(floor, toys.step("a"))
         stage.up = frozenset()
         await asyncio.sleep(55.0)
         assert stage.operation.state is OperationState.DONE

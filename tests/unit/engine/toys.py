@@ -9,7 +9,7 @@ import msgspec
 from kilonova.bus.bus import Bus
 from kilonova.database.tables import cell_database
 from kilonova.engine import progress
-from kilonova.engine.plan import Plan, Step, Where
+from kilonova.engine.plan import Plan, Step
 from kilonova.engine.runner import Pace, Runner
 from kilonova.kernel.ids import HostName, OperationId, ProjectId, ServerId, UserId
 from kilonova.objects.operation import Operation, OperationState
@@ -80,7 +80,12 @@ class Toys:
 
 def host_step(name: str, **options: Any) -> Step[Any]:
     """A step that a host's agent does."""
-    return Step(name=name, where=Where.HOST, **options)
+    return Step(name=name, on_host=do_it, **options)
+
+
+def do_it(_: Any) -> str:
+    """What a host is asked to do, or to undo."""
+    return "it"
 
 
 class Floor:

@@ -12,6 +12,7 @@ import msgspec
 
 from kilonova.agent.agent import Agent
 from kilonova.agent.gateway import Gateway
+from kilonova.agent.images import ImagesInProcess
 from kilonova.cells.cells import CellRecord, Cells, cell_add_txn
 from kilonova.cells.hosts import Hosts, hosts_register_txn
 from kilonova.database.tables import api_database, cell_database
@@ -24,8 +25,9 @@ from kilonova.objects.guest import HostDescription
 from kilonova.objects.operation import Operation
 from kilonova.objects.server import NicRequest, Server
 from kilonova.operations import projection, requests, schedule
+from kilonova.operations.catalog import CELL_PLANS
+from kilonova.operations.conductor import GLOBAL_PLANS
 from kilonova.operations.discovery import Discovery
-from kilonova.operations.plans import CELL_PLANS, GLOBAL_PLANS
 from kilonova.operations.quota import Quota
 from kilonova.operations.servers import Servers
 from kilonova.operations.settle import Settler
@@ -35,7 +37,7 @@ from kilonova.placement.placement import Placement
 from kilonova.scheduler.service import Scheduler
 from kilonova.simulation.bus import Broker, SimBus
 from kilonova.simulation.database import DatabaseServer, SimDatabase
-from kilonova.simulation.doubles.images import SimImages
+from kilonova.simulation.doubles.images import ImageService, SimImages
 from kilonova.simulation.doubles.networks import NETWORK, NetworkService, SimNetworks
 from kilonova.simulation.faults import QUIET, Faults
 from kilonova.simulation.hypervisor import HostSize, Hypervisor, SimDriver
@@ -141,6 +143,7 @@ class Rig:
             for cell, name in ((CELL0, "cell0"), (CELL1, "cell1"))
         }
         self.ports = NetworkService(loop)
+        self.images = ImageService()
         self._processes = 0
         self.complaints: list[str] = []
         self.hypervisor = Hypervisor(loop, HostSize(vcpus=64, memory_mb=65536, disk_gb=1000), self.complaints.append)
@@ -180,6 +183,7 @@ class Rig:
             placement=placement,
             scheduler=Scheduler(placement, runtime),
             networks=SimNetworks(self.loop, self.ports, process, self.faults),
+            images=SimImages(self.loop, self.images, process, self.faults),
         )
 
     async def add_hosts(self, *names: str) -> None:
@@ -198,7 +202,7 @@ class Rig:
         process = self.loop.process("agent")
         hosts = [HostName(name) for name in names or (HOST,)]
         driver = driver_class(self.loop, self.hypervisor, hosts, self.faults, self.sometimes)
-        images = SimImages(self.loop, process, self.faults)
+        images = ImagesInProcess(SimImages(self.loop, self.images, process, self.faults))
         agent = Agent("agent", parts.runtime, driver, Gateway(parts, parts.cells.get(CELL1)), images)
         parts.runtime.spawn(agent.run(), name="agent")
         return process

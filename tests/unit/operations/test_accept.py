@@ -11,9 +11,10 @@ from kilonova.engine import store as operation_store
 from kilonova.kernel.ids import CELL0, HostName, OperationId
 from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Server, TaskState, VmState
-from kilonova.operations import accept, boot, states, store
+from kilonova.operations import accept, catalog, store
 from kilonova.operations.accept import Acceptance, NotReady
-from kilonova.operations.plans import CELL_PLANS
+from kilonova.operations.catalog import CELL_PLANS
+from kilonova.operations.plans import boot
 from kilonova.operations.states import WrongState
 from kilonova.operations.store import NoSuchServer
 from unit.operations.rig import CALLER, HOST, REQUEST, Rig, play, server, server_id
@@ -145,7 +146,7 @@ def test_act__server_that_never_was__not_found() -> None:
 
 
 def test_plans__every_kind_of_action_has_one_and_every_step_a_task_state() -> None:
-    assert set(CELL_PLANS) == set(states.ACTIONS)
+    assert set(CELL_PLANS) == set(catalog.ACTIONS)
     for kind, plan in CELL_PLANS.items():
-        assert {step.name for step in plan.steps} <= set(states.ACTIONS[kind].walk), kind
+        assert {step.name for step in plan.steps} <= set(catalog.ACTIONS[kind].walk), kind
     assert boot.PLAN.secrets == ("files", "admin_password")

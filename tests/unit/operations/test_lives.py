@@ -15,8 +15,7 @@ from kilonova.objects.guest import PowerState
 from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import NicRequest, Server, VmState, status
 from kilonova.operations import requests, schedule
-from kilonova.operations.states import ACTIONS
-from kilonova.simulation.hypervisor import SimGuest
+from kilonova.operations.catalog import ACTIONS
 from unit.operations.rig import CALLER, CELL1, FLAVOR, HOST, REQUEST, Interruption, Rig, play, server, server_id
 
 SECRETS = {"files": (("/etc/x", "c2VjcmV0"),), "admin_password": "top-secret"}
@@ -161,7 +160,7 @@ def test_guest_of_a_failed_boot_shows_up_late__it_is_ordered_away() -> None:
         await start(rig)
         await rig.boot(1, networks_requested=(NicRequest(network_id="no such network"),))
         await rig.settled()
-        rig.hypervisor.on(HOST)[server_id()] = SimGuest(generation=1, power_state=PowerState.RUNNING)
+        rig.hypervisor.plant(HOST, server_id())
         await asyncio.sleep(30.0)
         assert list(rig.hypervisor.everything()) == []
 

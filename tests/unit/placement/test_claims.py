@@ -249,3 +249,31 @@ def test_claim__without_a_set__a_member_stays_in_it_while_it_keeps_its_provider(
         assert await placement.spread_members("set") == {}
 
     with_placement(tmp_path, work)
+
+
+def test_claim_together__amounts_pass_from_one_to_another_on_a_full_provider(tmp_path):
+    async def work(placement: Placement) -> None:
+        await placement.providers_ensure([host(1, vcpus=2), host(2)])
+        await placement.claim(claim("server"))
+        both = [claim("server", 2, generation=1), claim("move", 1)]
+        assert await placement.claim_together(both) == [Claimed(2), Claimed(1)]
+        assert await placement.claim_together(both) == [Claimed(2, replayed=True), Claimed(1, replayed=True)]
+        back = [claim("server", 1, generation=2), claim("move", generation=1, allocations={})]
+        assert await placement.claim_together(back) == [Claimed(3), Claimed(2)]
+        assert await placement.allocations_of("server") == {uuid_of(1): SMALL}
+        assert await placement.allocations_of("move") == {}
+
+    with_placement(tmp_path, work)
+
+
+def test_claim_together__one_is_refused__nothing_is_changed(tmp_path):
+    async def work(placement: Placement) -> None:
+        await placement.providers_ensure([host(1), host(2, vcpus=1)])
+        await placement.claim(claim("server"))
+        assert isinstance(await placement.claim_together([claim("server", 2, generation=1), claim("move")]), Full)
+        late = [claim("server", 1, generation=1), claim("move", 1, generation=5)]
+        assert await placement.claim_together(late) == Stale(None)
+        assert await placement.consumer_generation("server") == 1
+        assert await placement.consumer_generation("move") is None
+
+    with_placement(tmp_path, work)

@@ -1,14 +1,18 @@
 """The scheduler over a real placement: claims, lost races, groups under concurrency, explanations."""
 
 import asyncio
+from typing import Any
 
+import msgspec
+
+from kilonova.kernel.ids import CellId, HostName
 from kilonova.placement.placement import Placement
 from kilonova.placement.shapes import Released, Stale
 from kilonova.runtime.real import RealRuntime
 from kilonova.scheduler.decide import NoValidHost, Reason
 from kilonova.scheduler.hosts import HostState
 from kilonova.scheduler.request import GroupRequest, ServerRequest
-from kilonova.scheduler.service import Owner, Placed, Scheduler
+from kilonova.scheduler.service import Leaving, Owner, Placed, Scheduler
 from unit.placement.placing import host as provider
 from unit.placement.placing import uuid_of, with_placement
 
@@ -99,5 +103,79 @@ def test_select__traits_and_unregistered_hosts__are_told_apart(tmp_path):
             Reason("trait CUSTOM_B", 2, "host-1"),
             Reason("registered in placement", 1, "host-4"),
         )
+
+    with_placement(tmp_path, work)
+
+
+def leaving(number: int = 1, *, may_stay: bool = False, **more: Any) -> Leaving:
+    known = {"consumer": "move", "generation": None, "resources": SMALL.resources}
+    return Leaving(host=states(number)[-1], may_stay=may_stay, **{**known, **more})
+
+
+async def live(placement: Placement, request: ServerRequest = SMALL, host: str = "host-1") -> None:
+    """The server `c` lives on a host."""
+    scheduler = Scheduler(placement, RealRuntime())
+    on = [state for state in states(9) if state.name == host]
+    assert await scheduler.place(request, on, owner("c")) == Placed(on[0], 1)
+
+
+def test_place__a_server_moves__the_moves_consumer_takes_over_what_it_leaves(tmp_path):
+    async def work(placement: Placement) -> None:
+        scheduler = await scheduler_of(placement, 2, vcpus=4)
+        await live(placement)
+        bigger = msgspec.structs.replace(
+            SMALL, resources={"VCPU": 4, "MEMORY_MB": 512}, ignored=frozenset({HostName("host-1")})
+        )
+        for generation, move in ((1, None), (2, 1)):  # the second time as after a lost answer
+            answer = await scheduler.place(bigger, states(2), owner("c", generation), leaving(generation=move))
+            assert answer == Placed(states(2)[1], generation + 1)
+        assert await placement.allocations_of("c") == {uuid_of(2): bigger.resources}
+        assert await placement.allocations_of("move") == {uuid_of(1): SMALL.resources}
+
+    with_placement(tmp_path, work)
+
+
+def test_place__nowhere_else_and_room_for_the_difference__the_server_stays_and_holds_the_larger_of_each(tmp_path):
+    async def work(placement: Placement) -> None:
+        scheduler = await scheduler_of(placement, 1, vcpus=4)
+        await live(placement)
+        ignored = frozenset({HostName("host-1")})
+        for vcpus, stays in ((3, True), (5, False)):
+            wish = ServerRequest(resources={"VCPU": vcpus, "MEMORY_MB": 256}, ignored=ignored)
+            generation = await placement.consumer_generation("c")
+            move = leaving(may_stay=True, generation=await placement.consumer_generation("move"))
+            answer = await scheduler.place(wish, states(1), owner("c", generation), move)
+            assert isinstance(answer, Placed if stays else NoValidHost)
+        assert await placement.allocations_of("c") == {uuid_of(1): {"VCPU": 3, "MEMORY_MB": 512}}
+        assert isinstance(answer, NoValidHost)
+        assert "VCPU: 2 more do not fit" in answer.details
+
+    with_placement(tmp_path, work)
+
+
+def test_place__kept_apart_group__the_left_host_stays_taken_for_the_way_back(tmp_path):
+    async def work(placement: Placement) -> None:
+        scheduler = await scheduler_of(placement, 2)
+        group = GroupRequest(id="g", policy="anti-affinity")
+        apart = ServerRequest(resources=SMALL.resources, group=group)
+        await live(placement, apart)
+        wish = msgspec.structs.replace(apart, ignored=frozenset({HostName("host-1")}))
+        assert isinstance(await scheduler.place(wish, states(2), owner("c", 1), leaving()), Placed)
+        assert isinstance(await scheduler.place(apart, states(2), owner("other")), NoValidHost)
+
+    with_placement(tmp_path, work)
+
+
+def test_select__another_cell_or_an_ignored_host__told_why(tmp_path):
+    async def work(placement: Placement) -> None:
+        scheduler = await scheduler_of(placement, 2)
+        far = msgspec.structs.replace(SMALL, cell=CellId("cell2"))
+        answer = await scheduler.select(far, states(2))
+        assert isinstance(answer, NoValidHost)
+        assert [reason.constraint for reason in answer.reasons] == ["SameCell"]
+        ignoring = msgspec.structs.replace(SMALL, ignored=frozenset({HostName("host-1"), HostName("host-2")}))
+        answer = await scheduler.select(ignoring, states(2))
+        assert isinstance(answer, NoValidHost)
+        assert [reason.constraint for reason in answer.reasons] == ["IgnoredHosts"]
 
     with_placement(tmp_path, work)

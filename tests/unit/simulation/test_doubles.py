@@ -9,7 +9,7 @@ import pytest
 from kilonova.kernel.errors import Conflict, NotFound, Unavailable
 from kilonova.kernel.ids import ProjectId, ServerId
 from kilonova.objects.port import Port, PortRequest
-from kilonova.simulation.doubles.images import CONTENT, IMAGE, SimImages
+from kilonova.simulation.doubles.images import CONTENT, IMAGE, ImageService, SimImages
 from kilonova.simulation.doubles.networks import NETWORK, SUBNET, NetworkService, SimNetworks
 from kilonova.simulation.faults import QUIET, Faults, Rates
 from kilonova.simulation.loop import SimLoop, simulate
@@ -110,7 +110,7 @@ def test_refused__no_port():
 
 def test_image__content_is_whole_and_unknown_ones_are_not_found():
     async def main(loop: SimLoop) -> bytes:
-        images = SimImages(loop, loop.process("agent"), Faults(QUIET))
+        images = SimImages(loop, ImageService(), loop.process("agent"), Faults(QUIET))
         with pytest.raises(NotFound):
             await images.image_content("other").__anext__()
         return b"".join([piece async for piece in images.image_content(IMAGE.id)])

@@ -9,7 +9,7 @@
 | counters | `engine/counters.py` |
 """
 
-from sqlalchemy import Boolean, Column, Double, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import Boolean, Column, Double, Index, Integer, LargeBinary, MetaData, String, Table, Text, false
 
 from kilonova.database.tables import operation_tables, server_tables
 
@@ -52,13 +52,14 @@ tombstones = Table(
     Column("server_id", String(36), primary_key=True),
     Column("generation", Integer, nullable=False),
     Column("created_at", Double, nullable=False),
+    Column("may_run", Boolean, nullable=False, server_default=false()),  # whether the guest may run there now
 )
 
 settlements = Table(
-    "settlements",  # servers gone from this cell whose ledger and map rows the global level has yet to settle
+    "settlements",  # servers gone from this cell or resized, whose ledger and map rows the global level has to set
     metadata,
     Column("server_id", String(36), primary_key=True),
-    Column("created_at", Double, nullable=False),
+    Column("created_at", Double, nullable=False),  # no sooner than this
 )
 
 operations = operation_tables.operations(metadata)

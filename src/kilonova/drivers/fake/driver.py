@@ -1,20 +1,26 @@
 """A hypervisor of thousands of hosts that runs nothing, but remembers, takes its time and fails as told."""
 
-import hashlib
+import enum
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+from typing_extensions import override
 
-from kilonova.drivers.driver import HypervisorFailure, ImageSource, StaleGeneration
-from kilonova.drivers.fake.store import FakeGuest, FakeStore
+from kilonova.drivers.driver import HypervisorFailure, MigrationAborted
+from kilonova.drivers.fake import moves
+from kilonova.drivers.fake.guest import FakeGuest, Presence
+from kilonova.drivers.fake.moves import Move
+from kilonova.drivers.fake.orders import Orders
+from kilonova.drivers.fake.store import FakeStore
 from kilonova.drivers.fake.timings import FakeFaults, FakeTimings
 from kilonova.kernel.ids import HostName, ServerId
-from kilonova.objects.guest import Guest, GuestImage, GuestSpec, HostDescription, PowerState
+from kilonova.objects.guest import Guest, HostDescription, PowerState
 from kilonova.runtime.runtime import Runtime
 
 MAX_HOSTS = 10_000
+_MIGRATION_LOOK_S = 0.1
 
 
 class FakeHostSize(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,7 +31,15 @@ class FakeHostSize(msgspec.Struct, frozen=True, kw_only=True):
     disk_gb: int = 4096
 
 
-class FakeDriver:
+class Asked(enum.Enum):
+    """What a live migration under way was asked to do."""
+
+    NOTHING = enum.auto()
+    ABORT = enum.auto()
+    FORCE = enum.auto()
+
+
+class FakeDriver(Orders):
     """Implements `Driver` on a `FakeStore`: what it wrote is there after the end of the process, like real guests."""
 
     name = "fake"
@@ -38,8 +52,11 @@ class FakeDriver:
         *,
         size: FakeHostSize | None = None,
         timings: FakeTimings | None = None,
+        storage: str | None = None,
     ) -> None:
         """Serve the hosts `fake-00001` to `fake-<hosts>`, with guests kept in the file at `path`.
+
+        With `storage`, which is its name, guests' disks lie on storage that all hosts share.
 
         Raises:
             ValueError: `hosts` is not between 0 and 10,000.
@@ -52,12 +69,14 @@ class FakeDriver:
         self._path = path
         self._size = size or FakeHostSize()
         self._host_names = {HostName(f"fake-{number:05}"): number for number in range(1, hosts + 1)}
+        self._storage = storage
+        self._migrating: dict[tuple[HostName, ServerId], Asked] = {}
         self._opened: FakeStore | None = None
 
     async def start(self) -> None:
         """See `Driver.start`."""
         try:
-            self._opened = FakeStore(self._path)
+            self._opened = FakeStore(self._path, self._host_names, self._storage is not None, self._runtime.now)
         except sqlite3.Error as error:
             reason = f"the file {self._path} can't be used: {error}"
             raise HypervisorFailure(host="the fake hosts", action="start", reason=reason) from error
@@ -92,75 +111,29 @@ class FakeDriver:
             host_ip=f"198.18.{number >> 8}.{number & 255}",
             cpu_info=_CPU_INFO,
             traits=_TRAITS,
+            storage=self._storage,
         )
 
     async def guests(self) -> Sequence[Guest]:
         """See `Driver.guests`."""
         return [guest.shown() for guest in self._store.guests()]
 
-    async def guest_ensure(self, host: HostName, spec: GuestSpec, images: ImageSource) -> Guest:
-        """See `Driver.guest_ensure`."""
-        self._host_check(host, "make the guest")
-        guest = self._guest_for(host, spec.server_id, spec.generation)
-        self.faults.check(host, "guest_ensure")
-        used = [image for image in (spec.image, spec.kernel, spec.ramdisk) if image]
-        for image in used:
-            await self._image_ensure(host, image, images)
-        if guest is None:
-            image_ids = " ".join(image.id for image in used)
-            guest = FakeGuest(host, spec.server_id, spec.generation, PowerState.NOSTATE, 0, 0, image_ids)
-            self._store.guest_add(guest, spec)
-        if guest.power_state is not PowerState.RUNNING:
-            await self._pause(self.timings.boot_s)
-        return self._run(host, spec.server_id, spec.generation)
+    @override
+    async def guest_migrate_abort(self, host: HostName, server_id: ServerId) -> None:
+        if (host, server_id) in self._migrating:
+            self._migrating[host, server_id] = Asked.ABORT
 
-    async def guest_destroy(self, host: HostName, server_id: ServerId, generation: int) -> None:
-        """See `Driver.guest_destroy`."""
-        self._host_check(host, "destroy the guest")
-        guest = self._guest_for(host, server_id, generation)
-        self.faults.check(host, "guest_destroy")
-        await self._pause(self.timings.destroy_s)
-        if guest and self._store.guest_get(host, server_id):
-            self._store.guest_remove(guest)
-
-    async def guest_start(self, host: HostName, server_id: ServerId, generation: int) -> Guest:
-        """See `Driver.guest_start`."""
-        guest = self._guest_there(host, server_id, generation, "start the guest")
-        self.faults.check(host, "guest_start")
-        if guest.power_state is not PowerState.RUNNING:
-            await self._pause(self.timings.start_s)
-        return self._run(host, server_id, generation)
-
-    async def guest_stop(self, host: HostName, server_id: ServerId, generation: int, grace_s: float) -> Guest:
-        """See `Driver.guest_stop`."""
-        guest = self._guest_there(host, server_id, generation, "stop the guest")
-        self.faults.check(host, "guest_stop")
-        if guest.power_state is PowerState.RUNNING:
-            await self._pause(min(self.timings.stop_s, grace_s))
-        guest = self._guest_there(host, server_id, generation, "stop the guest")
-        return self._update(msgspec.structs.replace(guest, generation=generation, power_state=PowerState.SHUTDOWN))
-
-    async def guest_reboot(self, host: HostName, server_id: ServerId, generation: int, *, hard: bool) -> Guest:
-        """See `Driver.guest_reboot`."""
-        guest = self._guest_there(host, server_id, generation, "reboot the guest")
-        self.faults.check(host, "guest_reboot")
-        if guest.rebooted == generation:
-            return self._run(host, server_id, generation)
-        await self._pause(self.timings.reboot_s)
-        guest = self._guest_there(host, server_id, generation, "reboot the guest")
-        state = PowerState.RUNNING
-        return self._update(
-            msgspec.structs.replace(
-                guest, generation=generation, rebooted=generation, power_state=state, boots=guest.boots + 1
-            )
-        )
+    @override
+    async def guest_migrate_force(self, host: HostName, server_id: ServerId) -> None:
+        if (host, server_id) in self._migrating:
+            self._migrating[host, server_id] = Asked.FORCE
 
     async def console_output(self, host: HostName, server_id: ServerId, lines: int | None) -> str:
         """See `Driver.console_output`."""
         guest = self._store.guest_get(host, server_id)
         if guest is None:
             return ""
-        text = _console(guest, self._store.guest_spec(guest))
+        text = _console(guest)
         return "".join(text if lines is None else text[len(text) - min(lines, len(text)) :])
 
     async def images_cached(self) -> Sequence[str]:
@@ -169,7 +142,7 @@ class FakeDriver:
 
     async def images_clean(self, unused_for_s: float) -> Sequence[str]:
         """See `Driver.images_clean`."""
-        in_use = {image_id for guest in self._store.guests() for image_id in guest.images.split()}
+        in_use = {image_id for guest in self._store.guests() for image_id in guest.images}
         before = self._runtime.now() - unused_for_s
         removed = [i for i, used_at in self._store.images().items() if i not in in_use and used_at <= before]
         for image_id in removed:
@@ -180,51 +153,52 @@ class FakeDriver:
         """End a guest from outside, as when somebody kills its process."""
         guest = self._store.guest_get(host, server_id)
         assert guest, f"no guest {server_id} on {host}"
-        self._update(msgspec.structs.replace(guest, power_state=PowerState.CRASHED))
+        self._store.guests_put(msgspec.structs.replace(guest, power_state=PowerState.CRASHED))
 
-    def _host_check(self, host: HostName, action: str) -> None:
-        if host not in self._host_names:
-            raise HypervisorFailure(host=host, action=action, reason="there is no such fake host.")
+    @property
+    @override
+    def _hardware(self) -> FakeStore:
+        return self._store
 
-    def _guest_for(self, host: HostName, server_id: ServerId, generation: int) -> FakeGuest | None:
-        guest = self._store.guest_get(host, server_id)
-        if guest and generation < guest.generation:
-            raise StaleGeneration(server_id=server_id, stored=guest.generation, given=generation)
-        return guest
+    @override
+    def _before(self, host: HostName, move: Move) -> None:
+        self.faults.check(host, move.name)
 
-    def _guest_there(self, host: HostName, server_id: ServerId, generation: int, action: str) -> FakeGuest:
-        self._host_check(host, action)
-        guest = self._guest_for(host, server_id, generation)
-        if guest is None:
-            raise HypervisorFailure(host=host, action=action, reason=f"there is no guest {server_id}.")
-        return guest
+    @override
+    async def _between(self, guest: FakeGuest, move: Move, *, idle: bool = False, limit_s: float | None = None) -> None:
+        duration_s = self.timings.of(move.name)
+        if limit_s is not None:
+            duration_s = min(duration_s, limit_s)
+        if duration_s > 0 and not idle:
+            await self._runtime.sleep(duration_s)
 
-    def _run(self, host: HostName, server_id: ServerId, generation: int) -> Guest:
-        guest = self._guest_there(host, server_id, generation, "run the guest")
-        if guest.power_state is PowerState.RUNNING and guest.generation == generation:
-            return guest.shown()
-        boots = guest.boots + (guest.power_state is not PowerState.RUNNING)
-        return self._update(
-            msgspec.structs.replace(guest, generation=generation, power_state=PowerState.RUNNING, boots=boots)
-        )
+    @override
+    async def _migrated(self, source: FakeGuest, target: FakeGuest) -> None:
+        key = source.host, source.server_id
+        if key in self._migrating:
+            raise _not_migrated(source, "it is being migrated already.")
+        self._migrating[key] = Asked.NOTHING
+        left_s = self.timings.migrate_s
+        try:
+            while left_s > 0 and self._migrating[key] is Asked.NOTHING:
+                await self._runtime.sleep(min(left_s, _MIGRATION_LOOK_S))
+                left_s -= _MIGRATION_LOOK_S
+            aborted = self._migrating[key] is Asked.ABORT
+        finally:
+            del self._migrating[key]
+        source = self._there(*key, source.generation, moves.MIGRATE.action)
+        moves.migrates(source)
+        arrives = self._store.guest_get(target.host, target.server_id)
+        if arrives is None or arrives.presence is not Presence.AWAITED:
+            raise _not_migrated(source, f"{target.host} no longer waits for it.")
+        if aborted:
+            self._store.guests_put(msgspec.structs.replace(arrives, presence=Presence.SPENT))
+            raise MigrationAborted(server_id=source.server_id, host=source.host)
+        self._store.guests_put(*moves.moved(source, arrives))
 
-    def _update(self, guest: FakeGuest) -> Guest:
-        self._store.guest_update(guest)
-        return guest.shown()
 
-    async def _pause(self, delay_s: float) -> None:
-        if delay_s > 0:
-            await self._runtime.sleep(delay_s)
-
-    async def _image_ensure(self, host: HostName, image: GuestImage, images: ImageSource) -> None:
-        if image.id not in self._store.images():
-            digest = hashlib.sha512()
-            async for piece in images.image_content(image):
-                digest.update(piece)
-            if digest.hexdigest() != image.sha512:
-                reason = "its content doesn't have the checksum that the image service declared."
-                raise HypervisorFailure(host=host, action=f"use the image {image.id}", reason=reason)
-        self._store.image_used(image.id, self._runtime.now())
+def _not_migrated(guest: FakeGuest, reason: str) -> HypervisorFailure:
+    return HypervisorFailure(host=guest.host, action=moves.MIGRATE.action, reason=reason)
 
 
 _CPU_INFO: dict[str, object] = {
@@ -237,8 +211,9 @@ _CPU_INFO: dict[str, object] = {
 _TRAITS = ("COMPUTE_IMAGE_TYPE_QCOW2", "COMPUTE_IMAGE_TYPE_RAW", "COMPUTE_NODE", "HW_ARCH_X86_64")
 
 
-def _console(guest: FakeGuest, spec: GuestSpec) -> list[str]:
+def _console(guest: FakeGuest) -> list[str]:
     """What a guest would have printed, each line marked as made up."""
+    spec = guest.spec
     addresses = [address.address for nic in spec.nics for address in nic.addresses]
     lines: list[str] = []
     for boot in range(max(1, guest.boots - 9), guest.boots + 1):

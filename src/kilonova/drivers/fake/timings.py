@@ -12,10 +12,29 @@ class FakeTimings(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds that each action of the fake hypervisor takes."""
 
     boot_s: float = 0.0
+    """To make a guest, also from another image or from another host's disks."""
     start_s: float = 0.0
     stop_s: float = 0.0
     reboot_s: float = 0.0
     destroy_s: float = 0.0
+    migrate_s: float = 0.0
+    """To migrate a guest while it runs."""
+    change_s: float = 0.0
+    """For everything else, e.g. to pause a guest or to plug in a volume."""
+
+    def of(self, action: str) -> float:
+        """Seconds for a method of the driver."""
+        own: dict[str, float] = {
+            "guest_ensure": self.boot_s,
+            "guest_rebuild": self.boot_s,
+            "guest_rescue": self.boot_s,
+            "guest_receive": self.boot_s,
+            "guest_start": self.start_s,
+            "guest_stop": self.stop_s,
+            "guest_reboot": self.reboot_s,
+            "guest_destroy": self.destroy_s,
+        }
+        return own.get(action, self.change_s)
 
 
 class FakeFaults:

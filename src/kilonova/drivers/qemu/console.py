@@ -28,10 +28,19 @@ class ConsoleLog:
         with self._newer.open("ab") as file:
             file.write(piece)
 
+    def kept(self) -> bytes:
+        """All that is kept."""
+        return b"".join(path.read_bytes() for path in (self._older, self._newer) if path.exists())
+
+    def renew(self, output: bytes) -> None:
+        """Keep this instead of what is kept."""
+        for path in (self._older, self._newer):
+            path.unlink(missing_ok=True)
+        self.append(output)
+
     def text(self, lines: int | None) -> str:
         """What is kept, or its last `lines` lines. Bytes that aren't UTF-8 show as replacement characters."""
-        kept = b"".join(path.read_bytes() for path in (self._older, self._newer) if path.exists())
-        text = kept.decode("utf-8", errors="replace").replace("\r\n", "\n")
+        text = self.kept().decode("utf-8", errors="replace").replace("\r\n", "\n")
         if lines is None:
             return text
         return "".join(text.splitlines(keepends=True)[-lines:]) if lines > 0 else ""

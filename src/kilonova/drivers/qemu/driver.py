@@ -1,30 +1,27 @@
-"""The `qemu` driver: what happens to a guest when it is made, started, stopped, rebooted, destroyed.
+"""The `qemu` driver: `Driver` for the one machine that it runs on. What is done lies in a module for each kind of work.
 
-Orders are written to the guest's record before they are carried out, so that a repeated order, after whatever crash, finds
-what is left to do. What runs is asked of the kernel and of QEMU, never remembered.
+`power.py` makes, runs, stops and ends guests, `disks.py` and `snapshot.py` deal with their disks, `devices.py` with cards and
+volumes, `guest_agent.py` with the agent inside. `guests.py` holds what all of them use.
 """
 
-import asyncio
-import platform
-import subprocess
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from weakref import WeakValueDictionary
+from typing import Any
 
-import msgspec
-
-from kilonova.drivers.driver import HypervisorFailure, ImageSource, StaleGeneration
+from kilonova.drivers.driver import ImageSink, ImageSource
 from kilonova.drivers.qemu import resources
-from kilonova.drivers.qemu.builder import GuestBuilder
 from kilonova.drivers.qemu.console import ConsoleLog
-from kilonova.drivers.qemu.guest_dir import GuestDirs, GuestRecord
-from kilonova.drivers.qemu.images import ImageCache, ImageRefused
-from kilonova.drivers.qemu.machine import Machine, MachineFailure
-from kilonova.drivers.qemu.probe import Emulator, Unusable, emulator_find
-from kilonova.drivers.qemu.user import guest_user, uid_pick
-from kilonova.kernel.ids import HostName, ServerId, is_uuid
-from kilonova.objects.guest import Guest, GuestSpec, HostDescription, PowerState
+from kilonova.drivers.qemu.devices import UNPLUG_S, Devices
+from kilonova.drivers.qemu.disks import Disks
+from kilonova.drivers.qemu.guests import Guests
+from kilonova.drivers.qemu.machine import MEMORY_BYTES_A_SECOND
+from kilonova.drivers.qemu.migration import Migration
+from kilonova.drivers.qemu.offers import Offers
+from kilonova.drivers.qemu.power import Power
+from kilonova.drivers.qemu.resources import WHOLE, Share
+from kilonova.drivers.qemu.snapshot import snapshot_store
+from kilonova.kernel.ids import HostName, ServerId
+from kilonova.objects.guest import Guest, GuestNic, GuestSpec, GuestVolume, HostDescription
 from kilonova.runtime.runtime import Runtime
 
 RESERVED_MEMORY_MB = 512
@@ -45,59 +42,47 @@ _NETWORK_NOTICE = (
 
 
 class QemuDriver:
-    """Implements `Driver` for the one machine that it runs on."""
+    """Implements `Driver`; each method's meaning is there."""
 
     name = "qemu"
 
     def __init__(
-        self, runtime: Runtime, state_dir: Path, *, host: HostName | None = None, soft_reboot_grace_s: float = 60.0
+        self,
+        runtime: Runtime,
+        state_dir: Path,
+        *,
+        host: HostName | None = None,
+        share: Share = WHOLE,
+        volumes: Path | None = None,
+        storage: Path | None = None,
+        soft_reboot_grace_s: float = 60.0,
+        unplug_s: float = UNPLUG_S,
+        migration_bytes_a_second: int = MEMORY_BYTES_A_SECOND,
     ) -> None:
         """Keep guests and images below `state_dir`, and serve the host named `host`.
 
         Without `host` it is called what this machine was called when the state directory was made, so that a machine
-        that changes its name keeps its guests. A soft reboot waits `soft_reboot_grace_s` seconds for the guest to shut
-        down before it is reset.
+        that changes its name keeps its guests. `share` is the host's part of the machine. A soft reboot waits
+        `soft_reboot_grace_s` seconds for the guest to shut down before it is reset. Volumes that are files of this
+        machine are used if they lie below `volumes`. A guest that is asked to let a device go has `unplug_s` seconds
+        for it. Hosts with the same `storage` share their guests' disks there. Memory goes to another host at
+        `migration_bytes_a_second` at most.
         """
         self._runtime = runtime
-        self._state_dir = state_dir
-        self._named = host
-        self._host = host or HostName(_machine_name())
-        self._soft_reboot_grace_s = soft_reboot_grace_s
-        self._dirs = GuestDirs(state_dir / "guests")
-        self._cache = ImageCache(runtime, state_dir / "images")
-        self._records: dict[ServerId, GuestRecord] = {}
-        self._locks: WeakValueDictionary[ServerId, asyncio.Lock] = WeakValueDictionary()
-        self._found: Emulator | None = None
+        self._guests = Guests(runtime, state_dir, host, share, volumes, storage)
+        self._power = Power(self._guests, soft_reboot_grace_s)
+        self._disks = Disks(self._guests)
+        self._devices = Devices(self._guests, unplug_s)
+        self._offers = Offers(self._guests)
+        self._migration = Migration(self._guests, migration_bytes_a_second)
 
     async def start(self) -> None:
         """See `Driver.start`."""
-        with self._failures("start"):
-            self._found = await self._runtime.run_blocking(self._prepare)
-            self._records = {record.server_id: record for record in self._dirs.records()}
-        self._builder = GuestBuilder(self._runtime, self._dirs, self._cache, self._emulator.image_tool)
-
-    def _prepare(self) -> Emulator:
-        for directory in (self._state_dir, self._state_dir / "guests", self._state_dir / "images"):
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._host = self._named or self._host_remembered()
-        self._dirs.clean()
-        self._cache.clean_parts()
-        return emulator_find(self._state_dir / "probe", guest_user(uid_pick(())))
-
-    def _host_remembered(self) -> HostName:
-        path = self._state_dir / "host-name"
-        if not path.exists():
-            path.write_text(_machine_name(), encoding="utf-8")
-        return HostName(path.read_text(encoding="utf-8"))
-
-    @property
-    def _emulator(self) -> Emulator:
-        assert self._found, "the driver was not started"
-        return self._found
+        await self._guests.start()
 
     def notices(self) -> Sequence[str]:
         """See `Driver.notices`."""
-        notice = self._emulator.notice
+        notice = self._guests.emulator.notice
         return (notice, _NETWORK_NOTICE) if notice else (_NETWORK_NOTICE,)
 
     async def close(self) -> None:
@@ -105,199 +90,181 @@ class QemuDriver:
 
     async def hosts(self) -> Sequence[HostDescription]:
         """See `Driver.hosts`."""
-        major, minor, micro = self._emulator.version
+        major, minor, micro = self._guests.emulator.version
+        part = self._guests.share.of
         description = HostDescription(
-            name=self._host,
+            name=self._guests.host,
             hypervisor_type="QEMU",
             hypervisor_version=major * 1_000_000 + minor * 1_000 + micro,
-            vcpus=resources.vcpus(),
-            memory_mb=resources.memory_mb(),
-            disk_gb=resources.disk_gb(self._state_dir),
+            vcpus=part(resources.vcpus()),
+            memory_mb=part(resources.memory_mb()),
+            disk_gb=part(resources.disk_gb(self._guests.state_dir)),
             host_ip="127.0.0.1",
             cpu_info=resources.cpu_info(),
             traits=_TRAITS,
-            reserved_memory_mb=RESERVED_MEMORY_MB,
+            storage=self._guests.storage.name if self._guests.storage else None,
+            reserved_memory_mb=part(RESERVED_MEMORY_MB),
         )
         return (description,)
 
     async def guests(self) -> Sequence[Guest]:
         """See `Driver.guests`. Brings in console output, and ends the QEMU of guests that have shut themselves down."""
-        looks = [await self._guest_look(server_id) for server_id in list(self._records)]
+        looks = [await self._power.look(server_id) for server_id in list(self._guests.records)]
         return [guest for guest in looks if guest]
 
-    async def _guest_look(self, server_id: ServerId) -> Guest | None:
-        """The guest now; None when it was destroyed in the meantime."""
-        lock = self._lock(server_id)
-        if lock.locked():
-            return await self._guest_look_amid_order(server_id)
-        async with lock:
-            record = self._records.get(server_id)
-            if record is None:
-                return None
-            state = await self._machine(record).look()
-            if record.running and state is PowerState.SHUTDOWN:
-                record = await self._settle(record)
-            return self._shown(record, state)
-
-    async def _guest_look_amid_order(self, server_id: ServerId) -> Guest | None:
-        """The guest while an order works on it. Not running means nothing then: it may be about to start."""
-        if server_id not in self._records:
-            return None
-        state = await self._machine(self._records[server_id]).look()
-        record = self._records.get(server_id)
-        return self._shown(record, PowerState.NOSTATE if state is PowerState.CRASHED else state) if record else None
-
-    async def _settle(self, record: GuestRecord) -> GuestRecord:
-        """The guest has shut itself down, so from now on it shall not run."""
-        record = await self._write(record, running=False)
-        with self._failures("end the guest"):
-            await self._machine(record).end()
-        return record
-
-    async def guest_ensure(self, host: HostName, spec: GuestSpec, images: ImageSource) -> Guest:
+    async def guest_ensure(self, host: HostName, spec: GuestSpec, images: ImageSource, *, run: bool = True) -> Guest:
         """See `Driver.guest_ensure`."""
-        self._check(host, spec.server_id, "make the guest")
-        async with self._lock(spec.server_id):
-            record = self._records.get(spec.server_id)
-            with self._failures("make the guest"):
-                if record is None:
-                    record = await self._builder.build(spec, images, self._records.values())
-                    self._records[spec.server_id] = record
-                self._check_generation(record, spec.generation)
-                record = await self._write(record, generation=spec.generation, running=True)
-                return await self._run(record)
+        return await self._power.ensure(host, spec, images, run=run)
 
-    async def guest_destroy(self, host: HostName, server_id: ServerId, generation: int) -> None:
+    async def guest_destroy(
+        self, host: HostName, server_id: ServerId, generation: int, *, keep_disks: bool = False
+    ) -> None:
         """See `Driver.guest_destroy`."""
-        self._check(host, server_id, "destroy the guest")
-        async with self._lock(server_id):
-            record = self._records.get(server_id)
-            if record is None:
-                return
-            self._check_generation(record, generation)
-            with self._failures("destroy the guest"):
-                record = await self._write(record, generation=generation, running=False)
-                await self._machine(record).end()
-                await self._runtime.run_blocking(self._dirs.remove, server_id)
-                self._cache.used(record.image_names)
-            del self._records[server_id]
+        await self._power.destroy(host, server_id, generation, keep_disks=keep_disks)
 
     async def guest_start(self, host: HostName, server_id: ServerId, generation: int) -> Guest:
         """See `Driver.guest_start`."""
-        async with self._lock(server_id):
-            record = self._record(host, server_id, generation, "start the guest")
-            with self._failures("start the guest"):
-                return await self._run(await self._write(record, generation=generation, running=True))
+        return await self._power.start(host, server_id, generation)
 
     async def guest_stop(self, host: HostName, server_id: ServerId, generation: int, grace_s: float) -> Guest:
         """See `Driver.guest_stop`."""
-        async with self._lock(server_id):
-            record = self._record(host, server_id, generation, "stop the guest")
-            with self._failures("stop the guest"):
-                record = await self._write(record, generation=generation, running=False)
-                await self._machine(record).shut_down(grace_s)
-                await self._machine(record).end()
-                return self._shown(record, PowerState.SHUTDOWN)
+        return await self._power.stop(host, server_id, generation, grace_s)
 
     async def guest_reboot(self, host: HostName, server_id: ServerId, generation: int, *, hard: bool) -> Guest:
-        """See `Driver.guest_reboot`.
+        """See `Driver.guest_reboot`."""
+        return await self._power.reboot(host, server_id, generation, hard=hard)
 
-        Soft presses the power button and starts anew what shut down, or resets what didn't in time. A crash amid a soft reboot
-        may repeat it; a hard one is never done twice.
-        """
-        async with self._lock(server_id):
-            record = self._record(host, server_id, generation, "reboot the guest")
-            with self._failures("reboot the guest"):
-                if record.rebooted != generation:
-                    record = await self._write(record, generation=generation, running=True)
-                    if hard or not await self._machine(record).restart(self._soft_reboot_grace_s):
-                        await self._machine(record).end()
-                    record = await self._write(record, rebooted=generation)
-                return await self._run(record)
+    async def guest_pause(self, host: HostName, server_id: ServerId, generation: int) -> Guest:
+        """See `Driver.guest_pause`."""
+        return await self._power.pause(host, server_id, generation)
+
+    async def guest_unpause(self, host: HostName, server_id: ServerId, generation: int) -> Guest:
+        """See `Driver.guest_unpause`."""
+        return await self._power.unpause(host, server_id, generation)
+
+    async def guest_suspend(self, host: HostName, server_id: ServerId, generation: int) -> Guest:
+        """See `Driver.guest_suspend`."""
+        return await self._power.suspend(host, server_id, generation)
+
+    async def guest_resume(self, host: HostName, server_id: ServerId, generation: int) -> Guest:
+        """See `Driver.guest_resume`."""
+        return await self._power.resume(host, server_id, generation)
+
+    async def guest_rescue(self, host: HostName, spec: GuestSpec, images: ImageSource) -> Guest:
+        """See `Driver.guest_rescue`."""
+        return await self._disks.rescue(host, spec, images)
+
+    async def guest_unrescue(self, host: HostName, server_id: ServerId, generation: int) -> Guest:
+        """See `Driver.guest_unrescue`."""
+        return await self._disks.unrescue(host, server_id, generation)
+
+    async def guest_rebuild(
+        self, host: HostName, spec: GuestSpec, images: ImageSource, *, run: bool, keep_disk: bool = False
+    ) -> Guest:
+        """See `Driver.guest_rebuild`."""
+        return await self._disks.rebuild(host, spec, images, run=run, keep_disk=keep_disk)
+
+    async def guest_resize(self, host: HostName, spec: GuestSpec, *, run: bool) -> Guest:
+        """See `Driver.guest_resize`."""
+        return await self._disks.resize(host, spec, run=run)
+
+    async def guest_resize_confirm(self, host: HostName, server_id: ServerId, generation: int) -> Guest:
+        """See `Driver.guest_resize_confirm`."""
+        return await self._disks.resize_confirm(host, server_id, generation)
+
+    async def guest_resize_revert(self, host: HostName, server_id: ServerId, generation: int, *, run: bool) -> Guest:
+        """See `Driver.guest_resize_revert`."""
+        return await self._disks.resize_revert(host, server_id, generation, run=run)
+
+    async def guest_password_set(self, host: HostName, server_id: ServerId, generation: int, password: str) -> Guest:
+        """See `Driver.guest_password_set`."""
+        return await self._power.password_set(host, server_id, generation, password)
+
+    async def guest_crash_dump(self, host: HostName, server_id: ServerId, generation: int) -> Guest:
+        """See `Driver.guest_crash_dump`."""
+        return await self._power.crash_dump(host, server_id, generation)
+
+    async def guest_snapshot(
+        self, host: HostName, server_id: ServerId, generation: int, image_id: str, disk_format: str, sink: ImageSink
+    ) -> Guest:
+        """See `Driver.guest_snapshot`."""
+        return await snapshot_store(self._guests, host, server_id, generation, image_id, disk_format, sink)
+
+    async def nic_attach(self, host: HostName, server_id: ServerId, generation: int, nic: GuestNic) -> Guest:
+        """See `Driver.nic_attach`."""
+        return await self._devices.nic_attach(host, server_id, generation, nic)
+
+    async def nic_detach(self, host: HostName, server_id: ServerId, generation: int, port_id: str) -> Guest:
+        """See `Driver.nic_detach`."""
+        return await self._devices.nic_detach(host, server_id, generation, port_id)
+
+    async def volume_attach(self, host: HostName, server_id: ServerId, generation: int, volume: GuestVolume) -> Guest:
+        """See `Driver.volume_attach`."""
+        return await self._devices.volume_attach(host, server_id, generation, volume)
+
+    async def volume_detach(self, host: HostName, server_id: ServerId, generation: int, volume_id: str) -> Guest:
+        """See `Driver.volume_detach`."""
+        return await self._devices.volume_detach(host, server_id, generation, volume_id)
+
+    async def volume_swap(
+        self, host: HostName, server_id: ServerId, generation: int, volume_id: str, new: GuestVolume
+    ) -> Guest:
+        """See `Driver.volume_swap`."""
+        return await self._devices.volume_swap(host, server_id, generation, volume_id, new)
+
+    async def guest_offer(self, host: HostName, server_id: ServerId, generation: int) -> dict[str, Any]:
+        """See `Driver.guest_offer`."""
+        return await self._offers.offer(host, server_id, generation)
+
+    async def guest_offer_end(self, host: HostName, server_id: ServerId, generation: int) -> Guest | None:
+        """See `Driver.guest_offer_end`."""
+        return await self._offers.offer_end(host, server_id, generation)
+
+    async def guest_receive(
+        self, host: HostName, spec: GuestSpec, offer: Mapping[str, Any], images: ImageSource, *, run: bool
+    ) -> Guest:
+        """See `Driver.guest_receive`."""
+        return await self._offers.receive(host, spec, offer, images, run=run)
+
+    async def guest_incoming(
+        self, host: HostName, spec: GuestSpec, images: ImageSource, *, shared: bool
+    ) -> dict[str, Any]:
+        """See `Driver.guest_incoming`."""
+        return await self._migration.incoming(host, spec, images, shared=shared)
+
+    async def guest_migrate(
+        self, host: HostName, server_id: ServerId, generation: int, incoming: Mapping[str, Any], *, shared: bool
+    ) -> None:
+        """See `Driver.guest_migrate`."""
+        await self._migration.migrate(host, server_id, generation, incoming, shared=shared)
+
+    async def guest_migrate_abort(self, host: HostName, server_id: ServerId) -> None:
+        """See `Driver.guest_migrate_abort`."""
+        await self._migration.abort(host, server_id)
+
+    async def guest_migrate_force(self, host: HostName, server_id: ServerId) -> None:
+        """See `Driver.guest_migrate_force`."""
+        await self._migration.force(host, server_id)
+
+    async def guest_arrived(self, host: HostName, server_id: ServerId, generation: int) -> Guest:
+        """See `Driver.guest_arrived`."""
+        return await self._migration.arrived(host, server_id, generation)
 
     async def console_output(self, host: HostName, server_id: ServerId, lines: int | None) -> str:
         """See `Driver.console_output`."""
-        record = self._records.get(server_id)
-        if host != self._host or record is None:
+        guests = self._guests
+        record = guests.records.get(server_id)
+        if host != guests.host or record is None:
             return ""
-        await self._machine(record).look()
-        with self._failures("read the console"):
-            return await self._runtime.run_blocking(ConsoleLog(self._dirs.path(server_id)).text, lines)
+        await guests.machine(record).look()
+        with guests.failures("read the console"):
+            return await self._runtime.run_blocking(ConsoleLog(guests.dirs.path(server_id)).text, lines)
 
     async def images_cached(self) -> Sequence[str]:
         """See `Driver.images_cached`."""
-        return await self._cache.cached()
+        return await self._guests.cache.cached()
 
     async def images_clean(self, unused_for_s: float) -> Sequence[str]:
         """See `Driver.images_clean`."""
-        with self._failures("clean the image cache"):
-            return await self._cache.clean(unused_for_s)
-
-    async def _run(self, record: GuestRecord) -> Guest:
-        """Have the guest run: what runs is kept, what has ended without its QEMU going is cleared away and started anew."""
-        machine = self._machine(record)
-        state = await machine.look()
-        if state in {PowerState.SHUTDOWN, PowerState.CRASHED}:
-            await machine.end()
-            record = await self._with_free_port(record)
-            state = await self._machine(record).launch(self._emulator)
-        return self._shown(record, state)
-
-    async def _with_free_port(self, record: GuestRecord) -> GuestRecord:
-        port = self._builder.port_for(record, self._records.values())
-        return await self._write(record, ssh_port=port)
-
-    async def _write(self, record: GuestRecord, **changes: object) -> GuestRecord:
-        changed = msgspec.structs.replace(record, **changes)
-        if changed != record:
-            await self._runtime.run_blocking(self._dirs.write, changed)
-            self._records[record.server_id] = changed
-        return changed
-
-    def _machine(self, record: GuestRecord) -> Machine:
-        return Machine(self._runtime, self._dirs.path(record.server_id), record)
-
-    def _shown(self, record: GuestRecord, state: PowerState) -> Guest:
-        return Guest(
-            server_id=record.server_id,
-            host=self._host,
-            generation=record.generation,
-            power_state=state,
-            ssh_port=record.ssh_port,
-        )
-
-    def _record(self, host: HostName, server_id: ServerId, generation: int, action: str) -> GuestRecord:
-        self._check(host, server_id, action)
-        record = self._records.get(server_id)
-        if record is None:
-            raise HypervisorFailure(host=host, action=action, reason=f"there is no guest {server_id}.")
-        self._check_generation(record, generation)
-        return record
-
-    def _check(self, host: HostName, server_id: ServerId, action: str) -> None:
-        if host != self._host:
-            raise HypervisorFailure(host=host, action=action, reason=f"this is the host {self._host}.")
-        if not is_uuid(server_id):
-            raise HypervisorFailure(host=host, action=action, reason=f"{server_id!r} is not a server's id.")
-
-    def _check_generation(self, record: GuestRecord, generation: int) -> None:
-        if generation < record.generation:
-            raise StaleGeneration(server_id=record.server_id, stored=record.generation, given=generation)
-
-    def _lock(self, server_id: ServerId) -> asyncio.Lock:
-        return self._locks.setdefault(server_id, asyncio.Lock())
-
-    @contextmanager
-    def _failures(self, action: str) -> Iterator[None]:
-        """Say what went wrong as drivers say it."""
-        try:
-            yield
-        except OSError as error:
-            reason = f"{error.strerror}: {error.filename}" if error.filename else (error.strerror or str(error))
-            raise HypervisorFailure(host=self._host, action=action, reason=f"{reason}.") from error
-        except (Unusable, ImageRefused, MachineFailure, ValueError, subprocess.SubprocessError) as error:
-            raise HypervisorFailure(host=self._host, action=action, reason=f"{error}.") from error
-
-
-def _machine_name() -> str:
-    return platform.node() or "localhost"
+        with self._guests.failures("clean the image cache"):
+            return await self._guests.cache.clean(unused_for_s)

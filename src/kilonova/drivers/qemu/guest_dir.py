@@ -4,6 +4,7 @@
 an old one is renamed before it is emptied. Whatever has one of those other names after a crash is rubbish.
 """
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,32 +16,112 @@ from kilonova.kernel.ids import ServerId
 from kilonova.objects.guest import GuestSpec
 
 RECORD = "guest.json"
+MEMORY = "memory"
+"""What a suspended guest's memory is written to."""
+SNAPSHOT = "snapshot"
+"""A copy of the root disk on its way to the image service, and how the names of its helpers begin."""
+TRANSFER = "transfer"
+"""The folder for sockets by which the guest goes to another host or comes from one; its user may write there."""
+ABORT, FORCE = "migration-abort", "migration-force"
+"""Empty files that say what was asked of the migration under way."""
+CONSOLE_BEFORE = "console.before"
+"""What the console printed on the host that the guest came from."""
 _MAKING = ".making"
 _REMOVING = ".removing"
+_PARTS, _RESCUE = "parts-", "rescue-"
+
+
+class Parts(msgspec.Struct, frozen=True, kw_only=True):
+    """A set of files that a guest starts from, in a folder of its own, so that one word in the record exchanges all."""
+
+    folder: str
+    """Its name in the guest's directory."""
+    disk: bool
+    """Whether it has a root disk."""
+    base_format: str | None
+    """Format of the file `base` under the root disk; None when the disk stands alone."""
+    kernel: bool
+    ramdisk: bool
+    cmdline: str
+    config_drive: bool
+    image_names: tuple[str, ...]
+    """Of the cached images that it uses."""
+
+
+class Rescue(msgspec.Struct, frozen=True, kw_only=True):
+    """What a rescued guest runs from meanwhile."""
+
+    generation: int
+    """Of the order to rescue it."""
+    parts: Parts
+
+
+class BeforeResize(msgspec.Struct, frozen=True, kw_only=True):
+    """What a resized guest was, until the resize is confirmed."""
+
+    spec: GuestSpec
+    parts: Parts
 
 
 class GuestRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What is remembered of a guest."""
 
     spec: GuestSpec
-    """What it was made from, without the content of its config drive."""
+    """What it is made from, without the content of its config drive. Its cards and volumes are those it has now."""
     generation: int
     """Of the newest order about this guest."""
     running: bool
     """Whether it shall run. A guest that shall and doesn't has crashed."""
     rebooted: int
     """The generation of the newest reboot that was done; 0 before the first."""
-    base_format: str | None
-    has_config_drive: bool
+    parts: Parts
     ssh_port: int | None
     uid: int | None
-    image_names: tuple[str, ...]
-    """Of the cached images that it uses."""
+    slots: dict[str, int]
+    """Where cards and volumes are plugged in: the number of the socket by port id or volume id."""
+    paused: bool = False
+    """Whether its processors shall stand still."""
+    suspended: bool = False
+    """Whether its memory lies in the file `memory`, complete, and the guest shall be off."""
+    rescue: Rescue | None = None
+    before_resize: BeforeResize | None = None
+    stored_image: str | None = None
+    """The image that the newest snapshot was stored as."""
+    offered: bool = False
+    """Whether another host may read its files; it is off then."""
+    incoming: bool = False
+    """Whether it has been made ready for its memory, and hasn't been taken as this host's own yet."""
+    migrating: bool = False
+    """Whether its memory may be on the way to another host."""
+    moved: int | None = None
+    """The generation of the order that moved it to another host. It must not run here any more."""
 
     @property
     def server_id(self) -> ServerId:
         """The server that this guest is."""
         return self.spec.server_id
+
+    @property
+    def image_names(self) -> tuple[str, ...]:
+        """Of the cached images that it uses."""
+        return tuple(name for parts in self.parts_all for name in parts.image_names)
+
+    @property
+    def parts_all(self) -> tuple[Parts, ...]:
+        """Every set of files that is still of use."""
+        rescue = (self.rescue.parts,) if self.rescue else ()
+        before = (self.before_resize.parts,) if self.before_resize else ()
+        return (self.parts, *rescue, *before)
+
+
+def parts_folder(generation: int) -> str:
+    """The name of the folder for a guest's files as an order of this generation makes them."""
+    return f"{_PARTS}{generation}"
+
+
+def rescue_folder(generation: int) -> str:
+    """The name of the folder for a rescue's files."""
+    return f"{_RESCUE}{generation}"
 
 
 class GuestDirs:
@@ -82,8 +163,7 @@ class GuestDirs:
         """The guest is complete: from now on it is there."""
         directory = self._root / f"{record.server_id}{_MAKING}"
         write_synced(directory / RECORD, msgspec.json.encode(record))
-        for path in sorted(directory.iterdir()):
-            sync(path)
+        sync(directory / RECORD)
         sync(directory)
         directory.rename(self.path(record.server_id))
         sync(self._root)
@@ -99,6 +179,28 @@ class GuestDirs:
         write_synced(new, msgspec.json.encode(record))
         new.rename(directory / RECORD)
         sync(directory)
+
+    def tidy(self, record: GuestRecord) -> None:
+        """Remove what the guest has no use for any more, or what unfinished work left behind, when none is under way."""
+        used = {parts.folder for parts in record.parts_all} | ({MEMORY} if record.suspended else set())
+        if not record.offered and not record.incoming:
+            shutil.rmtree(self.path(record.server_id) / TRANSFER, ignore_errors=True)
+        for path in self.path(record.server_id).iterdir():
+            if path.name in used:
+                continue
+            if path.name.startswith((_PARTS, _RESCUE)):
+                shutil.rmtree(path)
+            elif path.name.startswith((MEMORY, SNAPSHOT)):
+                path.unlink()
+
+    def transfer(self, record: GuestRecord) -> Path:
+        """The folder for sockets, new and empty, for the guest's user alone."""
+        folder = self.path(record.server_id) / TRANSFER
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700)
+        if record.uid is not None:
+            os.chown(folder, record.uid, record.uid)
+        return folder
 
     def remove(self, server_id: ServerId) -> None:
         """Remove a guest's directory, if it is there."""

@@ -6,14 +6,13 @@ a QEMU that hangs must not hang the driver. Protocol: QEMU's "QMP reference".
 
 import asyncio
 import base64
-import os
-import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kilonova.drivers.qemu.command import CONSOLE_BUFFER, CONSOLE_ID
+from kilonova.drivers.qemu.sockets import socket_connect
 from kilonova.objects.guest import PowerState
 
 if TYPE_CHECKING:
@@ -42,18 +41,8 @@ class MonitorUnreachable(Exception):
     """QEMU doesn't answer: it ended, or hangs."""
 
 
-def monitor_listen(directory: Path) -> socket.socket:
-    """A listening socket in the guest's directory, for QEMU to inherit; whoever connects waits until QEMU is ready."""
-    (directory / SOCKET).unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX)
-    try:
-        with _short_path(directory) as path:
-            listener.bind(path)
-        listener.listen(8)
-    except OSError:
-        listener.close()
-        raise
-    return listener
+class MonitorRefused(MonitorUnreachable):
+    """QEMU answers and says no; the argument is what it says."""
 
 
 class Monitor:
@@ -63,28 +52,77 @@ class Monitor:
         """Talk through `client`, which is connected."""
         self._client = client
 
+    async def execute(self, command: str, **arguments: object) -> Any:
+        """Give a command, whose arguments are written with `_` for `-`; what QEMU answers.
+
+        Raises:
+            MonitorRefused: QEMU says no.
+        """
+        return await self.execute_with(command, {name.replace("_", "-"): value for name, value in arguments.items()})
+
+    async def execute_with(self, command: str, arguments: Mapping[str, object]) -> Any:
+        """Give a command with arguments as they are. Raises as `execute`."""
+        from qemu.qmp import ExecuteError  # noqa: PLC0415  costs 60 ms
+
+        try:
+            return await self._client.execute(command, dict(arguments))
+        except ExecuteError as error:
+            raise MonitorRefused(f"QEMU refused: {error}") from error
+
+    async def status(self) -> str:
+        """What QEMU says of its guest, in its own word (`RunState` in its QMP reference)."""
+        return str((await self.execute("query-status"))["status"])
+
     async def power_state(self) -> PowerState:
-        """What QEMU says of its guest."""
-        answer: Any = await self._client.execute("query-status")
-        return _POWER_STATES.get(answer["status"], PowerState.NOSTATE)
+        """The same in ours."""
+        return _POWER_STATES.get(await self.status(), PowerState.NOSTATE)
 
     async def press_power_button(self) -> None:
         """Ask the guest's system to shut down (ACPI)."""
-        await self._client.execute("system_powerdown")
+        await self.execute("system_powerdown")
 
     async def reset(self) -> None:
         """Press the reset button."""
-        await self._client.execute("system_reset")
+        await self.execute("system_reset")
 
     async def quit(self) -> None:
         """End QEMU."""
-        await self._client.execute("quit")
+        await self.execute("quit")
 
     async def console_fetch(self) -> bytes:
         """Take the serial output that came since the last time out of QEMU's ring."""
-        arguments = {"device": CONSOLE_ID, "size": CONSOLE_BUFFER, "format": "base64"}
-        answer: Any = await self._client.execute("ringbuf-read", arguments)
+        answer = await self.execute("ringbuf-read", device=CONSOLE_ID, size=CONSOLE_BUFFER, format="base64")
         return base64.b64decode(answer)
+
+    async def devices(self) -> set[str]:
+        """The names of the devices that are plugged in."""
+        return {child["name"] for child in await self.execute("qom-list", path="/machine/peripheral")}
+
+    async def nodes(self) -> set[str]:
+        """The names of the block nodes."""
+        return {node["node-name"] for node in await self.execute("query-named-block-nodes", flat=True)}
+
+    async def job(self, job_id: str) -> dict[str, Any] | None:
+        """A block job; None when there is none of this name."""
+        return next((job for job in await self.execute("query-jobs") if job["id"] == job_id), None)
+
+    async def nbd_serve(self, path: str) -> None:
+        """Begin to serve block nodes at a Unix socket; `path` is below QEMU's own directory."""
+        await self.execute("nbd-server-start", addr={"type": "unix", "data": {"path": path}})
+
+    async def nbd_export(self, node: str, name: str, *, writable: bool) -> None:
+        """Serve a block node under a name."""
+        await self.execute("block-export-add", type="nbd", id=node, node_name=node, name=name, writable=writable)
+
+    async def descriptor_set(self, descriptor: int) -> int:
+        """Hand a descriptor over, for `/dev/fdset/` and the number returned; it lasts for this conversation until used."""
+        self._client.send_fd_scm(descriptor)
+        return int((await self.execute("add-fd"))["fdset-id"])
+
+    async def descriptor_named(self, descriptor: int, name: str) -> None:
+        """Hand a descriptor over under a name, for a command of this conversation."""
+        self._client.send_fd_scm(descriptor)
+        await self.execute("getfd", fdname=name)
 
 
 @asynccontextmanager
@@ -94,16 +132,14 @@ async def monitor_open(directory: Path, timeout_s: float = TALK_S) -> AsyncItera
     Raises:
         MonitorUnreachable: nobody answers, or not in time, or the conversation broke.
     """
-    from qemu.qmp import ExecuteError, QMPClient, QMPError  # noqa: PLC0415  costs 60 ms
+    from qemu.qmp import QMPClient, QMPError  # noqa: PLC0415  costs 60 ms
 
     client = QMPClient("guest")
     client.logger.disabled = True
     try:
         async with asyncio.timeout(timeout_s):
-            await client.connect(await _connect(directory))
+            await client.connect(await socket_connect(directory, SOCKET))
             yield Monitor(client)
-    except ExecuteError as error:
-        raise MonitorUnreachable(f"QEMU refused: {error}") from error
     except (QMPError, OSError, EOFError, TimeoutError) as error:
         raise MonitorUnreachable(f"QEMU doesn't answer: {error}") from error
     finally:
@@ -118,25 +154,3 @@ async def _disconnect(client: "QMPClient") -> None:
             await client.disconnect()
     except (QMPError, OSError, EOFError, TimeoutError):
         return  # QEMU went first, as after `quit`
-
-
-async def _connect(directory: Path) -> socket.socket:
-    connection = socket.socket(socket.AF_UNIX)
-    connection.setblocking(False)
-    try:
-        with _short_path(directory) as path:
-            await asyncio.get_running_loop().sock_connect(connection, path)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-@contextmanager
-def _short_path(directory: Path) -> Iterator[str]:
-    """The socket's path by way of a descriptor: Unix sockets allow 107 bytes, and state directories may be longer."""
-    descriptor = os.open(directory, os.O_PATH | os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{descriptor}/{SOCKET}"
-    finally:
-        os.close(descriptor)

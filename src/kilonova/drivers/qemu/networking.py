@@ -5,6 +5,7 @@ the guest from the machine's loopback and everything beyond; only the forward fo
 """
 
 import ipaddress
+from collections.abc import Mapping
 from itertools import chain, islice
 
 from kilonova.objects.guest import GuestAddress, GuestNic
@@ -19,8 +20,13 @@ def ssh_nic(nics: tuple[GuestNic, ...]) -> int | None:
     return next((index for index, nic in enumerate(nics) if _address(nic, 4)), None)
 
 
-def netdev_argument(index: int, nic: GuestNic, ssh_port: int | None) -> str:
-    """The value of QEMU's `-netdev` for card `index`; `ssh_port` when the forward leads to this card.
+def netdev_name(slot: int) -> str:
+    """The name of the network behind the card in a socket."""
+    return f"net{slot}"
+
+
+def netdev_options(slot: int, nic: GuestNic, ssh_port: int | None) -> dict[str, object]:
+    """What QEMU's `netdev_add` takes for the network behind the card in a socket; `ssh_port` when the forward leads to this card.
 
     A card without an address sits on a network without anybody else.
 
@@ -29,27 +35,44 @@ def netdev_argument(index: int, nic: GuestNic, ssh_port: int | None) -> str:
     """
     ipv4, ipv6 = _address(nic, 4), _address(nic, 6)
     if ipv4 is None and ipv6 is None:
-        return f"hubport,id=nic{index},hubid={index}"
-    words = ["user", f"id=nic{index}", "restrict=on"]
-    words += _ipv4_words(ipv4) if ipv4 else ["ipv4=off"]
-    words += _ipv6_words(ipv6) if ipv6 else ["ipv6=off"]
+        return {"type": "hubport", "id": netdev_name(slot), "hubid": slot}
+    options: dict[str, object] = {"type": "user", "id": netdev_name(slot), "restrict": True}
+    options |= _ipv4_options(ipv4) if ipv4 else {"ipv4": False}
+    options |= _ipv6_options(ipv6) if ipv6 else {"ipv6": False}
     if ssh_port is not None and ipv4:
-        words.append(f"hostfwd=tcp:{_LOOPBACK}:{ssh_port}-:{_SSH}")
+        options["hostfwd"] = [{"str": f"tcp:{_LOOPBACK}:{ssh_port}-:{_SSH}"}]
+    return options
+
+
+def netdev_argument(options: Mapping[str, object]) -> str:
+    """The same as the value of `-netdev`."""
+    words = [str(options["type"])]
+    for key, value in options.items():
+        if key == "hostfwd" and isinstance(value, list):
+            words += [f"hostfwd={forward['str']}" for forward in value]
+        elif key != "type":
+            words.append(f"{key}={_word(value)}")
     return ",".join(words)
+
+
+def _word(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return str(value)
 
 
 def _address(nic: GuestNic, version: int) -> GuestAddress | None:
     return next((address for address in nic.addresses if address.version == version), None)
 
 
-def _ipv4_words(address: GuestAddress) -> list[str]:
+def _ipv4_options(address: GuestAddress) -> dict[str, object]:
     network = ipaddress.IPv4Network(address.cidr)
     fixed = ipaddress.IPv4Address(address.address)
     gateway = ipaddress.IPv4Address(address.gateway) if address.gateway else None
     if fixed not in network:
         raise ValueError(f"the fixed IP {fixed} is not in its subnet {network}")
     host, dns = _service_addresses(network, fixed, gateway)
-    return ["ipv4=on", f"net={network}", f"dhcpstart={fixed}", f"host={host}", f"dns={dns}"]
+    return {"ipv4": True, "net": str(network), "dhcpstart": str(fixed), "host": str(host), "dns": str(dns)}
 
 
 def _service_addresses(
@@ -68,9 +91,13 @@ def _service_addresses(
     return next(free), next(free)
 
 
-def _ipv6_words(address: GuestAddress) -> list[str]:
+def _ipv6_options(address: GuestAddress) -> dict[str, object]:
     network = ipaddress.IPv6Network(address.cidr)
-    words = ["ipv6=on", f"ipv6-net={network}"]
+    options: dict[str, object] = {
+        "ipv6": True,
+        "ipv6-prefix": str(network.network_address),
+        "ipv6-prefixlen": network.prefixlen,
+    }
     if address.gateway and ipaddress.IPv6Address(address.gateway) in network:
-        words.append(f"ipv6-host={ipaddress.IPv6Address(address.gateway)}")
-    return words
+        options["ipv6-host"] = str(ipaddress.IPv6Address(address.gateway))
+    return options

@@ -8,10 +8,10 @@ and when its process id has long gone to somebody else. No process id is stored 
 import fcntl
 import os
 import signal
-import socket
 import struct
 import subprocess
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +43,8 @@ def process_alive(directory: Path) -> bool:
         os.close(descriptor)
 
 
-def process_start(command: Sequence[str], directory: Path, listener: socket.socket, user: GuestUser | None) -> int:
-    """Start the guest in its directory and return a descriptor to read what it complains of.
+def process_start(command: Sequence[str], directory: Path, inherited: Sequence[int], user: GuestUser | None) -> int:
+    """Start the guest in its directory, with these descriptors, and return one to read what it complains of.
 
     The working directory is entered before the user changes, so the directories above it may be closed to that user.
 
@@ -63,7 +63,7 @@ def process_start(command: Sequence[str], directory: Path, listener: socket.sock
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=complain,
-            pass_fds=(alive, listener.fileno()),
+            pass_fds=(alive, *inherited),
             start_new_session=True,
             check=True,
             **_as_user(user),
@@ -164,10 +164,12 @@ def _processes_named(server_id: str) -> Iterator[int]:
 def _holds_lock(pid: int, directory: Path) -> bool:
     lock = (directory / LOCK).stat()
     try:
-        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        descriptors = list(Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return False
+    for descriptor in descriptors:
+        with suppress(OSError):  # closed meanwhile
             opened = descriptor.stat()
             if (opened.st_dev, opened.st_ino) == (lock.st_dev, lock.st_ino):
                 return True
-    except OSError:
-        return False
     return False

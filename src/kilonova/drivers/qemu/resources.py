@@ -5,10 +5,28 @@ import platform
 import shutil
 from pathlib import Path
 
+import msgspec
+
 GIB = 1024**3
 MIB = 1024**2
 
 _CGROUPS = Path("/sys/fs/cgroup")
+
+
+class Share(msgspec.Struct, frozen=True):
+    """Which part of the machine a host has. All parts together are the machine."""
+
+    number: int = 1
+    """Of this host among the machine's, from 1."""
+    hosts: int = 1
+
+    def of(self, total: int) -> int:
+        """This host's part of `total`, which is dealt out whole and as evenly as whole numbers can be."""
+        return total * self.number // self.hosts - total * (self.number - 1) // self.hosts
+
+
+WHOLE = Share()
+"""All of the machine, for its only host."""
 
 
 def vcpus() -> int:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import msgspec
 
+from kilonova.drivers.qemu.resources import WHOLE, Share
+
 FIRST_UID = 0x70000000
 """The first of the user ids that guests get: a range that no distribution, container tool or systemd hands out
 (systemd's "Users, Groups, UIDs and GIDs on systemd Systems")."""
@@ -26,8 +28,10 @@ class GuestUser(msgspec.Struct, frozen=True):
         return self.uid
 
 
-def uid_pick(taken: Iterable[int | None]) -> int | None:
+def uid_pick(taken: Iterable[int | None], share: Share = WHOLE) -> int | None:
     """The user id for a new guest that no other has; None where guests run as Kilonova's own user.
+
+    Each of several hosts on this machine has a part of the range, so that guests of different hosts are different users.
 
     Inside a container whose user namespace lacks the range, all guests are `nobody`.
     """
@@ -36,7 +40,9 @@ def uid_pick(taken: Iterable[int | None]) -> int | None:
     if not range_mapped(Path("/proc/self/uid_map").read_text(encoding="ascii")):
         return NOBODY
     used = set(taken)
-    return next(uid for uid in range(FIRST_UID, FIRST_UID + UID_COUNT) if uid not in used)
+    count = UID_COUNT // share.hosts
+    first = FIRST_UID + (share.number - 1) * count
+    return next(uid for uid in range(first, first + count) if uid not in used)
 
 
 def guest_user(uid: int | None) -> GuestUser | None:

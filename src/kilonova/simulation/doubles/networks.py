@@ -163,7 +163,7 @@ class SimNetworks:
         def made() -> Port:
             if request.network_id != NETWORK.id:
                 raise NotFound(kind="Network", id=request.network_id)
-            if self._faults.strikes(self._stream, "service_refuses"):
+            if self._faults.strikes("service_refuses"):
                 raise Conflict(reason="No address is left in the simulated network.")
             return self._service.make(request)
 
@@ -187,11 +187,11 @@ class SimNetworks:
     async def _ask(self, work: Callable[[], T]) -> T:
         """Carry a call there and its answer back, or lose either."""
         faults, stream = self._faults, self._stream
-        await hop(stream, slow=faults.strikes(stream, "call_slow"))
-        if faults.strikes(stream, "call_refused"):
+        await hop(stream, slow=faults.strikes("call_slow"))
+        if faults.strikes("call_refused"):
             raise Unavailable(service="the network service", reason="connection refused")
         answer = work()
-        await hop(stream, slow=faults.strikes(stream, "call_slow"))
-        if faults.strikes(stream, "call_answer_lost"):
+        await hop(stream, slow=faults.strikes("call_slow"))
+        if faults.strikes("call_answer_lost"):
             raise Unavailable(service="the network service", reason="connection lost")
         return answer

@@ -6,7 +6,7 @@ A trigger sees a forbidden change of a row and writes it down; a query finds a f
 from collections.abc import Callable
 
 from kilonova.objects.server import TaskState, VmState
-from kilonova.operations.states import ACTIONS
+from kilonova.operations.catalog import ACTIONS
 from kilonova.simulation.database import DatabaseServer
 
 _SEEN = "CREATE TABLE seen_violations (what TEXT NOT NULL);"
@@ -16,6 +16,16 @@ CREATE TRIGGER epoch_down AFTER UPDATE ON operations WHEN NEW.epoch < OLD.epoch 
     INSERT INTO seen_violations VALUES ('the epoch of operation ' || NEW.id || ' went down'); END;
 CREATE TRIGGER ended_changed AFTER UPDATE ON operations WHEN OLD.live IS NULL AND NEW.state <> OLD.state BEGIN
     INSERT INTO seen_violations VALUES ('operation ' || NEW.id || ' was ' || OLD.state || ' and became ' || NEW.state); END;
+CREATE TRIGGER log_changed AFTER UPDATE ON operation_events BEGIN
+    INSERT INTO seen_violations VALUES ('the log of operation ' || NEW.operation_id || ' was rewritten'); END;
+CREATE TRIGGER reported_twice AFTER INSERT ON operation_events WHEN NEW.result IN ('done', 'retried', 'waiting') AND EXISTS (
+    SELECT 1 FROM operation_events e WHERE e.operation_id = NEW.operation_id AND e.seq < NEW.seq AND e.step = NEW.step
+    AND e.epoch = NEW.epoch AND e.result IN ('done', 'retried', 'waiting')) BEGIN
+    INSERT INTO seen_violations VALUES (
+        'one attempt at ' || NEW.step || ' of operation ' || NEW.operation_id || ' was reported twice'); END;
+CREATE TRIGGER log_back_in_time AFTER INSERT ON operation_events WHEN EXISTS (
+    SELECT 1 FROM operation_events e WHERE e.operation_id = NEW.operation_id AND e.seq < NEW.seq AND e.at > NEW.at) BEGIN
+    INSERT INTO seen_violations VALUES ('the log of operation ' || NEW.operation_id || ' went back in time'); END;
 """
 
 _SERVER_TRIGGERS = """
@@ -23,6 +33,12 @@ CREATE TRIGGER raised_from_the_dead AFTER UPDATE ON servers WHEN OLD.vm_state = 
     INSERT INTO seen_violations VALUES ('server ' || NEW.id || ' was deleted and became ' || NEW.vm_state); END;
 CREATE TRIGGER generation_down AFTER UPDATE ON servers WHEN NEW.generation < OLD.generation BEGIN
     INSERT INTO seen_violations VALUES ('the generation of server ' || NEW.id || ' went down'); END;
+CREATE TRIGGER illegal_move AFTER UPDATE ON servers WHEN NEW.vm_state <> OLD.vm_state
+    AND OLD.vm_state || '/' || NEW.vm_state NOT IN ({moves}) BEGIN
+    INSERT INTO seen_violations VALUES ('server ' || NEW.id || ' was ' || OLD.vm_state || ' and became ' || NEW.vm_state); END;
+CREATE TRIGGER back_in_time AFTER UPDATE ON servers
+    WHEN NEW.updated_at < OLD.updated_at OR NEW.created_at <> OLD.created_at BEGIN
+    INSERT INTO seen_violations VALUES ('server ' || NEW.id || ' went back in time'); END;
 CREATE TRIGGER illegal_states AFTER UPDATE ON servers WHEN NEW.task_state IS NOT NULL
     AND NEW.vm_state || '/' || NEW.task_state NOT IN ({legal}) BEGIN
     INSERT INTO seen_violations VALUES ('server ' || NEW.id || ' is ' || NEW.vm_state || '/' || NEW.task_state); END;
@@ -41,7 +57,7 @@ _CELL_QUERIES = (
        FROM operations WHERE live = 1 GROUP BY server_id HAVING count(*) > 1""",
     """SELECT 'server ' || id || ' has task state ' || coalesce(task_state, 'none')
            || ' and operation ' || coalesce(current_op, 'none')
-       FROM servers WHERE (current_op IS NULL) <> (task_state IS NULL)""",
+       FROM servers WHERE current_op IS NULL AND task_state IS NOT NULL""",
     """SELECT 'server ' || s.id || ' waits for operation ' || s.current_op || ', which is not live'
        FROM servers s LEFT JOIN operations o ON o.id = s.current_op AND o.live = 1
        WHERE s.current_op IS NOT NULL AND o.id IS NULL""",
@@ -49,6 +65,10 @@ _CELL_QUERIES = (
        FROM operations o LEFT JOIN servers s ON s.id = o.server_id
        WHERE o.live = 1 AND o.kind <> 'cancel' AND s.current_op IS NOT o.id""",
 )
+
+_NO_TASK = """SELECT 'server ' || s.id || ' has no task state during ' || o.kind
+       FROM servers s JOIN operations o ON o.id = s.current_op
+       WHERE s.task_state IS NULL AND o.kind NOT IN ({quiet})"""
 
 _PLACEMENT_QUERIES = (
     _SEEN_QUERY,
@@ -63,11 +83,22 @@ _PLACEMENT_QUERIES = (
 )
 
 
+_QUOTA_QUERY = """SELECT 'project ' || project_id || ' has ' || count(*) || ' servers, more than it may'
+    FROM quota_ledger GROUP BY project_id HAVING count(*) > {instances}"""
+
+
 def watch_cell(server: DatabaseServer, report: Callable[[str], None]) -> None:
     """Watch a cell's database, or the API database, which holds the servers that are nowhere yet."""
     legal = ", ".join(f"'{vm_state}/{task}'" for vm_state, task in _legal_pairs())
-    server.script(_SEEN + _OPERATION_TRIGGERS + _SERVER_TRIGGERS.format(legal=legal))
-    server.on_commit = _checking(_CELL_QUERIES, report)
+    moves = ", ".join(f"'{before}/{after}'" for before, after in _legal_moves())
+    quiet = ", ".join(f"'{kind}'" for kind, action in ACTIONS.items() if None in action.walk.values())
+    server.script(_SEEN + _OPERATION_TRIGGERS + _SERVER_TRIGGERS.format(legal=legal, moves=moves))
+    server.on_commit = _checking((*_CELL_QUERIES, _NO_TASK.format(quiet=quiet)), report)
+
+
+def watch_quota(server: DatabaseServer, instances: int, report: Callable[[str], None]) -> None:
+    """Watch the ledger in the API database too; `instances` is what each project may have."""
+    server.on_commit = _checking((*_CELL_QUERIES, _QUOTA_QUERY.format(instances=instances)), report)
 
 
 def watch_placement(server: DatabaseServer, report: Callable[[str], None]) -> None:
@@ -85,6 +116,16 @@ def _checking(queries: tuple[str, ...], report: Callable[[str], None]) -> Callab
     return check
 
 
+def _legal_moves() -> list[tuple[VmState, VmState]]:
+    """Every change of vm_state that the table of actions allows, and those that follow the hypervisor."""
+    moves = dict.fromkeys(((VmState.ACTIVE, VmState.STOPPED), (VmState.PAUSED, VmState.STOPPED)))
+    for action in ACTIONS.values():
+        for before in sorted(action.starts_in):
+            ends = (action.ends_in, action.fails_in, *sorted(action.may_end_in))
+            moves.update({(before, after): None for after in ends if after is not None})
+    return list(moves)
+
+
 def _legal_pairs() -> list[tuple[VmState, TaskState]]:
     """Every (vm_state, task_state) that the table of actions allows while something is being done."""
     pairs = {
@@ -92,5 +133,6 @@ def _legal_pairs() -> list[tuple[VmState, TaskState]]:
         for action in ACTIONS.values()
         for vm_state in sorted(action.starts_in)
         for task in action.walk.values()
+        if task is not None
     }
     return list(pairs)

@@ -7,22 +7,32 @@ from dataclasses import dataclass
 import msgspec
 
 from kilonova.kernel.ids import CELL0, CellId, HostName, ServerId
+from kilonova.objects.flavor import Flavor
 from kilonova.objects.guest import PowerState
 from kilonova.objects.server import Server, VmState
 from kilonova.simulation.database import DatabaseServer
+from kilonova.simulation.doubles.images import ImageService
 from kilonova.simulation.doubles.networks import NetworkService
 from kilonova.simulation.history import History, Promise, Told
 from kilonova.simulation.hypervisor import Hypervisor
+from kilonova.simulation.roles import Role
 
 Report = Callable[[str], None]
 
 _LIVE_OPERATIONS = "SELECT kind || ' ' || id || ' of ' || server_id || ' at ' || step FROM operations WHERE live = 1"
-_DEBTS = (
-    ("settlement of", "SELECT server_id FROM settlements"),
-    ("tombstone of", "SELECT server_id || ' on ' || host FROM tombstones"),
-)
-_MADE = frozenset({VmState.ACTIVE, VmState.STOPPED})
+# Every secret of the workload has this word in it.
+_KEPT_SECRETS = {
+    "operation": """
+        SELECT id FROM operations
+        WHERE live IS NULL AND instr(CAST(params AS TEXT) || CAST(outputs AS TEXT) || coalesce(error, ''), 'canary')""",
+    "a line of the log of": "SELECT operation_id FROM operation_events WHERE instr(message, 'canary')",
+    "server": "SELECT id FROM servers WHERE instr(CAST(body AS TEXT), 'canary')",
+}
+TASKS_MAX = 40
+"""Of one process at rest: its loops, and not one for each thing that it ever did."""
+_MADE = frozenset({VmState.ACTIVE, VmState.STOPPED, VmState.RESIZED, VmState.SHELVED})
 """States of a server that has its guest, ports and allocation."""
+_OFF = frozenset({VmState.STOPPED, VmState.SHELVED, VmState.SHELVED_OFFLOADED})
 
 
 @dataclass(frozen=True)
@@ -34,15 +44,29 @@ class Durable:
     cells: Mapping[CellId, DatabaseServer]
     hypervisor: Hypervisor
     networks: NetworkService
+    images: ImageService
+
+    @property
+    def databases(self) -> list[DatabaseServer]:
+        """Every database."""
+        return [self.api, self.placement, *self.cells.values()]
 
 
 def unfinished(durable: Durable) -> list[str]:
     """What somebody still has to work on; empty at rest."""
+    lost = durable.hypervisor.lost
     waiting = [f"{row[0]} is live" for row in durable.api.rows(_LIVE_OPERATIONS)]
     for database in durable.cells.values():
         waiting += [f"{row[0]} is live" for row in database.rows(_LIVE_OPERATIONS)]
-        waiting += [f"{what} {row[0]} is open" for what, query in _DEBTS for row in database.rows(query)]
+        waiting += [f"settlement of {row[0]} is open" for row in database.rows("SELECT server_id FROM settlements")]
+        waiting += [f"tombstone of {id_} on {host} is open" for host, id_ in owed(durable) if host not in lost]
     return waiting
+
+
+def owed(durable: Durable) -> list[tuple[HostName, ServerId]]:
+    """The guests that hosts have to end."""
+    query = "SELECT host, server_id FROM tombstones"
+    return [(host, server_id) for database in durable.cells.values() for host, server_id in database.rows(query)]
 
 
 def check(durable: Durable, history: History, report: Report) -> None:
@@ -55,6 +79,19 @@ def check(durable: Durable, history: History, report: Report) -> None:
     _check_ledger(durable, servers, report)
     _check_map(durable, servers, report)
     _check_records(durable, report)
+    _check_images(durable, servers, report)
+    _check_groups(servers, report)
+    _check_secrets(durable, report)
+
+
+def check_tasks(roles: Iterable[Role], report: Report) -> None:
+    """Report every process in which work is left over."""
+    for role in roles:
+        tasks = role.process.tasks
+        if len(tasks) > TASKS_MAX:
+            report(
+                f"{role.name} has {len(tasks)} tasks at rest: {', '.join(sorted(task.get_name() for task in tasks))}"
+            )
 
 
 class _Servers:
@@ -97,7 +134,7 @@ def _check_promise(promise: Promise, living: Server | None, report: Report, *, k
         report(f"accepted server {server_id} is gone though nobody deleted it")
     if promise.surely_deleted and living is not None:
         report(f"deleted server {server_id} is there: {living.vm_state}/{living.task_state}")
-    if living is not None and living.vm_state not in {*_MADE, VmState.ERROR}:
+    if living is not None and living.vm_state not in {*_MADE, VmState.SHELVED_OFFLOADED, VmState.ERROR}:
         report(f"server {server_id} stays in {living.vm_state}")
 
 
@@ -106,11 +143,34 @@ def _check_allocations(durable: Durable, servers: _Servers, report: Report) -> N
     query = "SELECT consumer_uuid, provider_uuid, resource_class, used FROM allocations ORDER BY 1, 2, 3"
     for consumer, provider, resource_class, used in durable.placement.rows(query):
         held.setdefault(consumer, {})[provider, resource_class] = used
+    moves = {server.move.operation_id: server for server in servers.living.values() if server.move is not None}
     for consumer, amounts in held.items():
-        if consumer not in servers.living:
+        if consumer not in servers.living and consumer not in moves:
             report(f"consumer {consumer} holds {amounts} and is no living server")
+    for move, server in moves.items():
+        _check_move(server, held.get(move, {}), servers, report)
     for server in servers.living.values():
         _check_allocation(server, held.get(server.id, {}), servers, report)
+
+
+def _check_move(server: Server, held: dict[tuple[str, str], int], servers: _Servers, report: Report) -> None:
+    """A server that waits to be confirmed keeps what it had where it was."""
+    move = server.move
+    assert move is not None, "only servers that move are checked"
+    if server.vm_state is not VmState.RESIZED:
+        report(f"server {server.id} is {server.vm_state} and moves from {move.source} to {move.dest}")
+    kept = {} if move.dest == move.source else _amounts(servers.host_uuid[move.source], move.old_flavor)
+    if held != kept:
+        report(f"the move of server {server.id} holds {held}, not {kept}")
+
+
+def _amounts(provider: str, *flavors: Flavor) -> dict[tuple[str, str], int]:
+    """What a server holds that may have any of `flavors`."""
+    return {
+        (provider, "VCPU"): max(one.vcpus for one in flavors),
+        (provider, "MEMORY_MB"): max(one.memory_mb for one in flavors),
+        (provider, "DISK_GB"): max(one.disk_gb for one in flavors),
+    }
 
 
 def _check_allocation(server: Server, held: dict[tuple[str, str], int], servers: _Servers, report: Report) -> None:
@@ -119,32 +179,46 @@ def _check_allocation(server: Server, held: dict[tuple[str, str], int], servers:
             report(f"server {server.id} ({server.vm_state}) on {server.host} holds nothing in placement")
         return
     provider = servers.host_uuid.get(server.host or HostName(""), "")
-    flavor = server.flavor
-    wanted = {"VCPU": flavor.vcpus, "MEMORY_MB": flavor.memory_mb, "DISK_GB": flavor.disk_gb}
-    if held != {(provider, name): amount for name, amount in wanted.items()}:
+    flavors, move = [server.flavor], server.move
+    if move is not None and move.dest == move.source:
+        flavors.append(move.old_flavor)
+    wanted = _amounts(provider, *flavors)
+    if held != wanted:
         report(f"server {server.id} on {server.host} ({provider}) holds {held}, not its flavor {wanted}")
 
 
 def _check_guests(durable: Durable, servers: _Servers, report: Report) -> None:
     running: Counter[ServerId] = Counter()
+    debts = set(owed(durable))
     for host, server_id, guest in durable.hypervisor.everything():
         server = servers.living.get(server_id)
         running[server_id] += guest.power_state is PowerState.RUNNING
+        if host in durable.hypervisor.lost and (host, server_id) in debts:
+            continue
         if server is None:
             report(f"guest {server_id} on {host} belongs to no living server")
-        elif server.host != host:
+        elif host not in {server.host, server.move.source if server.move is not None else None}:
             report(f"guest {server_id} is on {host}, its server on {server.host}")
     for server in servers.living.values():
+        if running[server.id] > 1:
+            report(f"server {server.id} runs {running[server.id]} times")
+        if server.host in durable.hypervisor.lost:
+            continue  # nobody can tell
         if server.vm_state is VmState.ACTIVE and running[server.id] != 1:
             report(f"server {server.id} is ACTIVE and runs {running[server.id]} times")
-        if server.vm_state is VmState.STOPPED and running[server.id]:
-            report(f"server {server.id} is STOPPED and runs")
+        if server.vm_state in _OFF and running[server.id]:
+            report(f"server {server.id} is {server.vm_state} and runs")
+        if (server.vm_state is VmState.SHELVED_OFFLOADED) and (server.host is not None or server.shelved is None):
+            report(f"server {server.id} is offloaded from {server.host} and was shelved as {server.shelved}")
 
 
 def _check_ports(durable: Durable, servers: _Servers, report: Report) -> None:
     there: dict[str, list[str]] = {}
     for port in durable.networks.ports.values():
         there.setdefault(port.device_id, []).append(port.id)
+        owner = servers.living.get(ServerId(port.device_id))
+        if owner is not None and owner.vm_state in _MADE and port.host != owner.host:
+            report(f"port {port.id} is bound to {port.host}, its server {owner.id} is on {owner.host}")
         if port.device_id not in servers.living:
             report(f"port {port.id} belongs to {port.device_id or 'nobody'}, which is no living server")
     for server in servers.living.values():
@@ -153,12 +227,30 @@ def _check_ports(durable: Durable, servers: _Servers, report: Report) -> None:
             report(f"server {server.id} shows the ports {shown} and has {there.get(server.id, [])}")
 
 
+def _check_images(durable: Durable, servers: _Servers, report: Report) -> None:
+    """No image is half made; what a server was shelved as is there as long as the server is shelved, and no longer."""
+    shelved_as = {
+        server.shelved.image.id: server.id for server in servers.living.values() if server.shelved is not None
+    }
+    for image in durable.images.images.values():
+        if image.status != "active":
+            report(f"image {image.id} of {image.properties} is {image.status}")
+        elif image.properties.get("image_type") == "shelve" and image.id not in shelved_as:
+            report(f"image {image.id} is of no shelved server")
+    for image_id, server_id in shelved_as.items():
+        if image_id not in durable.images.images:
+            report(f"the image {image_id} of the shelved server {server_id} is gone")
+
+
 def _check_ledger(durable: Durable, servers: _Servers, report: Report) -> None:
     ledger = {row[0]: row[1:] for row in durable.api.rows("SELECT server_id, cores, memory_mb FROM quota_ledger")}
     _same_ids("the quota ledger", ledger, servers.living, report)
     for server_id, line in ledger.items():
         server = servers.living.get(server_id)
-        if server is not None and line != (server.flavor.vcpus, server.flavor.memory_mb):
+        if server is None:
+            continue
+        flavors = [server.flavor] if server.move is None else [server.flavor, server.move.old_flavor]
+        if line != (max(one.vcpus for one in flavors), max(one.memory_mb for one in flavors)):
             report(f"the quota ledger counts {line} for server {server_id} of flavor {server.flavor.name}")
 
 
@@ -187,6 +279,25 @@ def _check_records(durable: Durable, report: Report) -> None:
         for server_id, fault in database.rows("SELECT id, body FROM servers WHERE vm_state = 'error'"):
             if msgspec.json.decode(fault, type=Server).fault is None:
                 report(f"server {server_id} is in ERROR and says no reason")
+
+
+def _check_groups(servers: _Servers, report: Report) -> None:
+    """Members of a group that must not share a host don't."""
+    there: dict[tuple[str, HostName], list[ServerId]] = {}
+    for server in servers.living.values():
+        if server.group_id is not None and server.host is not None:
+            there.setdefault((server.group_id, server.host), []).append(server.id)
+    for (group_id, host), members in there.items():
+        if len(members) > 1:
+            report(f"{', '.join(members)} of {group_id} share {host}")
+
+
+def _check_secrets(durable: Durable, report: Report) -> None:
+    """No password and no injected file is kept anywhere once its boot has ended."""
+    for database in (durable.api, *durable.cells.values()):
+        for what, query in _KEPT_SECRETS.items():
+            for (row,) in database.rows(query):
+                report(f"a secret is kept in {what} {row} in the {database.name}")
 
 
 def _same_ids(what: str, found: Iterable[str], wanted: Iterable[str], report: Report) -> None:

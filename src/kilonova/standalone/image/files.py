@@ -1,11 +1,12 @@
 """Contents of images (Image API v2, "Image data"): upload and download."""
 
+import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from kilonova.kernel.errors import Forbidden, Invalid, UnsupportedMedia
 from kilonova.standalone.image.context import Context
-from kilonova.standalone.image.store import Row, move_txn
+from kilonova.standalone.image.store import NoSuchImage, Row, move_txn
 from kilonova.web.call import Call, Reply
 from kilonova.web.routing import Body, Route
 
@@ -17,6 +18,30 @@ class Deactivated(Forbidden):
     """Image {id} is deactivated; its content can't be read."""
 
     code = "image-deactivated"
+
+
+async def store_content(context: Context, image: Row, pieces: AsyncIterator[bytes]) -> None:
+    """Give a queued image its content. It is `saving` meanwhile; after any failure it is `queued` and has none.
+
+    Raises `WrongStatus`, `NoSuchImage` when it is deleted meanwhile, and what `Contents.receive` raises.
+    """
+    database, contents, image_id = context.database, context.contents, image["id"]
+    await database.write(move_txn, image_id, "an upload", ("queued",), "saving")
+    try:
+        content = await contents.receive(image_id, image["disk_format"], pieces)
+        await contents.keep(image_id)
+        known = {
+            "size": content.size,
+            "virtual_size": content.virtual_size,
+            "checksum": content.md5,
+            "os_hash_value": content.sha512,
+        }
+        await database.write(move_txn, image_id, "an upload", ("saving",), "active", **known)
+    except BaseException:
+        await contents.discard(image_id)
+        with contextlib.suppress(NoSuchImage):
+            await database.write(move_txn, image_id, "an upload", ("saving",), "queued")
+        raise
 
 
 class Files:
@@ -35,29 +60,14 @@ class Files:
         )
 
     async def upload(self, call: Call) -> Reply:
-        """PUT: the image is `saving` meanwhile, then `active`; after any failure it is `queued` and has no content."""
+        """PUT: see `store_content`."""
         if call.headers.get("content-type", "").partition(";")[0].strip().lower() != _MEDIA_TYPE:
             raise UnsupportedMedia(reason=f"The content type of an upload must be {_MEDIA_TYPE}.")
         row = await self._context.enforced(call, "upload_image")
         if row["disk_format"] is None or row["container_format"] is None:
             raise Invalid(reason="Set disk_format and container_format before the content is uploaded.")
-        database, contents = self._context.database, self._context.contents
-        contents.check_size(call.headers.get("content-length"))
-        await database.write(move_txn, row["id"], "an upload", ("queued",), "saving")
-        try:
-            content = await contents.receive(row["id"], row["disk_format"], call.stream())
-            await contents.keep(row["id"])
-            known = {
-                "size": content.size,
-                "virtual_size": content.virtual_size,
-                "checksum": content.md5,
-                "os_hash_value": content.sha512,
-            }
-            await database.write(move_txn, row["id"], "an upload", ("saving",), "active", **known)
-        except BaseException:
-            await contents.discard(row["id"])
-            await database.write(move_txn, row["id"], "an upload", ("saving",), "queued")
-            raise
+        self._context.contents.check_size(call.headers.get("content-length"))
+        await store_content(self._context, row, call.stream())
         return Reply()
 
     async def download(self, call: Call) -> Reply:

@@ -61,7 +61,7 @@ class Images:
             raise Invalid(reason="An image belongs to a project: use a token scoped to one, or name the owner.")
         self._check(call.user, settable, owner)
         self._context.policy.enforce("add_image", call.user, {"owner": owner})
-        values = {"id": image_id, **_columns(settable), "owner": owner, "properties": properties}
+        values = {"id": image_id, **columns(settable), "owner": owner, "properties": properties}
         row = await self._context.database.write(create_txn, values, settable.tags)
         location = f"{self._context.url}/v2/images/{image_id}"
         return Reply(document(row), headers={"Location": location})
@@ -93,7 +93,7 @@ class Images:
             settable, properties = parsed(patched(settable_document(row), call.body))
             owner = settable.owner or row["owner"]
             self._check(call.user, settable, owner, row)
-            return {**_columns(settable), "owner": owner, "properties": properties}, settable.tags
+            return {**columns(settable), "owner": owner, "properties": properties}, settable.tags
 
         return Reply(document(await self._context.database.write(update_txn, image_id, change)))
 
@@ -156,7 +156,8 @@ class Images:
                     raise FormatFixed(name=name)
 
 
-def _columns(settable: Settable) -> Mapping[str, Any]:
+def columns(settable: Settable) -> Mapping[str, Any]:
+    """The columns of the row that `settable` sets."""
     columns = msgspec.structs.asdict(settable)
     del columns["tags"]
     return columns

@@ -122,6 +122,15 @@ def delete_txn(tx: Transaction, /, image_id: str) -> None:
     tx.execute(delete(images).where(images.c.id == image_id))
 
 
+def images_of_txn(tx: Transaction, /, owner: str, properties: Mapping[str, str]) -> Sequence[Row]:
+    """All images of a project with these properties, newest first."""
+    wanted = [images.c.properties[name].as_string() == value for name, value in properties.items()]
+    order = (images.c.created_at.desc(), images.c.id.desc())
+    rows = tx.execute(select(images).where(images.c.owner == owner, *wanted).order_by(*order)).mappings().all()
+    found = tags_txn(tx, [row["id"] for row in rows])
+    return [{**row, "tags": found.get(row["id"], [])} for row in rows]
+
+
 def tag_txn(tx: Transaction, /, image_id: str, tag: str, wanted: bool) -> None:
     """Add or remove one tag. Raises `NoSuchImage`, `OverLimit`, and `NotFound` for a tag that is not there."""
     present = image_txn(tx, image_id)["tags"]

@@ -7,13 +7,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from contract.hypervisors import SERVER, Images, guest_spec
 from kilonova.drivers.driver import HypervisorFailure
 from kilonova.drivers.fake.driver import FakeDriver, FakeHostSize
 from kilonova.drivers.fake.timings import FakeTimings
 from kilonova.kernel.ids import HostName
 from kilonova.objects.guest import PowerState
 from kilonova.runtime.real import RealRuntime
+from kilonova.testing.guests import SERVER, Images, guest_spec
 
 HOST = HostName("fake-00001")
 
@@ -69,6 +69,19 @@ def test_timings__each_action__takes_its_time(tmp_path: Path) -> None:
     timings = FakeTimings(boot_s=10, reboot_s=20, stop_s=30, start_s=40, destroy_s=50)
     run(FakeDriver(runtime, tmp_path / "hypervisor", 1, timings=timings), scenario)
     assert runtime.slept == [10, 20, 30, 40, 1, 50]
+
+
+def test_timings__everything_else__takes_the_time_of_a_change_once(tmp_path: Path) -> None:
+    async def scenario(driver: FakeDriver) -> None:
+        await driver.guest_ensure(HOST, guest_spec(None), Images())
+        await driver.guest_pause(HOST, SERVER, 2)
+        await driver.guest_pause(HOST, SERVER, 2)
+        await driver.guest_rebuild(HOST, guest_spec(None, generation=3), Images(), run=True)
+
+    runtime = PatientRuntime()
+    timings = FakeTimings(boot_s=10, change_s=5)
+    run(FakeDriver(runtime, tmp_path / "hypervisor", 1, timings=timings), scenario)
+    assert runtime.slept == [10, 5, 10]
 
 
 def test_fail_next__ordered_once__fails_once_and_changes_nothing(tmp_path: Path) -> None:

@@ -5,19 +5,32 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from contract.hypervisors import SERVER, guest_spec
-from kilonova.drivers.qemu.guest_dir import GuestDirs, GuestRecord
+from kilonova.drivers.qemu.guest_dir import BeforeResize, GuestDirs, GuestRecord, Parts
+from kilonova.testing.guests import SERVER, guest_spec
+
+
+def parts(folder: str) -> Parts:
+    return Parts(
+        folder=folder,
+        disk=False,
+        base_format=None,
+        kernel=False,
+        ramdisk=False,
+        cmdline="",
+        config_drive=False,
+        image_names=("image.0",),
+    )
+
 
 RECORD = GuestRecord(
     spec=guest_spec(None, config_drive={}),
     generation=1,
     running=True,
     rebooted=0,
-    base_format=None,
-    has_config_drive=False,
+    parts=parts("parts-1"),
     ssh_port=40022,
     uid=None,
-    image_names=("image.0",),
+    slots={},
 )
 
 
@@ -62,3 +75,19 @@ def test_guest_dir__record_is_damaged__says_which(tmp_path: Path) -> None:
     (tmp_path / SERVER / "guest.json").write_text("{")
     with pytest.raises(ValueError, match=f"{SERVER}/guest.json is damaged"):
         list(GuestDirs(tmp_path).records())
+
+
+def test_guest_dir__tidied__keeps_what_the_record_names(tmp_path: Path) -> None:
+    dirs = GuestDirs(tmp_path)
+    dirs.making(SERVER)
+    dirs.made(RECORD)
+    for name in ("parts-1", "parts-2", "parts-3", "rescue-4"):
+        (tmp_path / SERVER / name).mkdir()
+    for name in ("memory", "memory.part", "snapshot.qcow2", "console.log"):
+        (tmp_path / SERVER / name).touch()
+    before = BeforeResize(spec=RECORD.spec, parts=parts("parts-2"))
+    dirs.tidy(msgspec.structs.replace(RECORD, suspended=True, before_resize=before))
+    kept = {path.name for path in (tmp_path / SERVER).iterdir()}
+    assert kept == {"guest.json", "parts-1", "parts-2", "memory", "console.log"}
+    dirs.tidy(RECORD)
+    assert not (tmp_path / SERVER / "memory").exists()

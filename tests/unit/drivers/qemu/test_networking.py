@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kilonova.drivers.qemu.networking import netdev_argument, ssh_nic
+from kilonova.drivers.qemu.networking import netdev_argument, netdev_options, ssh_nic
 from kilonova.objects.guest import GuestAddress, GuestNic
 
 
@@ -23,9 +23,9 @@ def words(argument: str) -> dict[str, str]:
 
 
 def test_netdev__ordinary_port__leases_its_address_and_is_shut_off() -> None:
-    argument = words(netdev_argument(0, nic(ipv4("10.0.0.9", "10.0.0.0/24", "10.0.0.1")), 40022))
+    argument = words(netdev_argument(netdev_options(0, nic(ipv4("10.0.0.9", "10.0.0.0/24", "10.0.0.1")), 40022)))
     assert argument == {
-        "id": "nic0",
+        "id": "net0",
         "restrict": "on",
         "ipv4": "on",
         "ipv6": "off",
@@ -49,7 +49,7 @@ def ports(draw: st.DrawFn) -> GuestAddress:
 
 @given(ports())
 def test_netdev__any_port__four_addresses_of_the_subnet_never_collide(port: GuestAddress) -> None:
-    argument = words(netdev_argument(0, nic(port), None))
+    argument = words(netdev_argument(netdev_options(0, nic(port), None)))
     served = [argument[name] for name in ("dhcpstart", "host", "dns")]
     network = ipaddress.ip_network(port.cidr)
     assert len(set(served)) == 3
@@ -60,14 +60,21 @@ def test_netdev__any_port__four_addresses_of_the_subnet_never_collide(port: Gues
 
 
 def test_netdev__no_address__is_alone_on_its_network() -> None:
-    assert netdev_argument(2, nic(), None) == "hubport,id=nic2,hubid=2"
+    assert netdev_argument(netdev_options(2, nic(), None)) == "hubport,id=net2,hubid=2"
 
 
 def test_netdev__ipv6_only__has_no_ipv4() -> None:
     address = GuestAddress(address="fd00::5", version=6, cidr="fd00::/64", gateway="fd00::1", dns=())
-    argument = words(netdev_argument(1, nic(address), 40022))
-    assert (argument["ipv4"], argument["ipv6-net"], argument["ipv6-host"]) == ("off", "fd00::/64", "fd00::1")
-    assert "hostfwd" not in argument
+    argument = words(netdev_argument(netdev_options(1, nic(address), 40022)))
+    assert argument == {
+        "id": "net1",
+        "restrict": "on",
+        "ipv4": "off",
+        "ipv6": "on",
+        "ipv6-prefix": "fd00::",
+        "ipv6-prefixlen": "64",
+        "ipv6-host": "fd00::1",
+    }
 
 
 @pytest.mark.parametrize(
@@ -80,7 +87,7 @@ def test_netdev__ipv6_only__has_no_ipv4() -> None:
 )
 def test_netdev__impossible_address__says_what_is_wrong(address: GuestAddress, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
-        netdev_argument(0, nic(address), None)
+        netdev_options(0, nic(address), None)
 
 
 def test_ssh_nic__several_cards__is_the_first_with_ipv4() -> None:

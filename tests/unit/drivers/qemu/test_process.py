@@ -1,7 +1,6 @@
 """The lock that says whether a guest's process lives."""
 
 import os
-import socket
 import sys
 import time
 from pathlib import Path
@@ -22,8 +21,7 @@ WAITS = (sys.executable, "-c", "import signal; signal.pause()", NAME)
 
 
 def start(directory: Path, *command: str) -> int:
-    with socket.socket(socket.AF_UNIX) as listener:
-        return process_start(command, directory, listener, None)
+    return process_start(command, directory, (), None)
 
 
 def wait_dead(directory: Path) -> None:

@@ -7,7 +7,6 @@ import msgspec
 import pytest
 
 from kilonova.kernel.ids import HostName, OperationId, ServerId
-from kilonova.kernel.versions import Change, Line, added
 from kilonova.objects.guest import (
     Guest,
     GuestAddress,
@@ -19,6 +18,7 @@ from kilonova.objects.guest import (
 )
 from kilonova.objects.history import wire
 from kilonova.objects.history.wire import SHAPES, WIRE, BadMessage
+from kilonova.objects.host_action import Destroy, HostAction, Reboot, Snapshot, Spawn, Start, Stop
 from kilonova.objects.host_step import HostReport, HostStep, Order
 
 SERVER, HOST, OPERATION = ServerId("s" * 36), HostName("host-1"), OperationId("o" * 36)
@@ -59,7 +59,7 @@ STEP = HostStep(
     host=HOST,
     generation=3,
     timeout_s=600.0,
-    spec=SPEC,
+    action=Spawn(spec=SPEC),
 )
 DESCRIPTION = HostDescription(
     name=HOST,
@@ -73,7 +73,10 @@ DESCRIPTION = HostDescription(
 )
 SAMPLES: tuple[msgspec.Struct, ...] = (
     STEP,
-    msgspec.structs.replace(STEP, spec=None),
+    *(
+        msgspec.structs.replace(STEP, action=action)
+        for action in (Stop(grace_s=60.0), Reboot(hard=True), Snapshot(image_id="i", disk_format="raw"))
+    ),
     HostReport(operation_id=OPERATION, epoch=2, guest=GUEST),
     HostReport(operation_id=OPERATION, epoch=2, error="no", final=True),
     GUEST,
@@ -84,10 +87,10 @@ SAMPLES: tuple[msgspec.Struct, ...] = (
 # A shape that changes gets a change on the line, and then its new fingerprint here.
 FINGERPRINTS = {
     "guest": "fc434f3d38a74d99",
-    "host_description": "5d4e6add8a9e5aab",
-    "host_report": "f0dcfa7a29b25610",
-    "host_step": "1c3dafb74fe47bd9",
-    "order": "8bef2a585045c710",
+    "host_description": "176a4d5d9166bbf1",
+    "host_report": "e033b857e2a8f393",
+    "host_step": "fe3f1485d61a7a0b",
+    "order": "4d722a19769b3cfd",
 }
 
 
@@ -129,59 +132,42 @@ def test_changes__each_is_about_a_shape_of_the_wire() -> None:
     assert {change.shape for _, change in WIRE.changes()} <= set(SHAPES.values())
 
 
-# A line as it may look one day: 1.1 has brought `ssh_port` to guests and a spec's `cmdline`.
-
-
-def _without_cmdline(step: dict[str, Any]) -> None:
-    if step.get("spec"):
-        del step["spec"]["cmdline"]
-
-
-def _with_cmdline(step: dict[str, Any]) -> None:
-    if step.get("spec"):
-        step["spec"]["cmdline"] = "quiet"
-
-
-LATER = Line(
-    "wire",
-    (
-        ("1.0", ()),
-        (
-            "1.1",
-            (
-                added("guest", "ssh_port", name="guest-ssh-port", why="Guests in user-mode networks have one."),
-                Change(
-                    name="spec-cmdline",
-                    shape="host_step",
-                    why="Kernels take words.",
-                    up=_with_cmdline,
-                    down=_without_cmdline,
-                ),
-            ),
-        ),
-    ),
-)
+OLD = WIRE.level("1.0")
 
 
 def test_older_peer__is_told_what_it_knows() -> None:
-    level = wire.agreed(LATER, "1.0")
-    (guest,) = msgspec.json.decode(wire.told(level, [GUEST], Guest))["documents"]
-    assert "ssh_port" not in guest
-    (step,) = msgspec.json.decode(wire.told(level, [STEP], HostStep))["documents"]
-    assert "cmdline" not in step["spec"]
+    (step,) = msgspec.json.decode(wire.told(OLD, [STEP], HostStep))["documents"]
+    assert "action" not in step
+    assert step["spec"]["vcpus"] == SPEC.vcpus
+    assert "volumes" not in step["spec"]
+    (report,) = msgspec.json.decode(
+        wire.told(OLD, [HostReport(operation_id=OPERATION, epoch=2, outputs={"offer": 1})], HostReport)
+    )["documents"]
+    assert "outputs" not in report
+    (host,) = msgspec.json.decode(wire.told(OLD, [DESCRIPTION], HostDescription))["documents"]
+    assert not {"storage", "connector"} & set(host)
 
 
-def test_older_peer__what_it_says_is_read_as_the_newest() -> None:
-    level = LATER.level("1.0")
-    (step,) = wire.read(LATER, wire.told(level, [STEP], HostStep), HostStep)
-    assert step == msgspec.structs.replace(STEP, spec=msgspec.structs.replace(SPEC, cmdline="quiet"))
-    (guest,) = wire.read(LATER, wire.told(level, [GUEST], Guest), Guest)
-    assert guest == msgspec.structs.replace(GUEST, ssh_port=None)
+@pytest.mark.parametrize(
+    ("kind", "step", "undo", "action"),
+    [
+        ("boot", "spawn", False, Spawn(spec=SPEC)),
+        ("boot", "spawn", True, Destroy()),
+        ("delete", "destroy", False, Destroy()),
+        ("stop", "power_off", False, Stop(grace_s=60.0)),
+        ("start", "power_on", False, Start()),
+        ("reboot", "reboot", False, Reboot(hard=False)),
+        ("reboot_hard", "reboot", False, Reboot(hard=True)),
+    ],
+)
+def test_older_peer__what_it_says_is_read_as_the_newest(kind: str, step: str, undo: bool, action: HostAction) -> None:
+    told = msgspec.structs.replace(STEP, kind=kind, step=step, undo=undo, action=action)
+    assert wire.read(WIRE, wire.told(OLD, [told], HostStep), HostStep) == [told]
 
 
 def test_newer_peer__both_speak_at_the_level_that_both_know() -> None:
-    assert wire.agreed(LATER, "1.7").label == "1.1"
-    assert wire.agreed(LATER, "1.0").label == "1.0"
+    assert wire.agreed(WIRE, "1.7").label == WIRE.newest.label
+    assert wire.agreed(WIRE, "1.0").label == "1.0"
 
 
 @pytest.mark.parametrize(

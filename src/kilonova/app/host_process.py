@@ -1,0 +1,149 @@
+"""One QEMU host of a cloud, in a process of its own: its agent, and the driver of its guests.
+
+`kilonova up` starts it with the path of a file that says who it is, and holds its standard input: when that ends, because the
+cloud has stopped or was killed, the agent ends as well. Its guests run on. On standard output it says one line: what the
+operator should know, or why it can't work.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+
+from kilonova.agent.agent import Agent
+from kilonova.agent.consoles import ConsoleAnswers
+from kilonova.agent.gateway_remote import RemoteGateway, unix_transport
+from kilonova.app.config import Log
+from kilonova.app.logs import start_logging
+from kilonova.app.state_errors import StateInUse
+from kilonova.app.state_lock import StateLock
+from kilonova.drivers.driver import Driver
+from kilonova.drivers.qemu.driver import QemuDriver
+from kilonova.drivers.qemu.resources import Share
+from kilonova.kernel.errors import KilonovaError
+from kilonova.kernel.ids import HostName
+from kilonova.runtime.runtime import Runtime
+
+LOCK_S = 20.0
+"""How long it waits for an agent of before, which is just ending."""
+LOCK_EVERY_S = 0.05
+
+
+class HostFile(msgspec.Struct, frozen=True, kw_only=True):
+    """What the process is told, in a file that only its own user may read."""
+
+    host: HostName
+    agent: str
+    secret: str
+    """What the gateway knows the agent by."""
+    gateway: str
+    """Path of the gateway's Unix socket."""
+    number: int
+    """Of this host among the machine's, from 1."""
+    hosts: int
+    """How many there are: each has its share of the machine."""
+    log_folder: str
+    log: Log
+
+
+class Hello(msgspec.Struct, frozen=True, kw_only=True):
+    """The line that the process says once it works, or can't."""
+
+    notices: tuple[str, ...] = ()
+    failure: str | None = None
+
+
+def host_driver(folder: Path, runtime: Runtime, host: HostName, number: int, hosts: int) -> QemuDriver:
+    """The driver of one of the machine's hosts, with all that is its own in `folder`."""
+    return QemuDriver(runtime, folder, host=host, share=Share(number, hosts))
+
+
+def host_file_read(file: Path) -> HostFile:
+    """What the process is told. Raises `OSError`, `msgspec.ValidationError`."""
+    return msgspec.json.decode(file.read_bytes(), type=HostFile)
+
+
+async def run(told: HostFile, folder: Path, runtime: Runtime) -> bool:
+    """Work on the host's `folder` until standard input ends or SIGTERM comes; False when the host can't work."""
+    start_logging(Path(told.log_folder), told.log, f"{told.host}.log")
+    async with host_lock(folder, runtime):
+        driver = host_driver(folder, runtime, told.host, told.number, told.hosts)
+        try:
+            await driver.start()
+        except KilonovaError as error:
+            _say(Hello(failure=error.message))
+            return False
+        _say(Hello(notices=tuple(driver.notices())))
+        gateway = RemoteGateway(told.agent, told.secret, unix_transport(Path(told.gateway)))
+        try:
+            await _work(told, runtime, driver, gateway)
+        finally:
+            await gateway.close()
+            await driver.close()
+    return True
+
+
+async def _work(told: HostFile, runtime: Runtime, driver: Driver, gateway: RemoteGateway) -> None:
+    agent = Agent(told.agent, runtime, driver, gateway, gateway)
+    answers = ConsoleAnswers(told.agent, runtime, driver, gateway)
+    roles = [
+        runtime.spawn(agent.run(), name=told.agent),
+        runtime.spawn(answers.run(), name=f"consoles of {told.host}"),
+        runtime.spawn(_told_to_end(), name="end"),
+    ]
+    done, _ = await asyncio.wait(roles, return_when=asyncio.FIRST_COMPLETED)
+    for task in roles:
+        task.cancel()
+    await asyncio.wait(roles)
+    for task in done:
+        task.result()  # a role that failed is a bug, and is raised here
+
+
+@asynccontextmanager
+async def host_lock(folder: Path, runtime: Runtime) -> AsyncIterator[None]:
+    """Be the only one who works on a host's directory. Raises `StateInUse` when another one doesn't end."""
+    give_up = runtime.monotonic() + LOCK_S
+    while (lock := _lock_taken(folder / "lock", last=runtime.monotonic() >= give_up)) is None:
+        await runtime.sleep(LOCK_EVERY_S)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _lock_taken(file: Path, *, last: bool) -> StateLock | None:
+    """The lock; None when another one has it, and this was not the `last` try."""
+    try:
+        return StateLock.take(file)
+    except StateInUse:
+        if last:
+            raise
+        return None
+
+
+def _say(hello: Hello) -> None:
+    sys.stdout.write(msgspec.json.encode(hello).decode() + "\n")
+    sys.stdout.flush()
+
+
+async def _told_to_end() -> None:
+    """Return at SIGTERM, or when nobody holds the other end of standard input any more."""
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, ended.set)
+    loop.add_reader(sys.stdin.fileno(), _read_input, ended)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(sys.stdin.fileno())
+        loop.remove_signal_handler(signal.SIGTERM)
+
+
+def _read_input(ended: asyncio.Event) -> None:
+    if not os.read(sys.stdin.fileno(), 4096):
+        ended.set()

@@ -1,0 +1,13 @@
+"""2.25: A live migration finds out whether disks have to be copied, and says nothing of overcommitted disks."""
+
+from kilonova.kernel.versions import Change, refused
+
+CHANGES: tuple[Change, ...] = (
+    refused(
+        "migrate_live",
+        "disk_over_commit",
+        name="migrate-live-auto",
+        why="Whether disks have to be copied can be left open; disk_over_commit had to be said, and is gone.",
+        effect=True,
+    ),
+)

@@ -1,0 +1,54 @@
+"""Offload: a shelved server leaves its host. What it held there is free before the server says that it is offloaded."""
+
+import msgspec
+
+from kilonova.engine.plan import Outputs, Plan, Step
+from kilonova.objects.guest import PowerState
+from kilonova.objects.host_action import Destroy, HostAction
+from kilonova.objects.operation import Operation, OperationState
+from kilonova.objects.server import Server, TaskState, VmState
+from kilonova.operations.host_work import HostWork
+from kilonova.operations.states import Action, during
+from kilonova.operations.work import Work
+
+DEADLINE_S = 24 * 3600.0
+FOREVER = 1_000_000
+"""Attempts: there is no way back once the guest is gone."""
+
+
+def destroy(_: HostWork) -> HostAction:
+    """End the guest with its disk: the image has all of it."""
+    return Destroy()
+
+
+async def release(work: Work) -> Outputs:
+    """Give back what the server holds in placement."""
+    await work.release_claim()
+    return {}
+
+
+def nowhere(server: Server) -> Server:
+    """The server without its host."""
+    return msgspec.structs.replace(server, host=None, ssh_port=None, power_state=PowerState.NOSTATE)
+
+
+def shown(server: Server, operation: Operation, now: float) -> Server:
+    """It is on no host when all of it is gone from there."""
+    return nowhere(server) if operation.state is OperationState.DONE else server
+
+
+DESTROY: Step[Work] = Step(
+    name="destroy", on_host=destroy, timeout_s=120.0, retries=FOREVER, tombstone=True, pivot=True
+)
+RELEASE: Step[Work] = Step(name="release", ensure=release, retries=FOREVER)
+
+PLAN: Plan[Work] = Plan(kind="offload", deadline_s=DEADLINE_S, steps=(DESTROY, RELEASE))
+
+ACTION = Action(
+    kind="offload",
+    name="shelveOffload",
+    starts_in=frozenset({VmState.SHELVED}),
+    walk=during(TaskState.SHELVING_OFFLOADING, "destroy", "release"),
+    ends_in=VmState.SHELVED_OFFLOADED,
+    effect=shown,
+)

@@ -1,0 +1,53 @@
+"""What clients may ask of a server that is there: a row an action. A new operation joins the workload and the sweep here."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from kilonova.objects.flavor import Flavor
+from kilonova.objects.server import VmState
+
+
+class ClientAction(msgspec.Struct, frozen=True, kw_only=True):
+    """One action, as `Servers.act` takes it."""
+
+    kind: str
+    after: tuple[str, ...] = ()
+    """The actions that bring a server that is ACTIVE to where this one starts."""
+    ends_in: VmState
+    """Where the server is afterwards, when nothing was wrong with it."""
+    params: Mapping[str, Any] = MappingProxyType({})
+    flavor: Flavor | None = None
+    """What it is resized to, for `Servers.resize`."""
+    makes_image: bool = False
+    """As `Servers.make_image` takes it."""
+
+
+LARGE = Flavor(id="3", name="large", vcpus=3, memory_mb=2048, disk_gb=10)
+"""What servers are resized to."""
+
+
+ACTIONS: Mapping[str, ClientAction] = MappingProxyType(
+    {
+        action.kind: action
+        for action in (
+            ClientAction(kind="stop", ends_in=VmState.STOPPED),
+            ClientAction(kind="start", after=("stop",), ends_in=VmState.ACTIVE),
+            ClientAction(kind="reboot", ends_in=VmState.ACTIVE),
+            ClientAction(kind="reboot_hard", ends_in=VmState.ACTIVE),
+            ClientAction(kind="resize", ends_in=VmState.RESIZED, flavor=LARGE),
+            ClientAction(kind="migration", ends_in=VmState.RESIZED),
+            ClientAction(kind="live_migration", ends_in=VmState.ACTIVE),
+            ClientAction(kind="confirm_resize", after=("resize",), ends_in=VmState.ACTIVE),
+            ClientAction(kind="revert_resize", after=("resize",), ends_in=VmState.ACTIVE),
+            ClientAction(kind="snapshot", ends_in=VmState.ACTIVE, makes_image=True),
+            ClientAction(kind="backup", ends_in=VmState.ACTIVE, params={"rotation": 1}, makes_image=True),
+            ClientAction(kind="rebuild", ends_in=VmState.ACTIVE, params={"changes": {"description": "rebuilt"}}),
+            ClientAction(kind="shelve", ends_in=VmState.SHELVED, makes_image=True),
+            ClientAction(kind="offload", after=("shelve",), ends_in=VmState.SHELVED_OFFLOADED),
+            ClientAction(kind="unshelve", after=("shelve", "offload"), ends_in=VmState.ACTIVE),
+        )
+    }
+)

@@ -1,0 +1,188 @@
+"""Mutants of the operations: acceptance, hand-over, projection, quota, settlement, lists."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from kilonova.cells import server_map
+from kilonova.cells.cells import Cell
+from kilonova.database.database import Transaction
+from kilonova.engine import progress
+from kilonova.engine import store as operation_store
+from kilonova.kernel.errors import Unavailable
+from kilonova.kernel.ids import ServerId
+from kilonova.objects.boot import Boot
+from kilonova.objects.caller import Caller
+from kilonova.objects.operation import Operation
+from kilonova.objects.server import Server
+from kilonova.operations import accept, cancel, listing, projection, quota, settle, states, store
+from kilonova.operations.plans import delete
+from kilonova.operations.servers import Servers
+from kilonova.operations.settle import Settler
+from kilonova.operations.states import Action
+from kilonova.simulation.mutants.mutant import Change, Mutant, Replaced, no_effect, nothing, of_step
+
+_boot = Servers.boot
+_shown = projection._shown
+_insert = store.server_insert_txn
+
+
+async def _boot_and_hope(self: Servers, caller: Caller, request_id: str, boots: Sequence[Boot]) -> None:
+    try:
+        await _boot(self, caller, request_id, boots)
+    except Unavailable:
+        return
+
+
+def _shown_anyway(server: Server, action: Action, operation: Operation, now: float) -> Server:
+    return _shown(msgspec.structs.replace(server, current_op=operation.id), action, operation, now)
+
+
+def _insert_over(tx: Transaction, server: Server) -> bool:
+    if not _insert(tx, server):
+        store.server_change_txn(tx, server.id, lambda _: server)
+        return False
+    return True
+
+
+def _insert_always_new(tx: Transaction, server: Server) -> bool:
+    there = store.server_find_txn(tx, server.id)
+    if there is not None:
+        store.server_forget_txn(tx, server.id)
+    return _insert(tx, server)
+
+
+def _bury_nothing(tx: Transaction, operation: Operation, server: Server, new_id: str) -> bool:
+    return False
+
+
+def _find_even_deleted(tx: Transaction, server_id: ServerId) -> Server:
+    server = store.server_find_txn(tx, server_id)
+    if server is None:
+        raise store.NoSuchServer(id=server_id)
+    return server
+
+
+async def _settle_late(self: Settler, cell: Cell) -> bool:
+    due, sizes = await cell.database.read(settle._due_txn)
+    if not due:
+        return False
+    await cell.database.write(store.settlements_clear_txn, due)
+    await self._parts.database.write(settle._settle_txn, list(due), sizes)
+    return True
+
+
+MUTANTS = (
+    Mutant(
+        name="accepted-before-commit",
+        breaks="a create is accepted although its transaction may not have been committed",
+        changes=(Change(Servers, "boot", _boot_and_hope),),
+    ),
+    Mutant(
+        name="two-operations-at-once",
+        breaks="an action starts while another operation is under way",
+        changes=(Replaced(states.admit, no_effect),),
+        scenarios=("storm", "cells"),
+    ),
+    Mutant(
+        name="delete-leaves-others-live",
+        breaks="a delete does not end the operation that it interrupts",
+        changes=(Replaced(accept._supersede_txn, no_effect),),
+    ),
+    Mutant(
+        name="late-move-shown",
+        breaks="an operation whose place another has taken still changes what its server shows",
+        changes=(Replaced(projection._shown, _shown_anyway), Replaced(accept._supersede_txn, no_effect)),
+    ),
+    Mutant(
+        name="handed-over-twice",
+        breaks="a second hand-over puts the server back to where it began",
+        changes=(Replaced(store.server_insert_txn, _insert_over),),
+        scenarios=("freezes", "boot-delete", "storm"),
+    ),
+    Mutant(
+        name="handed-over-anew",
+        breaks="a hand-over takes the place of what the cell has already",
+        changes=(Replaced(store.server_insert_txn, _insert_always_new),),
+        scenarios=("freezes", "boot-delete", "storm"),
+    ),
+    Mutant(
+        name="cancel-buries-nothing",
+        breaks="the delete of a server that has no cell yet leaves its id free for a late hand-over",
+        changes=(Replaced(cancel._bury_txn, _bury_nothing),),
+        scenarios=("freezes", "boot-delete"),
+    ),
+    Mutant(
+        name="cancel-keeps-claim",
+        breaks="the delete of a server that has no cell yet does not give its claim back",
+        changes=of_step(cancel.PLAN, "release", ensure=nothing),
+    ),
+    Mutant(
+        name="cell-never-told",
+        breaks="a server that was handed over is not found where it is",
+        changes=(Replaced(server_map.mapping_set_cell_txn, no_effect),),
+    ),
+    Mutant(
+        name="request-not-forgotten",
+        breaks="a server that was handed over stays in the API database too",
+        changes=(Replaced(store.server_forget_txn, no_effect),),
+    ),
+    Mutant(
+        name="quota-not-in-transaction",
+        breaks="what a project may have is no condition of the insert",
+        changes=(Replaced(quota._check, no_effect),),
+    ),
+    Mutant(
+        name="ledger-not-struck",
+        breaks="a deleted server goes on counting against its project's quota",
+        changes=(Replaced(quota.ledger_remove_txn, no_effect),),
+    ),
+    Mutant(
+        name="no-settlement",
+        breaks="a cell does not leave word of the servers it has deleted",
+        changes=(Replaced(store.settlement_add_txn, no_effect),),
+    ),
+    Mutant(
+        name="settled-before-done",
+        breaks="word of deleted servers is struck out first and acted upon afterwards",
+        changes=(Change(Settler, "_settle", _settle_late),),
+    ),
+    Mutant(
+        name="delete-keeps-claim",
+        breaks="a delete does not give the claim back",
+        changes=of_step(delete.PLAN, "allocation", ensure=nothing),
+    ),
+    Mutant(
+        name="delete-looks-once",
+        breaks="a delete does not look again when the worker that it interrupted must have stopped",
+        changes=of_step(delete.PLAN, "sweep", ensure=nothing),
+        scenarios=("freezes", "boot-delete", "storm"),
+    ),
+    Mutant(
+        name="no-tombstone",
+        breaks="a delete forgets the guest on a host that doesn't answer",
+        changes=(Replaced(store.tombstone_add_txn, no_effect),),
+        scenarios=("host-lost",),
+    ),
+    Mutant(
+        name="secrets-kept",
+        breaks="passwords and injected files outlive the boot",
+        changes=(Replaced(progress.without, lambda params, _secrets: dict(params)),),
+    ),
+    Mutant(
+        name="deleted-are-shown",
+        breaks="a server that is deleted is still found",
+        changes=(Replaced(store.server_get_txn, _find_even_deleted),),
+    ),
+    Mutant(
+        name="cancelled-are-listed",
+        breaks="a list shows a server that was deleted on its way to a cell",
+        changes=(Replaced(listing._without, lambda _coming, page: page),),
+        scenarios=("freezes", "boot-delete"),
+    ),
+    Mutant(
+        name="log-not-written",
+        breaks="an operation ends without a line in its log",
+        changes=(Replaced(operation_store.event_add_txn, no_effect),),
+    ),
+)

@@ -9,7 +9,7 @@ any owner, so nothing is found then. Foreign consumers and ports are left alone:
 """
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -56,17 +56,16 @@ class Auditor:
             except KilonovaError as error:
                 log.warning("nothing can be audited now: %s", error.message)
 
-    async def look(self) -> list[Finding]:
+    async def look(self) -> Sequence[Finding]:
         """Audit everything once, and remove what was found long enough ago; what is there now."""
         orphans = [*await self._consumers(), *await self._ports()]
-        new, there = await self._parts.database.write(findings.findings_merge_txn, orphans)
-        for orphan in new:
+        seen = await self._parts.database.write(findings.findings_merge_txn, orphans)
+        for orphan in seen.new:
             log.error("%s %s, made for server %s, has no owner", orphan.kind, orphan.id, orphan.server_id)
-        overdue = self._parts.runtime.now() - self._pace.remove_after_s
-        for finding in there:
-            if finding.found_at <= overdue:
+        for finding in seen.there:
+            if finding.found_at <= seen.at - self._pace.remove_after_s:
                 await self._remove(finding.orphan)
-        return there
+        return seen.there
 
     async def _consumers(self) -> list[Orphan]:
         """Consumers of ours in placement that hold something and have no owner."""

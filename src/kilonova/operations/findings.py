@@ -3,7 +3,7 @@
 A finding that turns out to have an owner, or is gone, is forgotten; one that was removed is kept.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import msgspec
 from sqlalchemy import ColumnElement, and_, delete, insert, select, update
@@ -31,6 +31,16 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     removed_at: float | None
 
 
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a look."""
+
+    new: Sequence[Orphan]
+    there: Sequence[Finding]
+    """New ones included."""
+    at: float
+    """Database time."""
+
+
 def findings_txn(tx: Transaction) -> list[Finding]:
     """Every finding, the oldest first."""
     rows = tx.execute(select(findings).order_by(findings.c.found_at, findings.c.kind, findings.c.id))
@@ -44,8 +54,8 @@ def findings_txn(tx: Transaction) -> list[Finding]:
     ]
 
 
-def findings_merge_txn(tx: Transaction, orphans: Collection[Orphan]) -> tuple[list[Orphan], list[Finding]]:
-    """Write down what a look has found; which orphans are new, and all that are there now."""
+def findings_merge_txn(tx: Transaction, orphans: Collection[Orphan]) -> Seen:
+    """Write down what a look has found."""
     known = {finding.orphan: finding for finding in findings_txn(tx) if finding.removed_at is None}
     for orphan in known.keys() - set(orphans):
         tx.execute(delete(findings).where(_is(orphan)))
@@ -53,7 +63,8 @@ def findings_merge_txn(tx: Transaction, orphans: Collection[Orphan]) -> tuple[li
     for orphan in new:
         tx.execute(delete(findings).where(_is(orphan)))
         tx.execute(insert(findings), {**msgspec.structs.asdict(orphan), "found_at": tx.now})
-    return new, [finding for finding in findings_txn(tx) if finding.removed_at is None]
+    there = [finding for finding in findings_txn(tx) if finding.removed_at is None]
+    return Seen(new=new, there=there, at=tx.now)
 
 
 def finding_removed_txn(tx: Transaction, orphan: Orphan) -> None:

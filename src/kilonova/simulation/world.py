@@ -49,8 +49,8 @@ FAR_SHARE = 0.3
 """How likely each process and database is on the far side of a partition."""
 
 
-AUDIT = AuditPace(every_s=5.0, remove_after_s=4.0)
-"""Soon enough to be done before judgement; nothing but a leak of a dead worker is left for it."""
+AUDIT = AuditPace(every_s=10.0, remove_after_s=0.0)
+"""Often enough to be done before judgement, and as soon as it may be, so that whatever it must not take is taken."""
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True):

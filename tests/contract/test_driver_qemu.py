@@ -113,7 +113,7 @@ def test_guest_image__booted__proves_who_it_is_and_stops_when_asked(
         assert "six times seven is 42" in console
         stopped = await driver.guest_stop(hypervisor.host, SERVER, 2, grace_s=30)
         assert stopped.power_state is PowerState.SHUTDOWN
-        assert "power button" in await driver.console_output(hypervisor.host, SERVER, 5)
+        assert "power button" in await driver.console_output(hypervisor.host, SERVER, 30)
 
     run(hypervisor, scenario)
 

@@ -39,6 +39,9 @@ class Up(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     hosts: Annotated[
         HostCount | None, _text("Hypervisor hosts, spread over the cells; as before, or 1, when not set.")
     ] = None
+    shared_disks: Annotated[
+        bool, _text("Several QEMU hosts see each other's disks, as on shared storage; else each has its own.")
+    ] = False
     cells: Annotated[CellCount | None, _text("Cells beside cell0; as before, or 1, when not set.")] = None
     tls_cert: Annotated[str | None, _text("Certificate chain to serve HTTPS with, a PEM file.")] = None
     tls_key: Annotated[str | None, _text("Private key of `tls_cert`, a PEM file.")] = None

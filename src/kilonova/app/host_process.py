@@ -47,6 +47,8 @@ class HostFile(msgspec.Struct, frozen=True, kw_only=True):
     """Of this host among the machine's, from 1."""
     hosts: int
     """How many there are: each has its share of the machine."""
+    storage: str | None
+    """The directory in which all of them keep their guests' disks, if they share them."""
     log_folder: str
     log: Log
 
@@ -58,9 +60,11 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
     failure: str | None = None
 
 
-def host_driver(folder: Path, runtime: Runtime, host: HostName, number: int, hosts: int) -> QemuDriver:
+def host_driver(
+    folder: Path, runtime: Runtime, host: HostName, number: int, hosts: int, storage: Path | None
+) -> QemuDriver:
     """The driver of one of the machine's hosts, with all that is its own in `folder`."""
-    return QemuDriver(runtime, folder, host=host, share=Share(number, hosts))
+    return QemuDriver(runtime, folder, host=host, share=Share(number, hosts), storage=storage)
 
 
 def host_file_read(file: Path) -> HostFile:
@@ -72,7 +76,8 @@ async def run(told: HostFile, folder: Path, runtime: Runtime) -> bool:
     """Work on the host's `folder` until standard input ends or SIGTERM comes; False when the host can't work."""
     start_logging(Path(told.log_folder), told.log, f"{told.host}.log")
     async with host_lock(folder, runtime):
-        driver = host_driver(folder, runtime, told.host, told.number, told.hosts)
+        storage = Path(told.storage) if told.storage is not None else None
+        driver = host_driver(folder, runtime, told.host, told.number, told.hosts, storage)
         try:
             await driver.start()
         except KilonovaError as error:

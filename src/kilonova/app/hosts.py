@@ -10,7 +10,7 @@ from kilonova.agent.agent import Agent
 from kilonova.agent.consoles import ConsoleDesk
 from kilonova.agent.gateway import Gateway
 from kilonova.app.foundation import Foundation
-from kilonova.app.hypervisor import Shape, hosts_apart, make
+from kilonova.app.hypervisor import Shape, hosts_apart, make, storage_of
 from kilonova.app.state import write_private
 from kilonova.cells.cells import Cell
 from kilonova.cells.hosts import hosts_mapped_txn
@@ -113,6 +113,7 @@ def _host_files(
             gateway=str(foundation.state.folder("hypervisor") / SOCKET),
             number=number,
             hosts=len(folders),
+            storage=str(storage_of(foundation.state)) if foundation.config.up.shared_disks else None,
             log_folder=str(foundation.state.folder("log")),
             log=foundation.config.log,
         )

@@ -92,6 +92,11 @@ def hosts_apart(shape_: Shape, state: State) -> dict[HostName, Path]:
     return {HostName(f"{machine}-{number}"): folder / f"host-{number}" for number in range(1, shape_.hosts + 1)}
 
 
+def storage_of(state: State) -> Path:
+    """Where hosts of their own keep disks that they share."""
+    return state.folder("hypervisor") / "storage"
+
+
 async def end_guests(state: State, runtime: Runtime) -> None:
     """End every guest of a cloud that doesn't run: they outlive it otherwise."""
     shape_ = _shape(Up(), state)
@@ -103,7 +108,7 @@ async def end_guests(state: State, runtime: Runtime) -> None:
     for number, (host, folder) in enumerate(hosts_apart(shape_, state).items(), 1):
         if folder.exists():
             async with host_lock(folder, runtime):
-                await _end_guests_of(host_driver(folder, runtime, host, number, shape_.hosts))
+                await _end_guests_of(host_driver(folder, runtime, host, number, shape_.hosts, None))
 
 
 async def _end_guests_of(driver: Driver) -> None:

@@ -48,6 +48,7 @@ MEANINGS = {
 _BY_CODE = {
     "bad-config": ExitCode.CONFIGURATION,
     "bad-certificate": ExitCode.CONFIGURATION,
+    "too-many-hosts": ExitCode.CONFIGURATION,
     "state-in-use": ExitCode.STATE_IN_USE,
     "state-too-new": ExitCode.STATE_TOO_NEW,
     "state-unusable": ExitCode.STATE_UNUSABLE,

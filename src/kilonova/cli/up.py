@@ -15,7 +15,7 @@ from kilonova.runtime.real import RealRuntime
 @config_options
 @click.option("--listen", metavar="HOST:PORT", help="Where to answer; port 0 takes a free one. [127.0.0.1:8774]")
 @click.option("--driver", type=click.Choice(["auto", "qemu", "fake"]), help="Hypervisor to use.")
-@click.option("--hosts", type=int, metavar="N", help="Hypervisor hosts; only the fake driver has more than one.")
+@click.option("--hosts", type=int, metavar="N", help="Hypervisor hosts; QEMU hosts share this machine.")
 @click.option("--cells", type=int, metavar="N", help="Cells beside cell0.")
 @click.option("--tls-cert", metavar="FILE", help="Certificate to serve HTTPS with.")
 @click.option("--tls-key", metavar="FILE", help="Its private key.")

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from kilonova.app.config import Up
-from kilonova.app.hypervisor import Shape, StateMismatch, shape
+from kilonova.app.hypervisor import Shape, StateMismatch, TooManyHosts, hosts_apart, shape
 from kilonova.app.state import State, open_state
+from kilonova.drivers.qemu.resources import vcpus
 from kilonova.runtime.real import RealRuntime
 
 
@@ -39,3 +40,21 @@ def test_shape__other_than_before__refused(state: State, up: Up, words: str) -> 
     state.remember(driver="fake", hosts=7, cells=2)
     with pytest.raises(StateMismatch, match=f"made with {words}"):
         shape(up, state)
+
+
+def test_shape__more_qemu_hosts_than_processors__refused(state: State) -> None:
+    with pytest.raises(TooManyHosts, match=f"{vcpus()} processors"):
+        shape(Up(driver="qemu", hosts=vcpus() + 1), state)
+
+
+def test_shape__qemu_hosts_made_before__stay_as_many(state: State) -> None:
+    state.remember(driver="qemu", hosts=1, cells=1)
+    assert not shape(Up(), state).apart
+    with pytest.raises(StateMismatch, match="made with --hosts 1"):
+        shape(Up(hosts=2), state)
+
+
+def test_hosts_apart__each_has_a_name_and_a_directory_of_its_own(state: State) -> None:
+    (state.folder("hypervisor") / "host-name").write_text("box")
+    found = hosts_apart(Shape("qemu", 2, 1), state)
+    assert {host: folder.name for host, folder in found.items()} == {"box-1": "host-1", "box-2": "host-2"}

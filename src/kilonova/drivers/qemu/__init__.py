@@ -5,6 +5,8 @@ QEMU. `driver.py` is the door. What they use, an idea a file:
 
 - `disks.py` rescues, rebuilds and resizes, `snapshot.py` copies the disk of a guest that goes on, `devices.py` plugs in and out,
   `guest_agent.py` asks the agent inside the guest.
+- `offers.py` moves stopped guests between hosts, with `nbd.py` to read; `migration.py` moves running ones; `storage.py` is the
+  place for disks that hosts share.
 - `probe.py` finds QEMU and tries what acceleration works; `resources.py` reads what the machine has to give.
 - `builder.py` puts a guest together; `guest_dir.py` is a guest on disk, a directory that is there whole or not at all.
 - `images.py` is the verified cache of base images; a guest holds a hard link, so a base in use is never lost.

@@ -53,6 +53,8 @@ async def _place(work: Work) -> Outputs:
         case Placed():
             return {"cell_id": answer.host.cell_id, "host": answer.host.name, "zone": answer.host.zone}
         case NoValidHost():
+            if generation is not None:
+                await work.release_claim()  # an earlier attempt may have claimed a host and never heard of it
             return _refused(answer.message, answer.details)
         case _:
             raise TooEarly(0.0, "another worker has just changed what the server holds")

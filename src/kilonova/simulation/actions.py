@@ -8,6 +8,7 @@ import msgspec
 
 from kilonova.objects.flavor import Flavor
 from kilonova.objects.server import VmState
+from kilonova.simulation.doubles.images import IMAGE
 
 
 class ClientAction(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +38,16 @@ ACTIONS: Mapping[str, ClientAction] = MappingProxyType(
             ClientAction(kind="start", after=("stop",), ends_in=VmState.ACTIVE),
             ClientAction(kind="reboot", ends_in=VmState.ACTIVE),
             ClientAction(kind="reboot_hard", ends_in=VmState.ACTIVE),
+            ClientAction(kind="pause", ends_in=VmState.PAUSED),
+            ClientAction(kind="unpause", after=("pause",), ends_in=VmState.ACTIVE),
+            ClientAction(kind="suspend", ends_in=VmState.SUSPENDED),
+            ClientAction(kind="resume", after=("suspend",), ends_in=VmState.ACTIVE),
+            ClientAction(kind="rescue", ends_in=VmState.RESCUED, params={"image": msgspec.to_builtins(IMAGE)}),
+            ClientAction(kind="unrescue", after=("rescue",), ends_in=VmState.ACTIVE),
+            ClientAction(kind="set_password", ends_in=VmState.ACTIVE, params={"admin_password": "correct horse"}),
+            ClientAction(kind="crash_dump", ends_in=VmState.ACTIVE),
+            ClientAction(kind="soft_delete", ends_in=VmState.SOFT_DELETED),
+            ClientAction(kind="restore", after=("soft_delete",), ends_in=VmState.ACTIVE),
             ClientAction(kind="resize", ends_in=VmState.RESIZED, flavor=LARGE),
             ClientAction(kind="migration", ends_in=VmState.RESIZED),
             ClientAction(kind="live_migration", ends_in=VmState.ACTIVE),

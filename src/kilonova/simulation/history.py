@@ -44,6 +44,8 @@ class Promise:
     batch: int
     """Servers of one request have one number: all are accepted, or none."""
     delete: Told | None = None
+    hidden: bool = False
+    """Whether it may have been soft-deleted, and lists leave it out."""
     calls: list[Call] = field(default_factory=list)
 
     @property

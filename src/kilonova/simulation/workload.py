@@ -125,6 +125,7 @@ class Client:
     async def act(self, promise: Promise, kind: str) -> None:
         """Ask for an action. Raises `Conflict`, `NotFound` and `Unavailable`."""
         began, action = self._history.moment(), ACTIONS[kind]
+        promise.hidden = promise.hidden or action.ends_in is VmState.SOFT_DELETED
         caller, request_id, server_id = self._caller, self._request_id(), promise.server_id
         try:
             if action.flavor is not None:
@@ -240,6 +241,8 @@ class Client:
             return
         for promise in known:
             server_seen = seen.get(promise.server_id)
+            if server_seen is None and promise.hidden:
+                continue
             answer = "not found" if server_seen is None else shown(server_seen)
             self._history.answered(promise, self._name, began, answer)
 

@@ -30,9 +30,17 @@ _KEPT_SECRETS = {
 }
 TASKS_MAX = 40
 """Of one process at rest: its loops, and not one for each thing that it ever did."""
-_MADE = frozenset({VmState.ACTIVE, VmState.STOPPED, VmState.RESIZED, VmState.SHELVED})
+_MADE = frozenset(VmState) - {VmState.BUILDING, VmState.SHELVED_OFFLOADED, VmState.ERROR, VmState.DELETED}
 """States of a server that has its guest, ports and allocation."""
-_OFF = frozenset({VmState.STOPPED, VmState.SHELVED, VmState.SHELVED_OFFLOADED})
+_OFF = frozenset(
+    {
+        VmState.STOPPED,
+        VmState.SUSPENDED,
+        VmState.SHELVED,
+        VmState.SHELVED_OFFLOADED,
+        VmState.SOFT_DELETED,
+    }
+)
 
 
 @dataclass(frozen=True)

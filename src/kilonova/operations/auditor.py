@@ -132,6 +132,7 @@ class _Body(msgspec.Struct):
 
     nics: tuple["_Nic", ...] = ()
     move: _Move | None = None
+    current_op: str | None = None
 
 
 class _Nic(msgspec.Struct):
@@ -145,7 +146,7 @@ class _Known:
     servers: dict[str, ServerId]
     """By id of a server or operation that was ever known here, the server."""
     busy: frozenset[str]
-    """Ids of servers with a live operation, and of live operations."""
+    """Ids of servers with a live operation, and of all their operations."""
     living: dict[str, frozenset[str] | None]
     """Ids that living servers own, and the ports they show; None where this database can't say."""
 
@@ -182,7 +183,7 @@ class _Owners:
 def _known_txn(tx: Transaction, ids: Collection[str], *, in_api: bool) -> _Known:
     operations = operation_store.operations_about_txn(tx, ids)
     servers: dict[str, ServerId] = {operation.id: operation.server_id for operation in operations}
-    busy = {id_ for operation in operations if operation.live for id_ in (operation.id, operation.server_id)}
+    busy: set[str] = {id_ for operation in operations if operation.live for id_ in (operation.id, operation.server_id)}
     living: dict[str, frozenset[str] | None] = {}
     if in_api:
         for server_id, deleted in server_map.servers_known_txn(tx, ids).items():
@@ -195,4 +196,6 @@ def _known_txn(tx: Transaction, ids: Collection[str], *, in_api: bool) -> _Known
         living[server_id] = frozenset(nic.port_id for nic in told.nics)
         if told.move is not None:
             living[told.move.operation_id] = None
+        if told.current_op is not None:  # it may have inherited what an operation that it superseded has left
+            busy |= {id_ for id_, whose in servers.items() if whose == server_id}
     return _Known(servers, frozenset(busy), living)

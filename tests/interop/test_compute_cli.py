@@ -179,3 +179,39 @@ def _wait(openstack: Openstack, name: str, status: str) -> None:
         if seen == status:
             return
     pytest.fail(f"{name} is {seen} and not {status}")
+
+
+def test_server__resized_and_migrated(openstack: Openstack, admin: Openstack) -> None:
+    admin("flavor create --vcpus 2 --ram 512 --disk 2 larger")
+    server_id = boot(openstack, "mover")["id"]
+    openstack("server resize --wait --flavor larger mover")
+    _wait(openstack, "mover", "VERIFY_RESIZE")
+    openstack("server resize revert mover")
+    _wait(openstack, "mover", "ACTIVE")
+    openstack("server resize --wait --flavor larger mover")
+    openstack("server resize confirm mover")
+    _wait(openstack, "mover", "ACTIVE")
+    assert openstack.table("server show mover")["flavor"]["original_name"] == "larger"
+
+    def host() -> str:
+        return str(admin.table("server show", server_id)["OS-EXT-SRV-ATTR:host"])
+
+    before = host()
+    admin("server migrate --wait", server_id)
+    admin("server migration confirm", server_id)
+    _wait(openstack, "mover", "ACTIVE")
+    assert host() != before
+    before = host()
+    admin("server migrate --live-migration --wait", server_id)
+    assert host() != before
+    kinds = [record["Type"] for record in admin.table("server migration list --server", server_id)]
+    assert sorted(kinds) == ["live-migration", "migration", "resize", "resize"]
+    before = host()
+    admin(f"compute service set --down {before} nova-compute")
+    try:
+        admin("server evacuate", server_id)
+        _wait(openstack, "mover", "SHUTOFF")  # since 2.95; a client that waits for ACTIVE waits in vain
+        assert host() != before
+    finally:
+        admin(f"compute service set --up {before} nova-compute")
+    openstack("server delete --wait mover")

@@ -7,17 +7,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 
 from kilonova.cells.cells import Cell, Cells
 from kilonova.database.database import Database, Transaction
 from kilonova.database.tables.api_database import host_map
-from kilonova.database.tables.cell_database import agents, hosts, servers, tombstones
+from kilonova.database.tables.cell_database import agents, hosts, migrations, servers, tombstones
 from kilonova.kernel.errors import Conflict, NotFound, Unavailable
 from kilonova.kernel.ids import CellId, HostName
 from kilonova.objects.flavor import Flavor
 from kilonova.objects.guest import HostDescription
 from kilonova.objects.host import DOWN_AFTER_S, Host
+from kilonova.objects.migration import MIGRATION_OPEN
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,14 @@ _stamp = select(
 )
 _beats = select(agents.c.name, agents.c.heartbeat_at)
 _owing = select(tombstones.c.host).distinct()
+_moving = (
+    select(func.count())
+    .select_from(migrations)
+    .where(
+        or_(migrations.c.source == bindparam("host"), migrations.c.dest == bindparam("host")),
+        migrations.c.status.in_(MIGRATION_OPEN),
+    )
+)
 _encode = msgspec.json.encode
 _decode = msgspec.json.Decoder(HostDescription).decode
 
@@ -254,8 +263,8 @@ def host_change_txn(tx: Transaction, name: HostName, values: dict[str, object]) 
 
 
 def host_delete_txn(tx: Transaction, name: HostName) -> None:
-    """Remove a host's row. Raises `HostBusy`."""
-    count = server_counts_txn(tx).get(name, 0)
+    """Remove a host's row. Raises `HostBusy`, also for a host that servers have not moved away from, or to, for good."""
+    count = server_counts_txn(tx).get(name, 0) + tx.execute(_moving, {"host": name}).scalar_one()
     if count:
         raise HostBusy(host=name, count=count)
     tx.execute(delete(hosts).where(hosts.c.name == name))

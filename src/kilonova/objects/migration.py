@@ -4,6 +4,9 @@ import msgspec
 
 from kilonova.kernel.ids import HostName, ProjectId, ServerId, UserId
 
+MIGRATION_OPEN = ("accepted", "preparing", "running", "pre-migrating", "migrating", "post-migrating", "finished")
+"""The statuses of moves that are not settled: something of the server is on both hosts, or may be."""
+
 
 class Migration(msgspec.Struct, frozen=True, kw_only=True):
     """One move of a server (Compute API, "Migrations"). Times are seconds since the epoch."""

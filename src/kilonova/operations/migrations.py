@@ -19,7 +19,7 @@ from kilonova.kernel.ids import OperationId, ServerId
 from kilonova.objects.migration import Migration, MigrationQuery
 from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Server
-from kilonova.operations.plans import confirm_resize, evacuate, live_migration, resize, revert_resize
+from kilonova.operations.plans import confirm_resize, delete, evacuate, live_migration, resize, revert_resize
 
 _COLD = {
     **dict.fromkeys(("claim",), "pre-migrating"),
@@ -50,7 +50,11 @@ _KINDS: Mapping[str, tuple[str, Mapping[str, str]]] = MappingProxyType(
     }
 )
 """Of each kind of operation that moves a server: the type that users see, and the status by step and end."""
-_SETTLES = {confirm_resize.PLAN.kind: "confirmed", revert_resize.PLAN.kind: "reverted"}
+_SETTLES = {
+    confirm_resize.PLAN.kind: "confirmed",
+    revert_resize.PLAN.kind: "reverted",
+    delete.PLAN.kind: "confirmed",
+}
 """What becomes of the record of a finished move when one of these is done."""
 _UNDER_WAY = frozenset({"accepted", "preparing", "running"})
 
@@ -110,7 +114,9 @@ def moved_txn(tx: Transaction, operation: Operation, before: Server) -> None:
             changes["dest"] = dest
         tx.execute(_change.values(**changes), {"operation": operation.id})
     elif operation.kind in _SETTLES and operation.state is OperationState.DONE and before.move is not None:
-        settled = _change.values(status=_SETTLES[operation.kind], updated_at=tx.now)
+        settled = _change.where(migrations.c.status == "finished").values(
+            status=_SETTLES[operation.kind], updated_at=tx.now
+        )
         tx.execute(settled, {"operation": before.move.operation_id})
 
 

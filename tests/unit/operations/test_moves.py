@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from kilonova.cells.hosts import HostBusy
 from kilonova.drivers.driver import HypervisorFailure
 from kilonova.kernel.errors import Conflict
 from kilonova.kernel.ids import HostName
@@ -462,3 +463,28 @@ def test_worker_frozen_at_every_moment_of_a_move__it_ends_whole(kind: str) -> No
             check_whole(rig, flavor=one(rig).flavor)
 
         play(work)
+
+
+def test_host__that_a_server_may_go_back_to__is_not_forgotten() -> None:
+    """Scenarios F4 and G3."""
+
+    async def work(rig: Rig) -> None:
+        api = await lives(rig)
+        await resize(api)
+        await rig.settled()
+        hosts = (await rig.parts("operator")).hosts
+        with pytest.raises(HostBusy):
+            await hosts.delete(HostName("host-1"))
+        await act(api, "confirm_resize")
+        await rig.settled()
+        await hosts.delete(HostName("host-1"))
+        await resize_away_and_delete(rig, api)
+        await hosts.delete(HostName(str(one(rig).host)))
+
+    async def resize_away_and_delete(rig: Rig, api: Servers) -> None:
+        await act(api, "migration")
+        await rig.settled()
+        await api.delete(CALLER, REQUEST, server_id())
+        await rig.settled()
+
+    play(work)

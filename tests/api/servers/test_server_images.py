@@ -146,3 +146,10 @@ def test_unshelve__destination__only_what_the_version_and_the_caller_may(stage: 
 def test_shelve_offload__for_administrators_and_shelved_servers(stage: Stage, server_id: str) -> None:
     stage.act(server_id, {"shelveOffload": None}, status=403)
     stage.act(server_id, {"shelveOffload": None}, who=stage.cloud.admin, status=409)
+
+
+def test_g5_create__with_a_hint_that_is_internal_to_nova__holds_what_every_server_holds(stage: Stage) -> None:
+    server_id = stage.boot(hints={"_nova_check_type": ["rebuild"]})
+    held = stage.cloud.admin.get(f"/placement/allocations/{server_id}")["allocations"]
+    (resources,) = [one["resources"] for one in held.values()]
+    assert resources["VCPU"] == 1

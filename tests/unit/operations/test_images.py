@@ -1,0 +1,316 @@
+"""Images of servers, rebuild and shelving; the scenarios A5, A6 and C5 to C9 of Nova's history."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+from typing_extensions import override
+
+from kilonova.drivers.driver import HypervisorFailure
+from kilonova.kernel.errors import Conflict, OverLimit
+from kilonova.objects.guest import PowerState
+from kilonova.objects.image import NewImage
+from kilonova.objects.server import Server, TaskState, VmState
+from kilonova.operations.servers import Servers
+from kilonova.operations.timers import shelved_offload
+from kilonova.simulation.doubles.images import IMAGE
+from kilonova.simulation.faults import QUIET, Faults
+from kilonova.simulation.hypervisor.driver import SimDriver
+from unit.operations.rig import CALLER, HOST, REQUEST, Rig, play, server_id
+
+NEW = NewImage(
+    id="55555555-0000-4000-8000-000000000001",
+    name="made",
+    owner=CALLER.project_id or "",
+    disk_format="qcow2",
+    properties={"image_type": "backup", "instance_uuid": server_id(), "backup_type": "daily"},
+)
+
+
+class FailingDriver(SimDriver):
+    """Fails at whatever is asked after the boot."""
+
+    @override
+    async def guest_ensure(self, host: Any, spec: Any, images: Any, *, run: bool = True) -> Any:
+        guest = await super().guest_ensure(host, spec, images, run=run)
+        if spec.generation > 1:
+            raise HypervisorFailure(host=host, action="make the guest", reason="it was told to fail")
+        return guest
+
+    @override
+    async def guest_snapshot(self, host: Any, *order: Any) -> Any:
+        await super().guest_snapshot(host, *order)
+        raise HypervisorFailure(host=host, action="snapshot the guest", reason="it was told to fail")
+
+    @override
+    async def guest_rebuild(self, host: Any, *order: Any, **options: Any) -> Any:
+        raise HypervisorFailure(host=host, action="rebuild the guest", reason="it was told to fail")
+
+
+async def booted(rig: Rig, driver: type[SimDriver] = SimDriver) -> Servers:
+    """A cloud at work, with one active server."""
+    await rig.add_hosts()
+    await rig.start_agent(driver_class=driver)
+    await rig.start_all()
+    api = await rig.boot(1)
+    await rig.settled()
+    return api
+
+
+async def make_image(api: Servers, kind: str, number: int = 1, **params: Any) -> str:
+    image = msgspec.structs.replace(NEW, id=f"{NEW.id[:-1]}{number}")
+    await api.make_image(CALLER, REQUEST, server_id(), kind, image, params)
+    return image.id
+
+
+async def act(rig: Rig, api: Servers, kind: str, **params: Any) -> Server:
+    await api.act(CALLER, REQUEST, server_id(), kind, params)
+    await rig.settled(20_000.0)
+    return shown(rig)
+
+
+async def shelved(rig: Rig, api: Servers, *, offload: bool) -> Server:
+    await make_image(api, "shelve", offload=offload)
+    await rig.settled(20_000.0)
+    return shown(rig)
+
+
+def shown(rig: Rig) -> Server:
+    found = rig.of()
+    assert found is not None
+    return found[1]
+
+
+def guests(rig: Rig) -> list[tuple[Any, PowerState]]:
+    return [(host, guest.power_state) for host, _, guest in rig.hypervisor.everything()]
+
+
+def own_images(rig: Rig) -> list[str]:
+    return [image.id for image in rig.images.images.values() if image.id != IMAGE.id]
+
+
+def test_snapshot__image_is_whole_and_the_server_as_it_was() -> None:
+    async def work(rig: Rig) -> None:
+        api = await booted(rig)
+        image_id = await make_image(api, "snapshot")
+        assert image_id in rig.images.images, "declared before the answer"
+        await rig.settled()
+        assert rig.images.images[image_id].status == "active"
+        assert (shown(rig).vm_state, shown(rig).task_state, guests(rig)) == (
+            VmState.ACTIVE,
+            None,
+            [(HOST, PowerState.RUNNING)],
+        )
+
+    play(work)
+
+
+def test_snapshot__api_dies_after_the_acceptance__the_operation_declares_the_image_itself() -> None:
+    async def work(rig: Rig) -> None:
+        api = await booted(rig)
+        params = {"new_image": msgspec.to_builtins(NEW)}
+        await api.act(CALLER, REQUEST, server_id(), "snapshot", params)
+        await rig.settled()
+        assert rig.images.images[NEW.id].status == "active"
+
+    play(work)
+
+
+def test_snapshot__caller_may_not_have_the_image__refused_and_the_server_is_usable() -> None:
+    async def work(rig: Rig) -> None:
+        await booted(rig)
+        rig.faults = Faults(msgspec.structs.replace(QUIET, service_refuses=1.0))
+        api = await rig.servers()
+        with pytest.raises(OverLimit):
+            await make_image(api, "snapshot")
+        await rig.settled()
+        assert own_images(rig) == []
+        assert (await act(rig, api, "stop")).vm_state is VmState.STOPPED
+
+    play(work)
+
+
+def test_c5_snapshot_fails__no_half_image_and_the_server_as_it_was() -> None:
+    async def work(rig: Rig) -> None:
+        api = await booted(rig, FailingDriver)
+        await make_image(api, "snapshot")
+        await rig.settled(20_000.0)
+        assert own_images(rig) == []
+        assert (shown(rig).vm_state, shown(rig).task_state) == (VmState.ACTIVE, None)
+
+    play(work)
+
+
+@pytest.mark.parametrize("kind", ["snapshot", "backup", "shelve"])
+def test_c5_server_deleted_at_every_moment__no_half_image_is_left(kind: str) -> None:
+    for tenths in range(15):
+
+        async def work(rig: Rig, tenths: int = tenths) -> None:
+            api = await booted(rig)
+            await make_image(api, kind, rotation=1, offload=True)
+            await asyncio.sleep(tenths / 10)
+            await api.delete(CALLER, REQUEST, server_id())
+            await rig.settled()
+            left = [rig.images.images[one].status for one in own_images(rig)]
+            assert left in ([], ["active"]) if kind != "shelve" else left == []
+            assert rig.held() == rig.ports.ports == {}
+            assert guests(rig) == []
+
+        play(work)
+
+
+def test_backup__rotation__the_newest_stay() -> None:
+    async def work(rig: Rig) -> None:
+        api = await booted(rig)
+        for number in (1, 2, 3):
+            await make_image(api, "backup", number, rotation=2)
+            await rig.settled()
+        assert [one[-1] for one in own_images(rig)] == ["2", "3"]
+        await make_image(api, "backup", 4, rotation=0)
+        await rig.settled()
+        assert own_images(rig) == []
+
+    play(work)
+
+
+def test_c6_two_shelves__one_wins_and_the_other_is_in_conflict() -> None:
+    async def work(rig: Rig) -> None:
+        api = await booted(rig)
+        asked = await asyncio.gather(
+            make_image(api, "shelve", 1, offload=False),
+            make_image(api, "shelve", 2, offload=False),
+            return_exceptions=True,
+        )
+        assert sorted(isinstance(one, Conflict) for one in asked) == [False, True]
+        await rig.settled()
+        assert (shown(rig).vm_state, len(own_images(rig))) == (VmState.SHELVED, 1)
+
+    play(work)
+
+
+def test_c6_offload_by_hand_and_by_the_timer__one_wins() -> None:
+    async def work(rig: Rig) -> None:
+        api = await booted(rig)
+        server = await shelved(rig, api, offload=False)
+        timer = shelved_offload(0.0)
+        assert timer.since(server) is not None
+        both = await asyncio.gather(
+            api.act(CALLER, REQUEST, server_id(), "offload", {}),
+            api.act(CALLER, REQUEST, server_id(), "offload", {}),
+            return_exceptions=True,
+        )
+        assert sorted(isinstance(one, Conflict) for one in both) == [False, True]
+        await rig.settled()
+        assert shown(rig).vm_state is VmState.SHELVED_OFFLOADED
+
+    play(work)
+
+
+@pytest.mark.parametrize("offload", [True, False])
+def test_shelve_and_unshelve__runs_again_and_its_image_is_gone(offload: bool) -> None:
+    async def work(rig: Rig) -> None:
+        api = await booted(rig)
+        server = await shelved(rig, api, offload=offload)
+        if offload:
+            assert (server.vm_state, server.host, guests(rig)) == (VmState.SHELVED_OFFLOADED, None, [])
+            assert (rig.held(), len(rig.ports.ports)) == ({}, 1)
+        else:
+            assert (server.vm_state, server.host) == (VmState.SHELVED, HOST)
+            assert guests(rig) == [(HOST, PowerState.SHUTDOWN)]
+        server = await act(rig, api, "unshelve")
+        assert (server.vm_state, server.host, server.shelved) == (VmState.ACTIVE, HOST, None)
+        assert guests(rig) == [(HOST, PowerState.RUNNING)]
+        assert rig.held() == {server_id(): 1}
+        assert own_images(rig) == []
+        assert [port.host for port in rig.ports.ports.values()] == [HOST]
+
+    play(work)
+
+
+def test_shelve_fails__runs_again_and_no_image_is_left() -> None:
+    async def work(rig: Rig) -> None:
+        api = await booted(rig, FailingDriver)
+        server = await shelved(rig, api, offload=True)
+        assert (server.vm_state, server.task_state) == (VmState.ACTIVE, None)
+        assert guests(rig) == [(HOST, PowerState.RUNNING)]
+        assert own_images(rig) == []
+
+    play(work)
+
+
+def test_c7_unshelve_fails__offloaded_as_before_with_its_image_and_nothing_on_any_host() -> None:
+    class Spawnless(FailingDriver):
+        guest_snapshot = SimDriver.guest_snapshot
+
+    async def work(rig: Rig) -> None:
+        api = await booted(rig, Spawnless)
+        await shelved(rig, api, offload=True)
+        server = await act(rig, api, "unshelve")
+        assert (server.vm_state, server.host, server.task_state) == (VmState.SHELVED_OFFLOADED, None, None)
+        assert (rig.held(), guests(rig), len(own_images(rig))) == ({}, [], 1)
+        assert server.fault is not None
+
+    play(work)
+
+
+def test_c8_offload__nothing_is_held_by_the_time_that_the_server_says_so() -> None:
+    async def work(rig: Rig) -> None:
+        held_then: list[dict[str, int]] = []
+
+        def look(_: Any) -> None:
+            found = rig.of()
+            if found is not None and found[1].vm_state is VmState.SHELVED_OFFLOADED:
+                held_then.append(rig.held())
+
+        api = await booted(rig)
+        rig.cell1.on_commit = look
+        await shelved(rig, api, offload=True)
+        assert held_then
+        assert all(held == {} for held in held_then)
+
+    play(work)
+
+
+def test_c9_rebuild_fails__in_error_with_a_fault_and_not_rebuilding_for_ever() -> None:
+    async def work(rig: Rig) -> None:
+        api = await booted(rig, FailingDriver)
+        server = await act(rig, api, "rebuild", changes={"description": "anew"})
+        assert (server.vm_state, server.task_state, server.description) == (VmState.ERROR, None, "anew")
+        assert server.fault is not None
+
+    play(work)
+
+
+def test_c9_agent_dies_during_a_rebuild__resumed() -> None:
+    async def work(rig: Rig) -> None:
+        await rig.add_hosts()
+        agent = await rig.start_agent()
+        await rig.start_all()
+        api = await rig.boot(1)
+        await rig.settled()
+        await api.act(CALLER, REQUEST, server_id(), "rebuild", {"changes": {"description": "anew"}})
+        await asyncio.sleep(0.05)
+        assert shown(rig).task_state is TaskState.REBUILD_SPAWNING
+        agent.kill()
+        await rig.start_agent()
+        await rig.settled()
+        assert (shown(rig).vm_state, guests(rig)) == (VmState.ACTIVE, [(HOST, PowerState.RUNNING)])
+        assert rig.held() == {server_id(): 1}
+
+    play(work)
+
+
+def test_a5_a6_boot_fails_after_its_guest_was_half_made__nothing_is_left() -> None:
+    class Unwilling(SimDriver):
+        @override
+        async def guest_ensure(self, host: Any, spec: Any, images: Any, *, run: bool = True) -> Any:
+            await super().guest_ensure(host, spec, images, run=False)
+            raise HypervisorFailure(host=host, action="make the guest", reason="it was told to fail")
+
+    async def work(rig: Rig) -> None:
+        await booted(rig, Unwilling)
+        assert shown(rig).vm_state is VmState.ERROR
+        assert (guests(rig), rig.held(), rig.ports.ports) == ([], {}, {})
+
+    play(work)

@@ -12,7 +12,7 @@ from kilonova.engine import store as operation_store
 from kilonova.engine.plan import Plan
 from kilonova.engine.runner import hosts_topic
 from kilonova.kernel.errors import Forbidden, Invalid, NotFound, OverLimit, Unavailable
-from kilonova.kernel.ids import OperationId, ServerId
+from kilonova.kernel.ids import CellId, OperationId, ServerId
 from kilonova.objects.boot import Boot
 from kilonova.objects.caller import Caller
 from kilonova.objects.flavor import Flavor
@@ -33,6 +33,9 @@ from kilonova.operations.work import Parts, Work
 
 T = TypeVar("T")
 
+SEEN_MAX = 10_000
+"""Most servers whose cell is remembered."""
+
 log = logging.getLogger(__name__)
 
 
@@ -48,6 +51,8 @@ class Servers:
         self._images = parts.images
         self._quota = quota
         self._consoles = consoles
+        self._seen_in: dict[ServerId, CellId] = {}
+        """Where servers were found last: a read looks there first, and asks the map when the server is not there."""
         self._listing = Listing(parts.database, parts.cells)
 
     async def boot(self, caller: Caller, request_id: str, boots: Sequence[Boot]) -> None:
@@ -58,6 +63,12 @@ class Servers:
 
     async def get(self, server_id: ServerId) -> Server:
         """One server. Raises `NotFound` (also for deleted ones), `Unavailable` when its cell does not answer."""
+        cell_id = self._seen_in.get(server_id)
+        if cell_id is not None:
+            try:
+                return await self._cells.get(cell_id).database.read(store.server_get_txn, server_id)
+            except (NotFound, Unavailable):
+                self._seen_in.pop(server_id, None)
         return await self._where(server_id, lambda database: database.read(store.server_get_txn, server_id))
 
     async def outline(self, server_id: ServerId) -> DownServer:
@@ -224,6 +235,9 @@ class Servers:
             raise NoSuchServer(id=server_id)
         cell = self._cells.get(mapping.cell_id)
         done = await work(cell.database)
+        if len(self._seen_in) >= SEEN_MAX:
+            self._seen_in.clear()
+        self._seen_in[server_id] = cell.id
         if hint:
             self._bus.hint(cell.topic)
             self._bus.hint(hosts_topic(cell.topic))

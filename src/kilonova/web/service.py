@@ -149,11 +149,10 @@ class Service:
         return Response(body, fault.status, headers, media_type)
 
     def _sign(self, call: Call, response: Response) -> None:
-        for name, value in request_ids.headers(self.dialect.name, call.request_id):
-            response.headers[name] = value
+        told = request_ids.headers(self.dialect.name, call.request_id)
         if self.dialect.negotiation is not None and call.level is not None:
-            for name, value in self.dialect.negotiation.headers(call.level):
-                response.headers.append(name, value)
+            told += self.dialect.negotiation.headers(call.level)
+        response.raw_headers += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in told]
 
 
 def _by_action(call: Call, routes: Sequence[Route]) -> Route:

@@ -62,7 +62,62 @@ async def ports_drop(networks: Networks, server: Server, attempt: int) -> None:
 async def ports_release(networks: Networks, server: Server) -> None:
     """Delete the ports that were made for the server, and unbind those that were given to it."""
     for port in await networks.ports_of(server.id):
-        if _attempt_of(server, port) is not None:
+        if port.description.startswith(_mark(server)):
+            await networks.port_delete(port.id)
+        else:
+            await networks.port_unbind(port.id)
+
+
+async def port_attach(
+    networks: Networks,
+    server: Server,
+    request: NicRequest,
+    security_groups: Sequence[str],
+    *,
+    operation_id: str,
+    attempt: int,
+) -> Attached:
+    """Give a server that is on its host one more port: the one that `request` names, or one made here.
+
+    A port made here names the operation and the attempt; those of earlier attempts are replaced, as in `ports_attach`. Raises
+    what `Networks.port_create` and `port_bind` raise.
+    """
+    host, zone = str(server.host), server.availability_zone or ""
+    if request.port_id is not None:
+        port = await networks.port_bind(request.port_id, server_id=server.id, host=host, zone=zone)
+        return await _attached(networks, port, request)
+    assert request.network_id is not None, "a card is asked for by network or by port"
+    await port_drop(networks, server, operation_id)
+    port = await networks.port_create(
+        PortRequest(
+            project_id=server.project_id,
+            network_id=request.network_id,
+            server_id=server.id,
+            host=host,
+            zone=zone,
+            fixed_ip=request.fixed_ip,
+            security_group_ids=tuple(security_groups),
+            description=f"{_added_by(server, operation_id)}{attempt}",
+        )
+    )
+    return await _attached(networks, port, request)
+
+
+async def port_drop(networks: Networks, server: Server, operation_id: str, attempt: int | None = None) -> None:
+    """Delete what `port_attach` made for an operation, or for one attempt of it."""
+    made = _added_by(server, operation_id)
+    for port in await networks.ports_of(server.id):
+        by = port.description.removeprefix(made) if port.description.startswith(made) else None
+        if by is not None and attempt in {None, int(by)}:
+            await networks.port_delete(port.id)
+
+
+async def port_release(networks: Networks, server: Server, port_id: str) -> None:
+    """Take one port from the server: deleted when it was made for it, else unbound. One that is not its own is left alone."""
+    for port in await networks.ports_of(server.id):
+        if port.id != port_id:
+            continue
+        if port.description.startswith(_mark(server)):
             await networks.port_delete(port.id)
         else:
             await networks.port_unbind(port.id)
@@ -96,10 +151,13 @@ def _mark(server: Server) -> str:
 
 
 def _attempt_of(server: Server, port: Port) -> int | None:
-    """Which attempt made a port of the server; None for one that was given to it."""
-    if not port.description.startswith(_mark(server)):
-        return None
-    return int(port.description.removeprefix(_mark(server)).split(":")[0])
+    """Which attempt of its boot made a port of the server; None for one that was given to it, or added later."""
+    attempt = port.description.removeprefix(_mark(server)).split(":")[0]
+    return int(attempt) if port.description.startswith(_mark(server)) and attempt.isdigit() else None
+
+
+def _added_by(server: Server, operation_id: str) -> str:
+    return f"{_mark(server)}added:{operation_id}:"
 
 
 async def _attached(networks: Networks, port: Port, request: NicRequest) -> Attached:

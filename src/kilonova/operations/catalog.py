@@ -5,11 +5,13 @@ from types import MappingProxyType
 
 from kilonova.engine.plan import Plan
 from kilonova.operations.plans import (
+    attach_interface,
     backup,
     boot,
     confirm_resize,
     crash_dump,
     delete,
+    detach_interface,
     evacuate,
     live_migration,
     offload,
@@ -66,6 +68,8 @@ _ALL: tuple[tuple[Plan[Work], Action], ...] = (
     (shelve.PLAN, shelve.ACTION),
     (offload.PLAN, offload.ACTION),
     (unshelve.PLAN, unshelve.ACTION),
+    (attach_interface.PLAN, attach_interface.ACTION),
+    (detach_interface.PLAN, detach_interface.ACTION),
 )
 
 CELL_PLANS: Mapping[str, Plan[Work]] = MappingProxyType({plan.kind: plan for plan, _ in _ALL})

@@ -10,7 +10,7 @@ from kilonova.cells import server_map
 from kilonova.database.database import Database, Transaction
 from kilonova.engine import store as operation_store
 from kilonova.engine.plan import Plan
-from kilonova.engine.runner import hosts_topic
+from kilonova.engine.runner import ended_topic, hosts_topic
 from kilonova.kernel.errors import Forbidden, Invalid, NotFound, OverLimit, Unavailable
 from kilonova.kernel.ids import CellId, OperationId, ServerId
 from kilonova.objects.boot import Boot
@@ -35,6 +35,8 @@ T = TypeVar("T")
 
 SEEN_MAX = 10_000
 """Most servers whose cell is remembered."""
+LOOK_EVERY_S = 0.5
+"""Whoever waits for an operation's end sees it this much later when the hint is lost."""
 
 log = logging.getLogger(__name__)
 
@@ -96,15 +98,42 @@ class Servers:
 
     async def act(
         self, caller: Caller, request_id: str, server_id: ServerId, kind: str, params: Mapping[str, Any]
-    ) -> None:
-        """Accept an action: the operation is durable when this returns. Kinds: `stop`, `start`, `reboot`, `reboot_hard`.
+    ) -> Operation:
+        """Accept an action: the operation is durable when this returns. Kinds: all of `operations.catalog`.
 
         Raises `NotFound`, and `Conflict` when the server's state or a live operation doesn't allow it.
         """
         plan, asked = CELL_PLANS[kind], self._asked(caller, request_id)
-        await self._where(
+        return await self._where(
             server_id, lambda database: database.write(accept.act_txn, server_id, plan, params, asked), hint=True
         )
+
+    async def act_and_wait(
+        self,
+        caller: Caller,
+        request_id: str,
+        server_id: ServerId,
+        kind: str,
+        params: Mapping[str, Any],
+        *,
+        within_s: float,
+    ) -> Operation:
+        """Accept an action and wait for its end, at most `within_s` seconds: the operation as it is then, perhaps live still.
+
+        Raises what `act` raises.
+        """
+        give_up_at = self._runtime.monotonic() + within_s
+        operation = await self.act(caller, request_id, server_id, kind, params)
+        cell = self._cells.get(await self._cell_of(server_id))
+        listener = self._bus.listen(ended_topic(cell.topic))
+        try:
+            while operation.state.live and (left_s := give_up_at - self._runtime.monotonic()) > 0:
+                await listener.wait(min(left_s, LOOK_EVERY_S))
+                found = await cell.database.read(operation_store.operation_get_txn, operation.id)
+                operation = operation if found is None else found
+        finally:
+            listener.close()
+        return operation
 
     async def resize(
         self, caller: Caller, request_id: str, server_id: ServerId, flavor: Flavor, *, may_stay: bool
@@ -242,6 +271,13 @@ class Servers:
             self._bus.hint(cell.topic)
             self._bus.hint(hosts_topic(cell.topic))
         return done
+
+    async def _cell_of(self, server_id: ServerId) -> CellId:
+        """The cell of a server that is in one. Raises `NotFound`."""
+        mapping = await self._database.read(server_map.mapping_find_txn, server_id)
+        if mapping is None or mapping.cell_id is None:
+            raise NoSuchServer(id=server_id)
+        return mapping.cell_id
 
     def _asked(self, caller: Caller, request_id: str) -> Acceptance:
         assert caller.project_id is not None, "requests about servers come with a project"

@@ -63,7 +63,8 @@ class Action:
     effect: Callable[[Server, Operation, float], Server] = _as_it_is
     """What else changes of the server when the operation is accepted, at each of its moves, and when it ends.
 
-    Called after `vm_state`, `task_state` and what hosts report were set, with the operation after its move and the time.
+    Called after `vm_state`, `task_state` and what hosts report were set, with the operation after its move and the time. At the
+    acceptance, where the operation is QUEUED, it may raise `Conflict` for what makes no sense for the server as it is now.
     """
 
 

@@ -1,14 +1,15 @@
 """What clients may ask of a server that is there: a row an action. A new operation joins the workload and the sweep here."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
 from kilonova.objects.flavor import Flavor
-from kilonova.objects.server import VmState
+from kilonova.objects.server import Server, VmState
 from kilonova.simulation.doubles.images import IMAGE
+from kilonova.simulation.doubles.networks import NETWORK
 
 
 class ClientAction(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,6 +21,8 @@ class ClientAction(msgspec.Struct, frozen=True, kw_only=True):
     ends_in: VmState
     """Where the server is afterwards, when nothing was wrong with it."""
     params: Mapping[str, Any] = MappingProxyType({})
+    chosen: Callable[[Server], Mapping[str, Any] | None] | None = None
+    """What it is about, from the server as the client sees it; None when there is nothing it could be about."""
     flavor: Flavor | None = None
     """What it is resized to, for `Servers.resize`."""
     makes_image: bool = False
@@ -28,6 +31,10 @@ class ClientAction(msgspec.Struct, frozen=True, kw_only=True):
 
 LARGE = Flavor(id="3", name="large", vcpus=3, memory_mb=2048, disk_gb=10)
 """What servers are resized to."""
+
+
+def _last_card(server: Server) -> Mapping[str, Any] | None:
+    return {"port_id": server.nics[-1].port_id} if server.nics else None
 
 
 ACTIONS: Mapping[str, ClientAction] = MappingProxyType(
@@ -59,6 +66,14 @@ ACTIONS: Mapping[str, ClientAction] = MappingProxyType(
             ClientAction(kind="shelve", ends_in=VmState.SHELVED, makes_image=True),
             ClientAction(kind="offload", after=("shelve",), ends_in=VmState.SHELVED_OFFLOADED),
             ClientAction(kind="unshelve", after=("shelve", "offload"), ends_in=VmState.ACTIVE),
+            ClientAction(
+                kind="attach_interface",
+                ends_in=VmState.ACTIVE,
+                params={"request": {"network_id": NETWORK.id}, "security_group_ids": []},
+            ),
+            ClientAction(
+                kind="detach_interface", after=("attach_interface",), ends_in=VmState.ACTIVE, chosen=_last_card
+            ),
         )
     }
 )

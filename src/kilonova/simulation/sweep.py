@@ -133,7 +133,7 @@ class _Life:
                 server = None
                 with contextlib.suppress(Unavailable):
                     server = await self._client.get(promise)
-                if server is not None and server.task_state is None and server.vm_state is action.ends_in:
+                if server is not None and server.current_op is None and server.vm_state is action.ends_in:
                     return
                 await asyncio.sleep(LOOK_EVERY_S)
             else:
@@ -145,7 +145,7 @@ class _Life:
         give_up_at = self._world.loop.time() + PATIENCE_S
         while True:
             server = await self._client.get(promise)
-            if server is not None and server.task_state is None and server.vm_state is state:
+            if server is not None and server.current_op is None and server.vm_state is state:
                 return
             if self._world.loop.time() > give_up_at:
                 shown = "nothing" if server is None else f"{server.vm_state}/{server.task_state}"

@@ -4,7 +4,8 @@ import asyncio
 import base64
 import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 
@@ -18,7 +19,7 @@ from kilonova.objects.server import NicRequest, Server, VmState
 from kilonova.objects.server_query import ServerQuery
 from kilonova.operations.servers import Servers
 from kilonova.runtime.runtime import Runtime
-from kilonova.simulation.actions import ACTIONS
+from kilonova.simulation.actions import ACTIONS, ClientAction
 from kilonova.simulation.doubles.images import IMAGE
 from kilonova.simulation.doubles.networks import NETWORK
 from kilonova.simulation.groups import group_of
@@ -134,7 +135,7 @@ class Client:
                 image = self._image(promise, kind)
                 await self._servers.make_image(caller, request_id, server_id, kind, image, action.params)
             else:
-                await self._servers.act(caller, request_id, server_id, kind, action.params)
+                await self._servers.act(caller, request_id, server_id, kind, await self._params(promise, action))
         except OverLimit as error:
             if action.makes_image:
                 self._history.answered(promise, self._name, began, "acted on")
@@ -148,6 +149,15 @@ class Client:
             self._history.answered(promise, self._name, began, "not found")
             raise
         self._history.answered(promise, self._name, began, "acted on")
+
+    async def _params(self, promise: Promise, action: ClientAction) -> Mapping[str, Any]:
+        """What to ask for. Raises `Conflict` when there is nothing that the action could be about, and as `Servers.get`."""
+        if action.chosen is None:
+            return action.params
+        chosen = action.chosen(await self._servers.get(promise.server_id))
+        if chosen is None:
+            raise Conflict(reason="there is nothing to act on")
+        return chosen
 
     def _image(self, promise: Promise, kind: str) -> NewImage:
         """The image that a server is to become."""

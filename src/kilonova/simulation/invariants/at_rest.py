@@ -84,6 +84,7 @@ def check(durable: Durable, history: History, report: Report) -> None:
     _check_allocations(durable, servers, report)
     _check_guests(durable, servers, report)
     _check_ports(durable, servers, report)
+    _check_devices(durable, servers, report)
     _check_ledger(durable, servers, report)
     _check_map(durable, servers, report)
     _check_records(durable, report)
@@ -227,6 +228,16 @@ def _check_findings(durable: Durable, report: Report) -> None:
         maker = durable.networks.makers.get(id_)
         if kind != "port" or maker is None or maker.alive:
             report(f"the auditor found the {kind} {id_}, which nobody owned")
+
+
+def _check_devices(durable: Durable, servers: _Servers, report: Report) -> None:
+    """No guest has a card that its server doesn't show: it may be another's by now."""
+    for host, server_id, guest in durable.hypervisor.everything():
+        server = servers.living.get(server_id)
+        if server is None or host != server.host or server.vm_state not in _MADE:
+            continue
+        for port_id in {nic.port_id for nic in guest.spec.nics} - {nic.port_id for nic in server.nics}:
+            report(f"guest {server_id} has a card of port {port_id}, which its server doesn't show")
 
 
 def _check_ports(durable: Durable, servers: _Servers, report: Report) -> None:

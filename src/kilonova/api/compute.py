@@ -28,6 +28,8 @@ class Compute:
     networks: Networks
     policy: Policy
     default_zone: str = "nova"
+    deletes_at_once: bool = True
+    """Whether a deleted server is gone, rather than kept for a while (`[compute] reclaim_window_s` is 0)."""
     offload_at_once: bool = True
     """Whether a shelved server leaves its host as part of being shelved (`[compute] shelved_offload_s` is 0)."""
     resize_to_same_host: bool = True

@@ -168,6 +168,7 @@ RULES: tuple[Rule, ...] = (
     Rule("os_compute_api:os-pause-server:unpause", MEMBER, "POST /servers/{id}/action (unpause)"),
     Rule("os_compute_api:os-suspend-server:suspend", MEMBER, "POST /servers/{id}/action (suspend)"),
     Rule("os_compute_api:os-suspend-server:resume", MEMBER, "POST /servers/{id}/action (resume)"),
+    Rule("os_compute_api:os-admin-actions:reset_state", ADMIN, "POST /servers/{id}/action (os-resetState)"),
     Rule("os_compute_api:os-admin-password", MEMBER, "POST /servers/{id}/action (changePassword)"),
     Rule("os_compute_api:os-rescue", MEMBER, "POST /servers/{id}/action (rescue)"),
     Rule("os_compute_api:os-unrescue", MEMBER, "POST /servers/{id}/action (unrescue)"),

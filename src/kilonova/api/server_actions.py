@@ -20,7 +20,7 @@ from kilonova.web.routing import Body
 _PATH = "/servers/{id}/action"
 _TO_COME: tuple[tuple[str, str | None, str | None], ...] = (
     ("addFixedIp addFloatingIp removeFixedIp removeFloatingIp", None, "2.43"),
-    ("addSecurityGroup removeSecurityGroup injectNetworkInfo os-resetState", None, None),
+    ("addSecurityGroup removeSecurityGroup injectNetworkInfo", None, None),
     ("os-getSPICEConsole os-getSerialConsole os-getVNCConsole", None, "2.5"),
 )
 """Actions of the API without an operation here, with the first and last microversion that has them."""

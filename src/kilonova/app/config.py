@@ -126,6 +126,9 @@ class Compute(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     shelved_offload_s: Annotated[
         int, _count("How many seconds shelved servers stay on their hosts; 0 for none, -1 for ever.", -1)
     ] = 0
+    reclaim_window_s: Annotated[
+        int, _count("How many seconds deleted servers are kept and may be restored; 0 for deleting at once.")
+    ] = 0
     allow_resize_to_same_host: Annotated[
         bool, _text("Whether a server may stay on its host when it is resized and no other host has room.")
     ] = True

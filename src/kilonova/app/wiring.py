@@ -25,7 +25,7 @@ from kilonova.drivers.driver import Driver
 from kilonova.operations.measures import Measures
 from kilonova.operations.quota import Quota
 from kilonova.operations.servers import Servers
-from kilonova.operations.timers import Timer, resize_confirmation, shelved_offload
+from kilonova.operations.timers import Timer, reclaim, resize_confirmation, shelved_offload
 from kilonova.operations.work import Parts
 from kilonova.placement import tables as placement_tables
 from kilonova.placement.api.service import PlacementService
@@ -100,6 +100,7 @@ async def build(config: Config, state: State, runtime: Runtime, listening_url: s
             networks=networks,
             policy=Policy(RULES),
             page_max=config.api.max_limit,
+            deletes_at_once=config.compute.reclaim_window_s == 0,
             offload_at_once=config.compute.shelved_offload_s == 0,
             resize_to_same_host=config.compute.allow_resize_to_same_host,
             link_prefix=config.api.link_prefix,
@@ -125,4 +126,8 @@ def _timers(config: Config) -> list[Timer]:
     """What begins by itself."""
     window_s, on_host_s = config.compute.resize_confirm_window_s, config.compute.shelved_offload_s
     timers = [resize_confirmation(window_s)] if window_s else []
-    return timers if on_host_s < 0 else [*timers, shelved_offload(on_host_s)]
+    if on_host_s >= 0:
+        timers.append(shelved_offload(on_host_s))
+    if config.compute.reclaim_window_s:
+        timers.append(reclaim(config.compute.reclaim_window_s))
+    return timers

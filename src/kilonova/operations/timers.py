@@ -102,6 +102,17 @@ def shelved_offload(after_s: float) -> Timer:
     )
 
 
+def reclaim(after_s: float) -> Timer:
+    """Delete soft-deleted servers `after_s` seconds after they were."""
+    return Timer(
+        name="the reclaim",
+        vm_state=VmState.SOFT_DELETED,
+        since=lambda server: server.soft_deleted_at,
+        after_s=after_s,
+        accept=accept.delete_txn,
+    )
+
+
 def _due_txn(tx: Transaction, timer: Timer) -> list[Server]:
     """The servers whose time has come."""
     found = []

@@ -25,6 +25,8 @@ class ClientAction(msgspec.Struct, frozen=True, kw_only=True):
     """What it is about, from the server as the client sees it; None when there is nothing it could be about."""
     flavor: Flavor | None = None
     """What it is resized to, for `Servers.resize`."""
+    takes_any: bool = False
+    """Whether it is accepted in whatever state the server is, also while it is made."""
     makes_image: bool = False
     """As `Servers.make_image` takes it."""
 
@@ -53,6 +55,7 @@ ACTIONS: Mapping[str, ClientAction] = MappingProxyType(
             ClientAction(kind="unrescue", after=("rescue",), ends_in=VmState.ACTIVE),
             ClientAction(kind="set_password", ends_in=VmState.ACTIVE, params={"admin_password": "correct horse"}),
             ClientAction(kind="crash_dump", ends_in=VmState.ACTIVE),
+            ClientAction(kind="reset_state", ends_in=VmState.ERROR, params={"state": "error"}, takes_any=True),
             ClientAction(kind="soft_delete", ends_in=VmState.SOFT_DELETED),
             ClientAction(kind="restore", after=("soft_delete",), ends_in=VmState.ACTIVE),
             ClientAction(kind="resize", ends_in=VmState.RESIZED, flavor=LARGE),

@@ -148,7 +148,8 @@ class Client:
         except NotFound:
             self._history.answered(promise, self._name, began, "not found")
             raise
-        self._history.answered(promise, self._name, began, "acted on")
+        if not action.takes_any:
+            self._history.answered(promise, self._name, began, "acted on")
 
     async def _params(self, promise: Promise, action: ClientAction) -> Mapping[str, Any]:
         """What to ask for. Raises `Conflict` when there is nothing that the action could be about, and as `Servers.get`."""

@@ -1,0 +1,55 @@
+"""What state a server is to be in (API reference, "Servers - run an administrative action", `os-resetState`)."""
+
+from typing import Literal
+
+import msgspec
+
+from kilonova.api import body
+from kilonova.api.compute import Compute
+from kilonova.api.query import ComputeRoute
+from kilonova.api.server_access import find_to_change
+from kilonova.kernel.errors import Conflict
+from kilonova.web.call import Call, Reply
+from kilonova.web.routing import Body
+
+
+class NotOnAHost(Conflict):
+    """Server {id} is on no host, so that it can't be active; reset it to 'error', or delete it."""
+
+    code = "reset-without-host"
+
+
+class ResetState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What stands under `os-resetState`."""
+
+    state: Literal["active", "error"]
+
+
+class ServerReset:
+    """The handler."""
+
+    def __init__(self, compute: Compute) -> None:
+        self._compute = compute
+
+    async def reset(self, call: Call) -> Reply:
+        """Set a server's state, and end whatever is being done to it but its delete."""
+        wish = body.read(call, "os-resetState", ResetState)
+        server = await find_to_change(call, self._compute, "os_compute_api:os-admin-actions:reset_state")
+        if wish.state == "active" and server.host is None:
+            raise NotOnAHost(id=server.id)
+        await self._compute.servers.act(call.user, call.request_id, server.id, "reset_state", {"state": wish.state})
+        return Reply()
+
+
+def routes(compute: Compute) -> list[ComputeRoute]:
+    """One route."""
+    return [
+        ComputeRoute(
+            method="POST",
+            path="/servers/{id}/action",
+            action="os-resetState",
+            handler=ServerReset(compute).reset,
+            body=Body.JSON,
+            success=202,
+        )
+    ]

@@ -1,0 +1,82 @@
+"""Reset state: an administrator says what a server's state is to be. What the operation that it ends has left is cleared away.
+
+The server stays on the host where it is shown: what a move had begun elsewhere is taken back, or settled, there.
+"""
+
+import msgspec
+
+from kilonova.engine.plan import Outputs, Plan, Step
+from kilonova.engine.runner import TooEarly
+from kilonova.kernel.ids import HostName
+from kilonova.objects.host_action import Destroy, HostAction
+from kilonova.objects.operation import Operation, OperationState
+from kilonova.objects.server import Fault, Server, VmState
+from kilonova.operations import moving
+from kilonova.operations.host_work import HostWork
+from kilonova.operations.states import ANY, ANY_KIND, Action, during
+from kilonova.operations.work import Work
+
+IN_ERROR = "An administrator has set the state to error."
+FOREVER = 1_000_000
+"""Attempts: there is no way back."""
+
+
+async def fence(work: Work) -> Outputs:
+    """Wait until the last worker of the operation that was ended must have stopped."""
+    left_s = work.operation.params["fence_until"] - await work.database.read(lambda tx: tx.now)
+    if left_s > 0:
+        raise TooEarly(left_s, "a worker of the interrupted operation may still be at work")
+    return {}
+
+
+def destroy(_: HostWork) -> HostAction:
+    """End what is left of it on another host; disks that both hosts see are the server's."""
+    return Destroy(keep_disks=True)
+
+
+async def claims(work: Work) -> Outputs:
+    """Let the server hold what it has where it is, and no move anything; its ports are bound there."""
+    params, server = work.operation.params, await work.server()
+    for consumer in params["consumers"]:
+        if consumer != server.id and server.host is not None:
+            await moving.hold(work, server.host, server.flavor, consumer)
+    if server.host is not None and params["other"] is not None:
+        await moving.rebind(work, HostName(server.host), server.availability_zone or "")
+    return {}
+
+
+def was_interrupted(operation: Operation) -> bool:
+    """Whether another operation was ended by this one."""
+    return bool(operation.params["fence_until"] > 0)
+
+
+def reset(server: Server, operation: Operation, now: float) -> Server:
+    """The state that was asked for."""
+    if operation.state is not OperationState.DONE:
+        return server
+    state = VmState(operation.params["state"])
+    fault = Fault(code=500, message=IN_ERROR, details=IN_ERROR, created_at=now) if state is VmState.ERROR else None
+    return msgspec.structs.replace(server, vm_state=state, move=None, soft_deleted_at=None, fault=fault)
+
+
+PLAN: Plan[Work] = Plan(
+    kind="reset_state",
+    deadline_s=24 * 3600.0,
+    steps=(
+        Step(name="fence", ensure=fence, when=was_interrupted, retries=FOREVER),
+        Step(name="destroy_other", at="other", on_host=destroy, timeout_s=120.0, retries=FOREVER, tombstone=True),
+        Step(name="claims", ensure=claims, retries=FOREVER),
+    ),
+)
+
+ACTION = Action(
+    kind="reset_state",
+    name="resetState",
+    starts_in=ANY,
+    interrupts=frozenset({ANY_KIND}),
+    spares=frozenset({"delete"}),
+    needs_host=False,
+    walk=during(None, "fence", "destroy_other", "claims"),
+    may_end_in=frozenset({VmState.ACTIVE, VmState.ERROR}),
+    effect=reset,
+)

@@ -14,6 +14,7 @@ from kilonova.simulation import reached
 from kilonova.simulation.history import History
 from kilonova.simulation.invariants import at_rest
 from kilonova.simulation.loop import SimLoop, simulate
+from kilonova.simulation.operator import Operator
 from kilonova.simulation.process import CURRENT
 from kilonova.simulation.runtime import SimRuntime
 from kilonova.simulation.scenarios import Scenario, scenario
@@ -77,9 +78,14 @@ async def _storm_and_calm(loop: SimLoop, world: World, chosen: Scenario) -> Resu
     await world.warm_up()
     world.add_groups([chosen.project(number) for number in range(1, chosen.clients + 1)])
     clients = _clients(loop, world, history, chosen)
+    operator = loop.process("operator")
+    if chosen.evacuates:
+        at_work = Operator(world.servers(operator), SimRuntime(loop, operator), world.durable)
+        operator.spawn(at_work.run(), name="operator")
     if chosen.storm_s > 0:
         storm = Storm(loop, world, world.faults, world.sometimes, chosen.weights, chosen.storm_every_s)
         await storm.rage(chosen.storm_s)
+    operator.kill()
     world.heal(lost_hosts=chosen.lost_hosts)
     await calm(world, clients)
     return judged(world, history, chosen.name)

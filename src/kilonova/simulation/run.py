@@ -140,13 +140,19 @@ async def calm(world: World, clients: "list[asyncio.Task[None]]") -> None:
     while waiting and loop.time() < give_up_at:
         await asyncio.sleep(LOOK_EVERY_S)
         waiting = [f"{task.get_name()} is still asking" for task in clients if not task.done()]
-        waiting = waiting or at_rest.unfinished(world.durable)
+        waiting = waiting or at_rest.unfinished(world.durable) or _frozen(world)
     for what in waiting:
         world.report(f"not finished {CALM_MAX_S:g} s after the last fault: {what}")
     for task in clients:
         if task.done() and task.exception() is not None:
             world.report(f"{task.get_name()} ended with {task.exception()!r}")
     await asyncio.sleep(RECONCILED_S)
+
+
+def _frozen(world: World) -> list[str]:
+    """Processes that have yet to go on with what they believed before."""
+    processes = [role.process for role in world.roles.values()]
+    return [f"{one.name} is frozen" for one in processes if one.alive and one.frozen_until > world.loop.time()]
 
 
 class _TimelineLog(logging.Handler):

@@ -17,7 +17,7 @@ from kilonova.objects.server import Server
 from kilonova.operations.host_snapshots import HostSnapshots
 from kilonova.operations.store import server_get_txn
 from kilonova.placement.placement import Placement
-from kilonova.placement.shapes import Stale
+from kilonova.placement.shapes import Claim, Stale
 from kilonova.runtime.runtime import Runtime
 from kilonova.scheduler.service import Scheduler
 
@@ -74,7 +74,19 @@ class Work:
         consumer = consumer or self.operation.server_id
         generation = await self.parts.placement.consumer_generation(consumer)
         await self.check_lease()
-        if isinstance(await self.parts.placement.release(consumer, generation), Stale):
+        answer: object
+        if generation is None:  # a release without one would take away what somebody has claimed since
+            nothing = Claim(
+                consumer=consumer,
+                generation=None,
+                allocations={},
+                project_id=self.operation.project_id,
+                user_id=self.operation.user_id,
+            )
+            answer = await self.parts.placement.claim(nothing)
+        else:
+            answer = await self.parts.placement.release(consumer, generation)
+        if isinstance(answer, Stale):
             raise TooEarly(0.0, "another worker has just changed what the server holds")
 
 

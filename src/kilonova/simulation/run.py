@@ -14,6 +14,7 @@ from kilonova.simulation import reached
 from kilonova.simulation.history import History
 from kilonova.simulation.invariants import at_rest
 from kilonova.simulation.loop import SimLoop, simulate
+from kilonova.simulation.operator import Operator
 from kilonova.simulation.process import CURRENT
 from kilonova.simulation.runtime import SimRuntime
 from kilonova.simulation.scenarios import Scenario, scenario
@@ -77,9 +78,14 @@ async def _storm_and_calm(loop: SimLoop, world: World, chosen: Scenario) -> Resu
     await world.warm_up()
     world.add_groups([chosen.project(number) for number in range(1, chosen.clients + 1)])
     clients = _clients(loop, world, history, chosen)
+    operator = loop.process("operator")
+    if chosen.evacuates:
+        at_work = Operator(world.servers(operator), SimRuntime(loop, operator), world.durable)
+        operator.spawn(at_work.run(), name="operator")
     if chosen.storm_s > 0:
         storm = Storm(loop, world, world.faults, world.sometimes, chosen.weights, chosen.storm_every_s)
         await storm.rage(chosen.storm_s)
+    operator.kill()
     world.heal(lost_hosts=chosen.lost_hosts)
     await calm(world, clients)
     return judged(world, history, chosen.name)
@@ -134,13 +140,19 @@ async def calm(world: World, clients: "list[asyncio.Task[None]]") -> None:
     while waiting and loop.time() < give_up_at:
         await asyncio.sleep(LOOK_EVERY_S)
         waiting = [f"{task.get_name()} is still asking" for task in clients if not task.done()]
-        waiting = waiting or at_rest.unfinished(world.durable)
+        waiting = waiting or at_rest.unfinished(world.durable) or _frozen(world)
     for what in waiting:
         world.report(f"not finished {CALM_MAX_S:g} s after the last fault: {what}")
     for task in clients:
         if task.done() and task.exception() is not None:
             world.report(f"{task.get_name()} ended with {task.exception()!r}")
     await asyncio.sleep(RECONCILED_S)
+
+
+def _frozen(world: World) -> list[str]:
+    """Processes that have yet to go on with what they believed before."""
+    processes = [role.process for role in world.roles.values()]
+    return [f"{one.name} is frozen" for one in processes if one.alive and one.frozen_until > world.loop.time()]
 
 
 class _TimelineLog(logging.Handler):

@@ -23,6 +23,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     storm_s: float = 60.0
     lost_hosts: bool = False
     """Whether hosts that are dark when the storm ends stay so for ever."""
+    evacuates: bool = False
+    """Whether an operator evacuates servers from hosts that are dark."""
     storm_every_s: float = 2.5
     clients: int = 2
     plan: Plan = Plan()
@@ -114,6 +116,15 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
                 clients=1,
                 storm_s=10.0,
                 storm_every_s=1.0,
+            ),
+            Scenario(
+                name="evacuations",
+                about="hosts lose their power and get it back while their servers are evacuated, and moved",
+                shape=Shape(agents=3),
+                plan=Plan(actions=(*MOVES, "reboot"), acts=8, most_at_once=2, requests=6),
+                weights=Weights(host_dark=5.0),
+                evacuates=True,
+                storm_s=150.0,
             ),
             Scenario(
                 name="quiet",

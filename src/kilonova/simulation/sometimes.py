@@ -22,6 +22,8 @@ REACHED = {
     "move_undone": "a resize or migration went back",
     "move_tried_elsewhere": "a move that one host failed was begun anew on another",
     "boot_tried_elsewhere": "a boot that one host failed was begun anew on another",
+    "evacuated": "a server was made anew on another host because its own was dark",
+    "migrated_live": "a server was migrated while it ran",
     "move_reverted": "a resize or migration was taken back",
     "guest_half_made": "a process died, or a hypervisor failed, with a guest half made",
     "database_lost_power": "a database lost its power, and every connection with it",

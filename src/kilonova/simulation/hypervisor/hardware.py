@@ -134,6 +134,10 @@ class Hypervisor:
         """The host is back, with the guests it had, none of them started."""
         self._without_power.discard(host)
 
+    def is_dark(self, host: HostName) -> bool:
+        """Whether the host has no power."""
+        return host in self._without_power
+
     def everything(self) -> list[tuple[HostName, ServerId, FakeGuest]]:
         """Every guest there is, dark hosts included."""
         return [

@@ -127,14 +127,18 @@ def _is_news(known: Row[Any] | Server, guest: Guest, seen_after: float) -> bool:
     if guest.power_state is PowerState.NOSTATE or may_be_old:
         return False
     must_stop = guest.power_state in _MUST_STOP.get(VmState(known.vm_state), frozenset())
-    return must_stop or bool(known.power_state != guest.power_state)
+    return must_stop or _went_off(known, guest) or bool(known.power_state != guest.power_state)
+
+
+def _went_off(known: Row[Any] | Server, guest: Guest) -> bool:
+    """Whether a guest is off that should run: also when a step that changed something else has found it so already."""
+    return known.vm_state in {VmState.ACTIVE, VmState.PAUSED} and guest.power_state in _OFF
 
 
 def _seen(guest: Guest, seen_after: float, server: Server) -> Server:
     if not _is_news(server, guest, seen_after):
         return server
-    off = server.vm_state in {VmState.ACTIVE, VmState.PAUSED} and guest.power_state in _OFF
-    vm_state = VmState.STOPPED if off else server.vm_state
+    vm_state = VmState.STOPPED if _went_off(server, guest) else server.vm_state
     return msgspec.structs.replace(server, power_state=guest.power_state, vm_state=vm_state)
 
 

@@ -1,11 +1,12 @@
 """What the resources of the Compute API work with: made once in `app/wiring.py`, given to each."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kilonova.cells.hosts import Hosts
 from kilonova.clients.identity import Identity
 from kilonova.clients.image import Images
 from kilonova.clients.network import Networks
+from kilonova.clients.volume import NoVolumes, Volumes
 from kilonova.database.database import Database
 from kilonova.operations.quota import Quota
 from kilonova.operations.servers import Servers
@@ -27,6 +28,7 @@ class Compute:
     images: Images
     networks: Networks
     policy: Policy
+    volumes: Volumes = field(default_factory=NoVolumes)
     default_zone: str = "nova"
     deletes_at_once: bool = True
     """Whether a deleted server is gone, rather than kept for a while (`[compute] reclaim_window_s` is 0)."""

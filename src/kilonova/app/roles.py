@@ -10,6 +10,7 @@ from kilonova.cells.cells import CellRecord, Cells
 from kilonova.cells.hosts import Hosts
 from kilonova.clients.image import Images
 from kilonova.clients.network import Networks
+from kilonova.clients.volume import Volumes
 from kilonova.database.database import tables_create_txn
 from kilonova.database.tables import api_database, cell_database
 from kilonova.engine.store import leases_expire_txn
@@ -25,7 +26,7 @@ LOCAL_BUS = "local:"
 
 
 async def parts_of(
-    foundation: Foundation, shape: Shape, networks: Networks, images: Images, placement: Placement
+    foundation: Foundation, shape: Shape, networks: Networks, images: Images, placement: Placement, volumes: Volumes
 ) -> Parts:
     """Open the API database and as many cells as `shape` has, and what works on them."""
     database = await foundation.database_with("api", api_database.metadata)
@@ -43,6 +44,7 @@ async def parts_of(
         scheduler=Scheduler(placement, foundation.runtime),
         networks=networks,
         images=images,
+        volumes=volumes,
     )
 
 

@@ -21,6 +21,7 @@ from kilonova.app.services import Services
 from kilonova.app.state import State
 from kilonova.bus.local import LocalBus
 from kilonova.clients.identity import Identity
+from kilonova.clients.volume import NoVolumes, Volumes
 from kilonova.drivers.driver import Driver
 from kilonova.operations.measures import Measures
 from kilonova.operations.quota import Quota
@@ -61,7 +62,9 @@ def _unlisted(foundation: Foundation, compute: Compute, work: Parts, identity: I
     }
 
 
-async def build(config: Config, state: State, runtime: Runtime, listening_url: str) -> Cloud:
+async def build(
+    config: Config, state: State, runtime: Runtime, listening_url: str, volumes: Volumes | None = None
+) -> Cloud:
     """Make a cloud on a state directory.
 
     Args:
@@ -69,6 +72,7 @@ async def build(config: Config, state: State, runtime: Runtime, listening_url: s
         state: the open state directory; the cloud's databases and guests are in it.
         runtime: clock, ids, tasks and threads.
         listening_url: the address that is listened on; links begin with it unless `[api] link_prefix` is set.
+        volumes: the block storage service, where there is one.
 
     Raises:
         KilonovaError: what keeps the cloud from starting, in one sentence.
@@ -86,7 +90,8 @@ async def build(config: Config, state: State, runtime: Runtime, listening_url: s
         placement = await foundation.database_with("placement", placement_tables.metadata)
         services.answering["placement"] = PlacementService(placement, identity, runtime)
 
-        work = await roles.parts_of(foundation, shape, networks, images, Placement(placement))
+        volumes = volumes or NoVolumes()
+        work = await roles.parts_of(foundation, shape, networks, images, Placement(placement), volumes)
         hosts = await roles.start(foundation, work, shape, images, _timers(config))
         quota = Quota(work.database, msgspec.structs.asdict(config.quota))
         compute = Compute(
@@ -98,6 +103,7 @@ async def build(config: Config, state: State, runtime: Runtime, listening_url: s
             identity=identity,
             images=images,
             networks=networks,
+            volumes=volumes,
             policy=Policy(RULES),
             page_max=config.api.max_limit,
             deletes_at_once=config.compute.reclaim_window_s == 0,

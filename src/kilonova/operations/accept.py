@@ -130,7 +130,8 @@ def _left_txn(tx: Transaction, server: Server, live: Operation | None) -> dict[s
     `vm_state`: where the server was. `host`, `other`: where it is, and where else something of it may be. `consumers`: whoever
     may hold something for it in placement. `fence_until`: until when a worker of the ended operation may still be at work.
     `old_vm_state`: where a server that waits to be confirmed was before. `half_made`: images that the ended operation was
-    making. `shelved_as`: the image that a shelved server lives on in.
+    making. `shelved_as`: the image that a shelved server lives on in. `volumes`: which it has, or was being given;
+    `volumes_to_delete`: those of them that go with it.
     """
     consumers, hosts, fence_until = [str(server.id)], [server.host], 0.0
     if server.move is not None:
@@ -150,6 +151,8 @@ def _left_txn(tx: Transaction, server: Server, live: Operation | None) -> dict[s
         "fence_until": fence_until,
         "half_made": [live.params[made_images.NEW]] if live is not None and _makes_image(live) else [],
         "shelved_as": [] if server.shelved is None else [server.shelved.image.id],
+        "volumes": [volume.guest.volume_id for volume in server.volumes],
+        "volumes_to_delete": [one.guest.volume_id for one in server.volumes if one.delete_on_termination],
         "old_vm_state": None if server.move is None else server.move.old_vm_state,
     }
 

@@ -6,12 +6,14 @@ from types import MappingProxyType
 from kilonova.engine.plan import Plan
 from kilonova.operations.plans import (
     attach_interface,
+    attach_volume,
     backup,
     boot,
     confirm_resize,
     crash_dump,
     delete,
     detach_interface,
+    detach_volume,
     evacuate,
     live_migration,
     offload,
@@ -32,6 +34,7 @@ from kilonova.operations.plans import (
     start,
     stop,
     suspend,
+    swap_volume,
     unpause,
     unrescue,
     unshelve,
@@ -72,6 +75,9 @@ _ALL: tuple[tuple[Plan[Work], Action], ...] = (
     (unshelve.PLAN, unshelve.ACTION),
     (attach_interface.PLAN, attach_interface.ACTION),
     (detach_interface.PLAN, detach_interface.ACTION),
+    (attach_volume.PLAN, attach_volume.ACTION),
+    (detach_volume.PLAN, detach_volume.ACTION),
+    (swap_volume.PLAN, swap_volume.ACTION),
 )
 
 CELL_PLANS: Mapping[str, Plan[Work]] = MappingProxyType({plan.kind: plan for plan, _ in _ALL})

@@ -1,6 +1,6 @@
 """What the steps of an operation work with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from kilonova.bus.bus import Bus
@@ -8,6 +8,7 @@ from kilonova.cells.cells import Cells
 from kilonova.cells.hosts import Hosts
 from kilonova.clients.image import Images
 from kilonova.clients.network import Networks
+from kilonova.clients.volume import NoVolumes, Volumes
 from kilonova.database.database import Database, Transaction
 from kilonova.engine import store
 from kilonova.engine.runner import TooEarly
@@ -42,6 +43,7 @@ class Parts:
     scheduler: Scheduler
     networks: Networks
     images: Images
+    volumes: Volumes = field(default_factory=NoVolumes)
 
     @cached_property
     def snapshots(self) -> HostSnapshots:

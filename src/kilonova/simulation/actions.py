@@ -10,6 +10,7 @@ from kilonova.objects.flavor import Flavor
 from kilonova.objects.server import Server, VmState
 from kilonova.simulation.doubles.images import IMAGE
 from kilonova.simulation.doubles.networks import NETWORK
+from kilonova.simulation.doubles.volumes import SOME
 
 
 class ClientAction(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +38,22 @@ LARGE = Flavor(id="3", name="large", vcpus=3, memory_mb=2048, disk_gb=10)
 
 def _last_card(server: Server) -> Mapping[str, Any] | None:
     return {"port_id": server.nics[-1].port_id} if server.nics else None
+
+
+def _some_volume(server: Server) -> Mapping[str, Any] | None:
+    """One that other servers may want as well."""
+    return {"volume_id": SOME[int(server.id[:8], 16) % len(SOME)]}
+
+
+def _last_volume(server: Server) -> Mapping[str, Any] | None:
+    return {"volume_id": server.volumes[-1].guest.volume_id} if server.volumes else None
+
+
+def _other_volume(server: Server) -> Mapping[str, Any] | None:
+    if not server.volumes:
+        return None
+    volume_id = server.volumes[-1].guest.volume_id
+    return {"volume_id": volume_id, "new_volume_id": SOME[SOME.index(volume_id) - 1]}
 
 
 ACTIONS: Mapping[str, ClientAction] = MappingProxyType(
@@ -77,6 +94,10 @@ ACTIONS: Mapping[str, ClientAction] = MappingProxyType(
             ClientAction(
                 kind="detach_interface", after=("attach_interface",), ends_in=VmState.ACTIVE, chosen=_last_card
             ),
+            ClientAction(kind="attach_volume", ends_in=VmState.ACTIVE, chosen=_some_volume),
+            ClientAction(kind="detach_volume", after=("attach_volume",), ends_in=VmState.ACTIVE, chosen=_last_volume),
+            ClientAction(kind="swap_volume", after=("attach_volume",), ends_in=VmState.ACTIVE, chosen=_other_volume),
+            ClientAction(kind="unshelve", after=("shelve", "offload"), ends_in=VmState.ACTIVE),
         )
     }
 )

@@ -52,6 +52,15 @@ MOVES = (
     "start",
 )
 """Confirmed or taken back at random: as often as there is something to confirm."""
+DEVICES = (
+    "attach_interface",
+    "detach_interface",
+    "attach_volume",
+    "attach_volume",
+    "detach_volume",
+    "swap_volume",
+    "stop",
+)
 CALM_HYPERVISOR = Rates(hypervisor_fails=0.0, hypervisor_fails_halfway=0.0, call_slow=0.1, db_slow=0.02)
 
 SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
@@ -95,6 +104,11 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
                 shape=Shape(hosts=2, resize_confirm_window_s=60.0),
                 plan=Plan(actions=MOVES, acts=12, most_at_once=1, requests=5, pause_max_s=3.0),
                 storm_s=90.0,
+            ),
+            Scenario(
+                name="devices",
+                about="network cards and volumes are plugged in, unplugged and swapped all the time",
+                plan=Plan(actions=DEVICES, acts=16, requests=4, pause_max_s=2.0),
             ),
             Scenario(
                 name="power",

@@ -32,6 +32,7 @@ from kilonova.simulation.bus import Broker, SimBus
 from kilonova.simulation.database import DatabaseServer, SimDatabase
 from kilonova.simulation.doubles.images import ImageService, SimImages
 from kilonova.simulation.doubles.networks import NetworkService, SimNetworks
+from kilonova.simulation.doubles.volumes import SimVolumes, simulated
 from kilonova.simulation.faults import Faults, Rates
 from kilonova.simulation.groups import group_of
 from kilonova.simulation.hypervisor import HostSize, Hypervisor, SimDriver
@@ -271,6 +272,7 @@ class World:
             hypervisor=Hypervisor(self.loop, self.shape.size, self.report),
             networks=NetworkService(self.loop),
             images=ImageService(),
+            volumes=simulated(self.loop),
         )
 
     def _add_roles(self) -> None:
@@ -352,6 +354,7 @@ class World:
             scheduler=Scheduler(placement, runtime),
             networks=SimNetworks(self.loop, self.durable.networks, role.process, self.faults),
             images=self._images(role),
+            volumes=SimVolumes(self.loop, self.durable.volumes, role.process, self.faults),
         )
 
     def _images(self, role: Role) -> SimImages:

@@ -37,8 +37,10 @@ from kilonova.placement.placement import Placement
 from kilonova.scheduler.service import Scheduler
 from kilonova.simulation.bus import Broker, SimBus
 from kilonova.simulation.database import DatabaseServer, SimDatabase
+from kilonova.simulation.doubles import volumes
 from kilonova.simulation.doubles.images import ImageService, SimImages
 from kilonova.simulation.doubles.networks import NETWORK, NetworkService, SimNetworks
+from kilonova.simulation.doubles.volumes import SimVolumes
 from kilonova.simulation.faults import QUIET, Faults
 from kilonova.simulation.hypervisor import HostSize, Hypervisor, SimDriver
 from kilonova.simulation.loop import SimLoop, simulate
@@ -144,6 +146,7 @@ class Rig:
         }
         self.ports = NetworkService(loop)
         self.images = ImageService()
+        self.volumes = volumes.simulated(loop)
         self._processes = 0
         self.complaints: list[str] = []
         self.hypervisor = Hypervisor(loop, HostSize(vcpus=64, memory_mb=65536, disk_gb=1000), self.complaints.append)
@@ -184,6 +187,7 @@ class Rig:
             scheduler=Scheduler(placement, runtime),
             networks=SimNetworks(self.loop, self.ports, process, self.faults),
             images=SimImages(self.loop, self.images, process, self.faults),
+            volumes=SimVolumes(self.loop, self.volumes, process, self.faults),
         )
 
     async def add_hosts(self, *names: str) -> None:

@@ -1,19 +1,24 @@
 """Delete: wins over whatever is being done, and ends although a host is dead: the host owes the guest's end then."""
 
+import logging
+
 import msgspec
 
 from kilonova.engine.plan import Outputs, Plan, Step
 from kilonova.engine.runner import TooEarly
+from kilonova.kernel.errors import Conflict
 from kilonova.network.ports import ports_release
 from kilonova.objects.guest import PowerState
 from kilonova.objects.host_action import Destroy, HostAction
 from kilonova.objects.image import NewImage
 from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Server, TaskState, VmState
-from kilonova.operations import made_images
+from kilonova.operations import attaching, made_images
 from kilonova.operations.host_work import HostWork
 from kilonova.operations.states import ANY, ANY_KIND, Action, during
 from kilonova.operations.work import Work
+
+log = logging.getLogger(__name__)
 
 DEADLINE_S = 24 * 3600.0
 FOREVER = 1_000_000
@@ -43,6 +48,23 @@ async def images(work: Work) -> Outputs:
     return {}
 
 
+async def volumes(work: Work) -> Outputs:
+    """End all attachments that the server has, and delete the volumes that go with it. One that must stay stays."""
+    await attaching.release(work)
+    for volume_id in work.operation.params["volumes_to_delete"]:
+        await work.check_lease()
+        try:
+            await work.parts.volumes.volume_delete(volume_id)
+        except Conflict as error:
+            log.warning("%s", error.message)
+    return {}
+
+
+def has_volumes(operation: Operation) -> bool:
+    """Whether it has any, or was being given one."""
+    return bool(operation.params.get("volumes"))
+
+
 def has_images(operation: Operation) -> bool:
     """Whether there is an image that goes with the server."""
     return bool(operation.params.get("half_made") or operation.params.get("shelved_as"))
@@ -57,6 +79,8 @@ async def sweep(work: Work) -> Outputs:
     if fence_until > 0:
         await ports(work)
         await allocation(work)
+        if has_volumes(work.operation):
+            await volumes(work)
     return {}
 
 
@@ -85,6 +109,7 @@ PLAN: Plan[Work] = Plan(
         _destroy("destroy", at="host"),
         _destroy("destroy_other", at="other"),
         Step(name="ports", ensure=ports, retries=FOREVER),
+        Step(name="volumes", ensure=volumes, when=has_volumes, retries=FOREVER),
         Step(name="allocation", ensure=allocation, retries=FOREVER),
         Step(name="images", ensure=images, when=has_images, retries=FOREVER),
         Step(name="sweep", ensure=sweep, retries=FOREVER),
@@ -97,7 +122,7 @@ ACTION = Action(
     starts_in=ANY,
     interrupts=frozenset({ANY_KIND}),
     needs_host=False,
-    walk=during(TaskState.DELETING, "destroy", "destroy_other", "ports", "allocation", "images", "sweep"),
+    walk=during(TaskState.DELETING, "destroy", "destroy_other", "ports", "volumes", "allocation", "images", "sweep"),
     ends_in=VmState.DELETED,
     fails_in=VmState.ERROR,
     effect=gone,

@@ -20,7 +20,9 @@ CREATE TRIGGER log_changed AFTER UPDATE ON operation_events BEGIN
     INSERT INTO seen_violations VALUES ('the log of operation ' || NEW.operation_id || ' was rewritten'); END;
 CREATE TRIGGER reported_twice AFTER INSERT ON operation_events WHEN NEW.result IN ('done', 'retried', 'waiting') AND EXISTS (
     SELECT 1 FROM operation_events e WHERE e.operation_id = NEW.operation_id AND e.seq < NEW.seq AND e.step = NEW.step
-    AND e.epoch = NEW.epoch AND e.result IN ('done', 'retried', 'waiting')) BEGIN
+    AND e.epoch = NEW.epoch AND e.result IN ('done', 'retried', 'waiting') AND NOT EXISTS (
+        SELECT 1 FROM operation_events f WHERE f.operation_id = NEW.operation_id AND f.result = 'failed'
+        AND f.seq > e.seq AND f.seq < NEW.seq)) BEGIN
     INSERT INTO seen_violations VALUES (
         'one attempt at ' || NEW.step || ' of operation ' || NEW.operation_id || ' was reported twice'); END;
 CREATE TRIGGER log_back_in_time AFTER INSERT ON operation_events WHEN EXISTS (

@@ -13,6 +13,7 @@ from kilonova.objects.server import Server, VmState
 from kilonova.simulation.database import DatabaseServer
 from kilonova.simulation.doubles.images import ImageService
 from kilonova.simulation.doubles.networks import NetworkService
+from kilonova.simulation.doubles.volumes import VolumeService
 from kilonova.simulation.history import History, Promise, Told
 from kilonova.simulation.hypervisor import Hypervisor
 from kilonova.simulation.roles import Role
@@ -53,6 +54,7 @@ class Durable:
     hypervisor: Hypervisor
     networks: NetworkService
     images: ImageService
+    volumes: VolumeService
 
     @property
     def databases(self) -> list[DatabaseServer]:
@@ -85,6 +87,7 @@ def check(durable: Durable, history: History, report: Report) -> None:
     _check_guests(durable, servers, report)
     _check_ports(durable, servers, report)
     _check_devices(durable, servers, report)
+    _check_volumes(durable, servers, report)
     _check_ledger(durable, servers, report)
     _check_map(durable, servers, report)
     _check_records(durable, report)
@@ -231,13 +234,29 @@ def _check_findings(durable: Durable, report: Report) -> None:
 
 
 def _check_devices(durable: Durable, servers: _Servers, report: Report) -> None:
-    """No guest has a card that its server doesn't show: it may be another's by now."""
+    """No guest has a card or a volume that its server doesn't show: it may be another's by now."""
     for host, server_id, guest in durable.hypervisor.everything():
         server = servers.living.get(server_id)
         if server is None or host != server.host or server.vm_state not in _MADE:
             continue
         for port_id in {nic.port_id for nic in guest.spec.nics} - {nic.port_id for nic in server.nics}:
             report(f"guest {server_id} has a card of port {port_id}, which its server doesn't show")
+        shown = {volume.guest.volume_id for volume in server.volumes}
+        for volume_id in {volume.volume_id for volume in guest.spec.volumes} - shown:
+            report(f"guest {server_id} has volume {volume_id}, which its server doesn't show")
+
+
+def _check_volumes(durable: Durable, servers: _Servers, report: Report) -> None:
+    """The volume service has an attachment for each volume that a server shows, and no other."""
+    shown = {
+        (volume.guest.attachment_id, volume.guest.volume_id): server.id
+        for server in servers.living.values()
+        for volume in server.volumes
+    }
+    there = {(one.id, one.volume_id): one.server_id for one in durable.volumes.attachments.values()}
+    for key in sorted(there.keys() | shown.keys()):
+        if there.get(key) != shown.get(key):
+            report(f"attachment {key} is of {there.get(key)}, and shown by {shown.get(key)}")
 
 
 def _check_ports(durable: Durable, servers: _Servers, report: Report) -> None:

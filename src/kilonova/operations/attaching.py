@@ -1,0 +1,142 @@
+"""What operations share that give volumes to a server or take them away: reserve, connect, complete, release.
+
+An attachment at the volume service is known by its server and its volume, so a lost answer is found again and nothing has to be
+told apart by whoever made it. Where a host was lost that may use a volume, its attachment stays and the server shows it: nobody
+else must write to the volume, and its owner can detach it.
+"""
+
+import string
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from kilonova.engine.progress import UNSURE
+from kilonova.kernel.errors import Unavailable
+from kilonova.kernel.ids import HostName, ServerId
+from kilonova.objects.guest import GuestVolume
+from kilonova.objects.operation import Operation
+from kilonova.objects.server import Server, VmState, Volume
+from kilonova.operations import store
+from kilonova.operations.work import TakenOver, Work
+
+ASK_AGAIN_S = 1.0
+FOREVER = 1_000_000
+"""Attempts at what has no way back."""
+ON_HOST = frozenset({VmState.ACTIVE, VmState.PAUSED, VmState.STOPPED, VmState.SHELVED})
+"""States in which a guest is on its host, and changes there are kept."""
+
+
+def device_after(server: Server) -> str:
+    """The first name for a disk that no volume of the server has; the first of all is the root disk's."""
+    taken = {volume.guest.device for volume in server.volumes}
+    letters = string.ascii_lowercase[1:]
+    names = (f"/dev/vd{first}{second}" for first in ("", *string.ascii_lowercase) for second in letters)
+    return next(name for name in names if name not in taken)
+
+
+def volume_find(server: Server, volume_id: str) -> Volume | None:
+    """The server's volume with this id."""
+    return next((volume for volume in server.volumes if volume.guest.volume_id == volume_id), None)
+
+
+def on_host(operation: Operation) -> bool:
+    """Whether there is a guest to plug it into."""
+    return operation.params.get("host") is not None
+
+
+async def reserve(work: Work, volume_id: str) -> str:
+    """Have the volume reserved for the server: the attachment's id. Raises what `Volumes.attachment_create` raises.
+
+    A worker that was taken over meanwhile ends what the server turns out not to use.
+    """
+    volumes, server_id = work.parts.volumes, work.operation.server_id
+    for there in await volumes.attachments_of(server_id):
+        if there.volume_id == volume_id:
+            return there.id
+    await work.check_lease()
+    try:
+        made = await volumes.attachment_create(volume_id, server_id)
+    finally:
+        while not await _settled(work, volume_id):
+            await work.parts.runtime.sleep(ASK_AGAIN_S)
+    return made.id
+
+
+async def connect(work: Work, attachment_id: str, host: HostName) -> dict[str, Any]:
+    """Connect an attachment to a host: the connection. Raises `NotFound`, `Conflict`."""
+    connector = (await work.parts.hosts.get(host)).description.connector
+    await work.check_lease()
+    attachment = await work.parts.volumes.attachment_connect(attachment_id, {"host": host, **connector})
+    return attachment.connection
+
+
+async def release(work: Work, volume_id: str | None = None) -> None:
+    """End the server's attachments of one volume, or of all."""
+    volumes = work.parts.volumes
+    for there in await volumes.attachments_of(work.operation.server_id):
+        if volume_id in {None, there.volume_id}:
+            await work.check_lease()
+            await volumes.attachment_delete(there.id)
+
+
+async def take_back(work: Work, volume_id: str) -> None:
+    """Undo `reserve`, unless the volume may be in use."""
+    if not work.operation.outputs.get(UNSURE):
+        await release(work, volume_id)
+
+
+def connected(volume: Volume, outputs: Mapping[str, Any]) -> Volume:
+    """The volume with what steps have found out: `attachment_id` and `connection`."""
+    guest = msgspec.structs.replace(
+        volume.guest,
+        attachment_id=outputs.get("attachment_id", volume.guest.attachment_id),
+        connection=outputs.get("connection", volume.guest.connection),
+    )
+    return msgspec.structs.replace(volume, guest=guest)
+
+
+def with_volume(server: Server, volume: Volume) -> Server:
+    """The server with `volume`, in the place of what it had of that volume."""
+    others = tuple(one for one in server.volumes if one.guest.volume_id != volume.guest.volume_id)
+    if len(others) == len(server.volumes):
+        return msgspec.structs.replace(server, volumes=(*others, volume))
+    known = volume.guest.volume_id
+    replaced = tuple(volume if one.guest.volume_id == known else one for one in server.volumes)
+    return msgspec.structs.replace(server, volumes=replaced)
+
+
+def without_volume(server: Server, volume_id: str) -> Server:
+    """The server without a volume."""
+    return msgspec.structs.replace(
+        server, volumes=tuple(one for one in server.volumes if one.guest.volume_id != volume_id)
+    )
+
+
+def new_volume(volume_id: str, device: str) -> GuestVolume:
+    """A volume that is yet to be reserved."""
+    return GuestVolume(volume_id=volume_id, attachment_id="", connection={}, device=device)
+
+
+async def _settled(work: Work, volume_id: str) -> bool:
+    """Whether this worker need not care: it has the operation still, or has ended what the server doesn't use."""
+    try:
+        try:
+            await work.check_lease()
+        except TakenOver:
+            return await _unused_ended(work, work.operation.server_id, volume_id)
+    except Unavailable:
+        return False
+    return True
+
+
+async def _unused_ended(work: Work, server_id: ServerId, volume_id: str) -> bool:
+    """End attachments that the server doesn't show, once nothing is done to it."""
+    server = await work.database.read(store.server_find_txn, server_id)
+    if server is not None and server.current_op is not None:
+        return False
+    shown = set() if server is None else {volume.guest.attachment_id for volume in server.volumes}
+    for there in await work.parts.volumes.attachments_of(server_id):
+        if there.volume_id == volume_id and there.id not in shown:
+            await work.parts.volumes.attachment_delete(there.id)
+    return True

@@ -22,8 +22,8 @@ from kilonova.simulation.runtime import SimRuntime
 from kilonova.simulation.workload import FLAVORS, Client
 from kilonova.simulation.world import Shape, World
 
-SHAPE = Shape(global_conductors=1, cell_conductors=1, agents=1)
-"""The smallest cloud: whoever is killed, nobody else does its work meanwhile."""
+SHAPE = Shape(global_conductors=1, cell_conductors=1, agents=1, hosts=2)
+"""The smallest cloud in which servers can move: whoever is killed, nobody else does its work meanwhile."""
 ROLES = ("api", "global-conductor-1", "cell1-conductor-1", "cell1-gateway", "cell1-agent-1")
 OPERATIONS = ("boot", "delete", *ACTIONS)
 """What can be swept: birth and death, and everything that clients may ask for in between."""

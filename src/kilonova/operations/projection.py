@@ -28,8 +28,14 @@ def project_txn(tx: Transaction, before: Operation, move: Move) -> None:
     server = store.server_change_txn(tx, operation.server_id, lambda server: _shown(server, action, operation, tx.now))
     if was is not None:
         migrations.moved_txn(tx, operation, was)
-    if server.vm_state is VmState.DELETED or (action.resizes and not operation.state.live):
+    resized = action.resizes and not operation.state.live
+    if server.vm_state is VmState.DELETED or resized or (was is not None and _outline(was) != _outline(server)):
         store.settlement_add_txn(tx, server.id, tx.now)
+
+
+def _outline(server: Server) -> tuple[str, str | None, str | None]:
+    """What the global level shows of a server while its cell doesn't answer."""
+    return server.flavor.id, server.image_id, server.availability_zone
 
 
 def _shown(server: Server, action: Action, operation: Operation, now: float) -> Server:

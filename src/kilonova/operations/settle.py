@@ -1,10 +1,12 @@
-"""Settling: the global level reads which servers are gone from the cells, and which have another size, and says so itself.
+"""Settling: the global level reads which servers are gone from the cells, and which have changed, and keeps its books by it.
 
-Cells call nobody: they leave a line in `settlements` in the transaction that deletes, or ends a resize, and it is fetched here.
+Cells call nobody: they leave a line in `settlements` in the transaction that deletes, resizes, rebuilds or moves, and it is
+fetched here.
 """
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import msgspec
 
@@ -50,23 +52,31 @@ class Settler:
 
     async def _settle(self, cell: Cell) -> bool:
         """Settle a batch; whether there was one."""
-        due, sizes = await cell.database.read(_due_txn)
+        due, living = await cell.database.read(_due_txn)
         if not due:
             return False
-        await self._parts.database.write(_settle_txn, list(due), sizes)
+        await self._parts.database.write(_settle_txn, list(due), living)
         await cell.database.write(store.settlements_clear_txn, due)
         return True
 
 
-def _due_txn(tx: Transaction) -> tuple[dict[ServerId, float], dict[ServerId, Size]]:
-    """What is to be settled, and the sizes of those servers that live."""
+@dataclass(frozen=True)
+class _Living:
+    """A server that lives, and what its project is charged for it."""
+
+    server: Server
+    size: Size
+
+
+def _due_txn(tx: Transaction) -> tuple[dict[ServerId, float], dict[ServerId, _Living]]:
+    """What is to be settled, and those of the servers that live."""
     due = store.settlements_txn(tx, MOST_AT_ONCE)
-    sizes = {}
+    living = {}
     for server_id in due:
         server = store.server_find_txn(tx, server_id)
         if server is not None and server.vm_state is not VmState.DELETED:
-            sizes[server_id] = size_of(*_flavors_txn(tx, server))
-    return due, sizes
+            living[server_id] = _Living(server, size_of(*_flavors_txn(tx, server)))
+    return due, living
 
 
 def _flavors_txn(tx: Transaction, server: Server) -> list[Flavor]:
@@ -80,8 +90,11 @@ def _flavors_txn(tx: Transaction, server: Server) -> list[Flavor]:
     return found
 
 
-def _settle_txn(tx: Transaction, settled: list[ServerId], sizes: Mapping[ServerId, Size]) -> None:
-    gone = [server_id for server_id in settled if server_id not in sizes]
+def _settle_txn(tx: Transaction, settled: list[ServerId], living: Mapping[ServerId, _Living]) -> None:
+    gone = [server_id for server_id in settled if server_id not in living]
     ledger_remove_txn(tx, gone)
     server_map.mappings_deleted_txn(tx, gone)
-    ledger_set_txn(tx, sizes)
+    ledger_set_txn(tx, {server_id: one.size for server_id, one in living.items()})
+    for server_id, one in living.items():
+        server = one.server
+        server_map.mapping_set_outline_txn(tx, server_id, server.flavor, server.image_id, server.availability_zone)

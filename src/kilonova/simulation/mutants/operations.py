@@ -64,11 +64,11 @@ def _find_even_deleted(tx: Transaction, server_id: ServerId) -> Server:
 
 
 async def _settle_late(self: Settler, cell: Cell) -> bool:
-    due, sizes = await cell.database.read(settle._due_txn)
+    due, living = await cell.database.read(settle._due_txn)
     if not due:
         return False
     await cell.database.write(store.settlements_clear_txn, due)
-    await self._parts.database.write(settle._settle_txn, list(due), sizes)
+    await self._parts.database.write(settle._settle_txn, list(due), living)
     return True
 
 

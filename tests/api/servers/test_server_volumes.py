@@ -181,3 +181,48 @@ def test_attach__no_block_storage__says_so(stage: Stage) -> None:
     assert stage.cloud.member.get(path)["volumeAttachments"] == []
     refused = stage.cloud.member.post(path, {"volumeAttachment": {"volumeId": UNKNOWN}}, status=501)
     assert "no block storage" in str(refused)
+
+
+def mapping(volume_id: str, **fields: Any) -> dict[str, Any]:
+    return {"source_type": "volume", "destination_type": "volume", "uuid": volume_id, **fields}
+
+
+def test_create__from_a_volume_with_another_beside_it(disks: Disks) -> None:
+    root, data = disks.make(bootable=True), disks.make()
+    devices = [mapping(root, boot_index=0), mapping(data, boot_index=-1, delete_on_termination=True, tag="data")]
+    server_id = disks.stage.boot(imageRef=None, block_device_mapping_v2=devices)
+    assert disks.stage.show(server_id)["image"] == ""
+    path = f"{SERVERS}/{server_id}/os-volume_attachments"
+    shown = disks.stage.cloud.member.get(path, version=NEWEST)["volumeAttachments"]
+    assert [(one["volumeId"], one["device"], one["tag"]) for one in shown] == [
+        (root, "/dev/vda", None),
+        (data, "/dev/vdb", "data"),
+    ]
+    assert disks.service.get(root).status == disks.service.get(data).status == "in-use"
+    disks.stage.cloud.member.delete(f"{path}/{root}", status=400)
+
+
+def test_create__from_an_image_with_a_volume(disks: Disks) -> None:
+    data, stage = disks.make(), disks.stage
+    image = {"source_type": "image", "destination_type": "local", "boot_index": 0, "uuid": stage.image}
+    stage.boot(block_device_mapping_v2=[image, mapping(data)])
+    assert disks.service.get(data).status == "in-use"
+
+
+def test_create__volumes_that_make_no_sense__refused(disks: Disks) -> None:
+    stage, root, plain = disks.stage, disks.make(bootable=True), disks.make()
+    taken = disks.make(bootable=True, status="in-use")
+
+    def refused(status: int, *devices: Any, **fields: Any) -> str:
+        return stage.refused(status, **{"imageRef": None, "block_device_mapping_v2": list(devices), **fields})
+
+    assert "not bootable" in refused(400, mapping(plain, boot_index=0))
+    assert "must be available" in refused(400, mapping(taken, boot_index=0))
+    assert "failed to get volume" in refused(400, mapping(UNKNOWN, boot_index=0))
+    assert "named twice" in refused(400, mapping(root, boot_index=0), mapping(root))
+    assert "Boot sequence" in refused(400, mapping(root, boot_index=0), mapping(plain, boot_index=0))
+    assert "several servers" in refused(400, mapping(root, boot_index=0), min_count=2)
+    assert "Missing imageRef" in refused(400, mapping(plain))
+    to_make = {"source_type": "image", "destination_type": "volume", "boot_index": 0, "uuid": stage.image}
+    assert "not made while" in refused(501, {**to_make, "volume_size": 1})
+    assert "not made while" in refused(501, {"source_type": "blank", "destination_type": "volume", "volume_size": 1})

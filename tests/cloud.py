@@ -30,6 +30,7 @@ from kilonova.app.config import Config
 from kilonova.app.config_sources import load
 from kilonova.app.state import open_state
 from kilonova.app.wiring import Cloud, build
+from kilonova.clients.volume import Volumes
 from kilonova.runtime.real import RealRuntime
 
 T = TypeVar("T")
@@ -96,9 +97,16 @@ class TestCloud:
     __test__ = False
 
     def __init__(
-        self, path: Path, *, hosts: int = 1, cells: int = 1, tables: dict[str, dict[str, Any]] | None = None
+        self,
+        path: Path,
+        *,
+        hosts: int = 1,
+        cells: int = 1,
+        tables: dict[str, dict[str, Any]] | None = None,
+        volumes: Volumes | None = None,
     ) -> None:
-        """`tables` are sections of the configuration."""
+        """`tables` are sections of the configuration, `volumes` the block storage service, if there is one."""
+        self._volumes = volumes
         up = {"state": str(path / "state"), "driver": "fake", "hosts": hosts, "cells": cells}
         sections = {"identity": CHEAP_HASHES, **(tables or {})}
         self.config: Config = load(None, {}, {**sections, "up": {**up, **sections.get("up", {})}})
@@ -155,7 +163,7 @@ class TestCloud:
     def _start(self) -> None:
         self.state = open_state(self.config.up.path, self.runtime)
         self.passwords = passwords(self.state, self.runtime)
-        self.cloud: Cloud = self.run(build(self.config, self.state, self.runtime, URL))
+        self.cloud: Cloud = self.run(build(self.config, self.state, self.runtime, URL, self._volumes))
         transport = httpx.ASGITransport(app=self.cloud.app, raise_app_exceptions=True)
         self.http = httpx.AsyncClient(transport=transport, base_url=URL)
 

@@ -215,3 +215,24 @@ def test_server__resized_and_migrated(openstack: Openstack, admin: Openstack) ->
     finally:
         admin(f"compute service set --up {before} nova-compute")
     openstack("server delete --wait mover")
+
+
+def test_interfaces__added_and_removed(openstack: Openstack) -> None:
+    boot(openstack, "carded")
+    openstack("port create --network net spare")
+    openstack("server add port carded spare")
+    openstack("server add network carded net")
+    assert len(openstack.table("port list --server carded")) == 3
+    openstack("server remove port carded spare")
+    _wait_for_ports(openstack, "carded", 2)
+    assert openstack.table("port show spare")["device_id"] == ""
+    openstack("server delete --wait carded")
+    openstack("port delete spare")
+    assert openstack.table("port list") == []
+
+
+def _wait_for_ports(openstack: Openstack, server: str, count: int) -> None:
+    for _ in range(PATIENCE_S):
+        if len(openstack.table(f"port list --server {server}")) == count:
+            return
+    raise AssertionError(f"{server} does not have {count} ports")

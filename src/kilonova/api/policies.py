@@ -190,5 +190,17 @@ RULES: tuple[Rule, ...] = (
     Rule("os_compute_api:os-services:list", ADMIN, "GET /os-services"),
     Rule("os_compute_api:os-services:update", ADMIN, "PUT /os-services/{id}"),
     Rule("os_compute_api:os-services:delete", ADMIN, "DELETE /os-services/{id}"),
+    Rule("os_compute_api:os-volumes-attachments:index", READER, "GET /servers/{id}/os-volume_attachments"),
+    Rule("os_compute_api:os-volumes-attachments:show", READER, "GET /servers/{id}/os-volume_attachments/{volume_id}"),
+    Rule("os_compute_api:os-volumes-attachments:create", MEMBER, "POST /servers/{id}/os-volume_attachments"),
+    Rule("os_compute_api:os-volumes-attachments:update", MEMBER, "PUT /servers/{id}/os-volume_attachments/{volume_id}"),
+    Rule(
+        "os_compute_api:os-volumes-attachments:swap",
+        "rule:service_or_admin",
+        "PUT /servers/{id}/os-volume_attachments/{volume_id}",
+    ),
+    Rule(
+        "os_compute_api:os-volumes-attachments:delete", MEMBER, "DELETE /servers/{id}/os-volume_attachments/{volume_id}"
+    ),
 )
 """All rules of the routes that are served; the third part says which."""

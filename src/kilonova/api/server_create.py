@@ -1,7 +1,7 @@
 """Creating servers: from a body to boots with every reference checked, then one transaction that takes them all.
 
-Each question has a module: what it boots from (`server_image`), where it goes (`server_destination`, `server_hints`), what it
-is plugged into (`server_networks`), what it is called (`server_names`).
+Each question has a module: what it boots from (`server_image`, `server_disks`), where it goes (`server_destination`,
+`server_hints`), what it is plugged into (`server_networks`), what it is called (`server_names`).
 """
 
 import msgspec
@@ -13,6 +13,7 @@ from kilonova.api.keypair_store import KeypairNotFound, keypair_find_txn
 from kilonova.api.links import links
 from kilonova.api.server_body import ServerCreate
 from kilonova.api.server_destination import Destination, destination_of
+from kilonova.api.server_disks import disks_of
 from kilonova.api.server_files import files_of
 from kilonova.api.server_image import BootImages, flavor_of, images_of
 from kilonova.api.server_metadata import check_count
@@ -27,7 +28,7 @@ from kilonova.objects.caller import Caller
 from kilonova.objects.flavor import Flavor
 from kilonova.objects.keypair import Keypair
 from kilonova.objects.port import SecurityGroup
-from kilonova.objects.server import NicRequest, Server
+from kilonova.objects.server import NicRequest, Server, Volume
 from kilonova.objects.server_group import ServerGroup
 from kilonova.web.call import Call, Reply
 
@@ -60,6 +61,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     hints: dict[str, list[str]]
     flavor: Flavor
     images: BootImages
+    volumes: tuple[Volume, ...]
     destination: Destination
     nics: tuple[NicRequest, ...]
     security_groups: tuple[SecurityGroup, ...]
@@ -113,12 +115,14 @@ async def _order(caller: Caller, compute: Compute, wish: ServerCreate, hints: di
     limits = await compute.quota.limits(caller.project_id, caller.user_id)
     check_count(len(wish.metadata), limits)
     flavor = await flavor_of(caller, compute, wish.flavor_ref)
+    disks = await disks_of(caller, compute, wish, most)
     count = most if least == most else await _affordable(compute, caller, flavor, least, most)
     return Order(
         wish=wish,
         hints=hints,
         flavor=flavor,
-        images=await images_of(caller, compute, wish, flavor),
+        images=await images_of(caller, compute, wish, flavor, disks),
+        volumes=disks.volumes,
         destination=await destination_of(caller, compute, wish),
         nics=await nics_of(caller, compute, wish, most),
         security_groups=await groups_of(caller, compute, wish),
@@ -174,6 +178,7 @@ def _boot(order: Order, caller: Caller, compute: Compute, index: int) -> Boot:
         kernel=order.images.kernel,
         ramdisk=order.images.ramdisk,
         security_group_ids=tuple(group.id for group in order.security_groups),
+        volumes=tuple(volume.guest.volume_id for volume in order.volumes),
         files=order.files,
         admin_password=order.password,
     )
@@ -210,6 +215,7 @@ def _server(order: Order, caller: Caller, compute: Compute, index: int) -> Serve
         access_ip_v6=_given(wish.access_ip_v6) or "",
         security_groups=tuple(group.name for group in order.security_groups),
         networks_requested=order.nics,
+        volumes=order.volumes,
         group_id=None if order.group is None else order.group.id,
         hints=order.hints,
         trusted_certs=None if wish.trusted_image_certificates is None else tuple(wish.trusted_image_certificates),

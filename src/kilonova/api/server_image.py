@@ -1,17 +1,12 @@
-"""What a new server boots from: its image and flavor, checked against each other.
+"""What a new server boots from: its image and flavor, checked against each other."""
 
-There is no block storage until it is configured, so of block device mappings only one is taken: the image itself, onto the
-host's own disk.
-"""
-
-from dataclasses import dataclass
-
-from msgspec import UNSET
+from dataclasses import dataclass, field
 
 from kilonova.api.compute import Compute
 from kilonova.api.flavor_store import FlavorNotFound, flavor_find_txn
 from kilonova.api.server_access import is_admin
-from kilonova.api.server_body import BlockDevice, ServerCreate
+from kilonova.api.server_body import ServerCreate
+from kilonova.api.server_disks import Disks
 from kilonova.kernel.errors import Forbidden, Invalid, NotFound
 from kilonova.objects.caller import Caller
 from kilonova.objects.flavor import Flavor
@@ -51,12 +46,6 @@ class OtherImage(Invalid):
     code = "other-image"
 
 
-class NoBlockStorage(Invalid):
-    """Block Device Mapping is Invalid: no block storage is configured; a server boots from an image onto its host's disk."""
-
-    code = "no-block-storage"
-
-
 class MemoryTooSmall(Invalid):
     """Flavor's memory is too small for requested image."""
 
@@ -85,12 +74,13 @@ class ZeroDisk(Forbidden):
 class BootImages:
     """The content that a guest starts from."""
 
-    id: str
-    properties: dict[str, str]
+    id: str | None = None
+    """None for a server that boots from a volume."""
+    properties: dict[str, str] = field(default_factory=dict)
     """As the server keeps them: those of the image, and what it is made of."""
-    disk: GuestImage
-    kernel: GuestImage | None
-    ramdisk: GuestImage | None
+    disk: GuestImage | None = None
+    kernel: GuestImage | None = None
+    ramdisk: GuestImage | None = None
 
 
 async def flavor_of(caller: Caller, compute: Compute, flavor_id: str) -> Flavor:
@@ -105,11 +95,15 @@ async def flavor_of(caller: Caller, compute: Compute, flavor_id: str) -> Flavor:
     return flavor
 
 
-async def images_of(caller: Caller, compute: Compute, wish: ServerCreate, flavor: Flavor) -> BootImages:
-    """The images asked for, fit for `flavor`. Raises `Invalid`, `Forbidden`."""
+async def images_of(caller: Caller, compute: Compute, wish: ServerCreate, flavor: Flavor, disks: Disks) -> BootImages:
+    """The images asked for, fit for `flavor`; none for a server that boots from a volume. Raises `Invalid`, `Forbidden`."""
+    if disks.boots_from_volume:
+        if wish.image_ref:
+            raise OtherImage(mapped="of a volume", given=wish.image_ref)
+        return BootImages()
     if flavor.disk_gb == 0 and not compute.policy.allows("os_compute_api:servers:create:zero_disk_flavor", caller):
         raise ZeroDisk
-    return await content_of(caller, compute, _image_id(wish), flavor)
+    return await content_of(caller, compute, _image_id(wish, disks.image_id), flavor)
 
 
 async def content_of(caller: Caller, compute: Compute, image_id: str, flavor: Flavor) -> BootImages:
@@ -126,9 +120,8 @@ async def content_of(caller: Caller, compute: Compute, image_id: str, flavor: Fl
     )
 
 
-def _image_id(wish: ServerCreate) -> str:
-    """The id of the image to boot from."""
-    mapped = _mapped(wish)
+def _image_id(wish: ServerCreate, mapped: str | None) -> str:
+    """The id of the image to boot from: the one given, which block device mappings may repeat."""
     given = str(wish.image_ref) if wish.image_ref else None
     if mapped is not None and given is not None and mapped != given:
         raise OtherImage(mapped=mapped, given=given)
@@ -136,27 +129,6 @@ def _image_id(wish: ServerCreate) -> str:
     if chosen is None:
         raise NoImage
     return chosen
-
-
-def _mapped(wish: ServerCreate) -> str | None:
-    """The image that block device mappings put onto the host's own disk; None without mappings."""
-    if wish.block_device_mapping or len(wish.block_device_mapping_v2) > 1:
-        raise NoBlockStorage
-    for device in wish.block_device_mapping_v2:
-        image_id = device.uuid if device.uuid is not UNSET else device.image_id
-        if not _is_local_boot(device) or image_id is UNSET:
-            raise NoBlockStorage
-        return str(image_id)
-    return None
-
-
-def _is_local_boot(device: BlockDevice) -> bool:
-    return (
-        device.source_type == "image"
-        and device.destination_type == "local"
-        and str(device.boot_index) == "0"
-        and device.volume_size is None
-    )
 
 
 async def _image(caller: Caller, compute: Compute, image_id: str) -> Image:

@@ -180,7 +180,10 @@ class ServerView:
             "OS-EXT-STS:task_state": server.task_state,
             "OS-EXT-STS:vm_state": server.vm_state,
             "OS-EXT-STS:power_state": server.power_state,
-            "os-extended-volumes:volumes_attached": [],
+            "os-extended-volumes:volumes_attached": [
+                {"id": volume.guest.volume_id, "delete_on_termination": volume.delete_on_termination}
+                for volume in server.volumes
+            ],
             "locked": server.locked,
             "locked_reason": server.locked_reason,
             "description": server.description,

@@ -41,6 +41,7 @@ from kilonova.api import (
     server_reset,
     server_shelving,
     server_tags,
+    server_volumes,
     servers,
     services,
     versions,
@@ -91,6 +92,7 @@ RESOURCES = (
     server_rebuild,
     server_shelving,
     server_tags,
+    server_volumes,
     servers,
     services,
 )

@@ -18,6 +18,8 @@ class Boot(msgspec.Struct, frozen=True, kw_only=True):
     ramdisk: GuestImage | None = None
     security_group_ids: tuple[str, ...] = ()
     """Of the groups named in `server.security_groups`: what ports made for it get."""
+    volumes: tuple[str, ...] = ()
+    """Ids of `server.volumes`, which are reserved for it on its host's side."""
     files: tuple[tuple[str, str], ...] = ()
     """Injected files: path and base64 content (until microversion 2.56)."""
     admin_password: str | None = None

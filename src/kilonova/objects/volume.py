@@ -16,13 +16,12 @@ class StoredVolume(msgspec.Struct, frozen=True, kw_only=True):
     size_gb: int
     status: str
     """`available`, `reserved`, `attaching`, `in-use`, `detaching`, `error`, ..."""
-    multiattach: bool = False
     bootable: bool = False
 
     @property
     def attachable(self) -> bool:
-        """Whether a server may be given it now, as far as its status says."""
-        return self.status == "available" or (self.multiattach and self.status == "in-use")
+        """Whether a server may be given it now, as far as its status says: one server at a time."""
+        return self.status == "available"
 
 
 class Attachment(msgspec.Struct, frozen=True, kw_only=True):

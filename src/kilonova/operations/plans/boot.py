@@ -1,4 +1,4 @@
-"""Boot, the cell's part: ports, then the guest. What the global level does before is in `schedule.py`.
+"""Boot, the cell's part: ports and volumes, then the guest. What the global level does before is in `schedule.py`.
 
 A host that won't make the guest is not the end: everything is undone, and another host of the cell is tried.
 """
@@ -10,7 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from kilonova.engine.plan import Outputs, Plan, Step
-from kilonova.engine.progress import FAILED_ON
+from kilonova.engine.progress import FAILED_ON, UNSURE
 from kilonova.engine.runner import TooEarly
 from kilonova.kernel.errors import Conflict, Unavailable
 from kilonova.kernel.ids import HostName
@@ -19,6 +19,7 @@ from kilonova.objects.guest import GuestNic
 from kilonova.objects.host_action import Destroy, HostAction, Spawn
 from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Nic, Server, TaskState, VmState
+from kilonova.operations import attaching
 from kilonova.operations.host_work import HostWork
 from kilonova.operations.states import Action, during
 from kilonova.operations.work import TakenOver, Work
@@ -31,6 +32,8 @@ DEADLINE_S = 900.0
 SECRETS = ("files", "admin_password")
 """Params that nobody keeps longer than the boot."""
 HOSTS_TRIED = 3
+VOLUMES = "volumes_connected"
+"""The output that has the attachment and the connection of each volume."""
 ASK_AGAIN_S = 1.0
 
 
@@ -112,6 +115,36 @@ async def give_back(work: Work) -> None:
     await work.release_claim()
 
 
+async def volumes(work: Work) -> Outputs:
+    """Reserve the volumes and connect them to the host."""
+    host = PLAN.step("spawn").host(work.operation)
+    assert host is not None, "a boot in a cell has its host"
+    found = {}
+    for volume_id in work.operation.params["volumes"]:
+        attachment_id = await attaching.reserve(work, volume_id)
+        connection = await attaching.connect(work, attachment_id, host)
+        found[volume_id] = {"attachment_id": attachment_id, "connection": connection}
+    return {VOLUMES: found}
+
+
+async def give_volumes_back(work: Work) -> None:
+    """End all attachments, unless a guest may use them."""
+    if not work.operation.outputs.get(UNSURE):
+        await attaching.release(work)
+
+
+async def volumes_used(work: Work) -> Outputs:
+    """Say that they are in use."""
+    for found in work.operation.outputs[VOLUMES].values():
+        await work.parts.volumes.attachment_complete(found["attachment_id"])
+    return {}
+
+
+def has_volumes(operation: Operation) -> bool:
+    """Whether it gets any."""
+    return bool(operation.params.get("volumes"))
+
+
 def spawn(work: HostWork) -> HostAction:
     """Make the guest and run it."""
     return Spawn(spec=work.spec())
@@ -126,9 +159,14 @@ def shown(server: Server, operation: Operation, now: float) -> Server:
     """Its cards as soon as they are known; of a boot that failed nothing is left, and a guest that shows up is ordered away."""
     if operation.state is OperationState.DONE:
         return msgspec.structs.replace(server, launched_at=now, progress=100)
-    if operation.state is OperationState.FAILED:
-        return msgspec.structs.replace(server, host=None, nics=(), guest_nics=())
     outputs = operation.outputs
+    if operation.state is OperationState.FAILED:
+        kept = server.volumes if outputs.get(UNSURE) else ()
+        return msgspec.structs.replace(server, host=None, nics=(), guest_nics=(), volumes=kept)
+    for volume in server.volumes:
+        found = outputs.get(VOLUMES, {}).get(volume.guest.volume_id)
+        if found is not None:
+            server = attaching.with_volume(server, attaching.connected(volume, found))
     if "host" in outputs:
         server = msgspec.structs.replace(server, host=HostName(outputs["host"]), availability_zone=outputs["zone"])
     if "nics" not in outputs:
@@ -148,6 +186,7 @@ PLAN: Plan[Work] = Plan(
     steps=(
         Step(name="place", ensure=place, undo=unplace, when=begun_anew),
         Step(name="networking", ensure=networking, undo=give_back),
+        Step(name="volumes", ensure=volumes, undo=give_volumes_back, when=has_volumes),
         Step(
             name="spawn",
             on_host=spawn,
@@ -157,6 +196,7 @@ PLAN: Plan[Work] = Plan(
             retries=1,
             elsewhere=True,
         ),
+        Step(name="volumes_used", ensure=volumes_used, when=has_volumes, retries=10),
     ),
 )
 
@@ -167,7 +207,8 @@ ACTION = Action(
     walk={
         **during(TaskState.SCHEDULING, "schedule", "handover", "place"),
         **during(TaskState.NETWORKING, "networking"),
-        **during(TaskState.SPAWNING, "spawn"),
+        **during(TaskState.BLOCK_DEVICE_MAPPING, "volumes"),
+        **during(TaskState.SPAWNING, "spawn", "volumes_used"),
     },
     ends_in=VmState.ACTIVE,
     fails_in=VmState.ERROR,

@@ -36,12 +36,10 @@ class VolumeService:
         self._new_id = new_id
         self._directory = directory
 
-    def make(
-        self, project_id: ProjectId, *, size_gb: int = 1, multiattach: bool = False, **fields: Any
-    ) -> StoredVolume:
+    def make(self, project_id: ProjectId, *, size_gb: int = 1, **fields: Any) -> StoredVolume:
         """A new volume."""
         known = {"id": self._new_id(), "name": "data", "status": "available", **fields}
-        volume = StoredVolume(project_id=project_id, size_gb=size_gb, multiattach=multiattach, **known)
+        volume = StoredVolume(project_id=project_id, size_gb=size_gb, **known)
         self.volumes[volume.id] = volume
         return volume
 

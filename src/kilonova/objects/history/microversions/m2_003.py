@@ -1,6 +1,14 @@
 """2.3: Server details show more of what an instance is: reservation, kernel, hostname, user data."""
 
-from kilonova.kernel.versions import Change, added
+from kilonova.kernel.versions import Change, Doc, added
+
+_VOLUMES = "os-extended-volumes:volumes_attached"
+
+
+def _volumes_by_id_only(doc: Doc) -> None:
+    if _VOLUMES in doc:
+        doc[_VOLUMES] = [{"id": volume["id"]} for volume in doc[_VOLUMES]]
+
 
 CHANGES: tuple[Change, ...] = (
     added(
@@ -14,5 +22,12 @@ CHANGES: tuple[Change, ...] = (
         "OS-EXT-SRV-ATTR:user_data",
         name="server-extended-attributes",
         why="Server details show administrators reservation, launch index, hostname, kernel, ramdisk, root device and user data.",
+    ),
+    Change(
+        name="server-volumes-delete-on-termination",
+        shape="server",
+        why="The volumes of a server say whether they are deleted with it.",
+        down=_volumes_by_id_only,
+        loses=frozenset({_VOLUMES}),
     ),
 )

@@ -58,6 +58,11 @@ def was_interrupted(operation: Operation) -> bool:
     return bool(operation.params["fence_until"] > 0)
 
 
+def has_image(operation: Operation) -> bool:
+    """Whether the interrupted operation was making an image; it may have been declared before any worker came."""
+    return bool(operation.params["half_made"])
+
+
 def reset(server: Server, operation: Operation, now: float) -> Server:
     """The state that was asked for."""
     if operation.state is not OperationState.DONE:
@@ -74,7 +79,7 @@ PLAN: Plan[Work] = Plan(
         Step(name="fence", ensure=fence, when=was_interrupted, retries=FOREVER),
         Step(name="destroy_other", at="other", on_host=destroy, timeout_s=120.0, retries=FOREVER, tombstone=True),
         Step(name="claims", ensure=claims, retries=FOREVER),
-        Step(name="images", ensure=images, when=was_interrupted, retries=FOREVER),
+        Step(name="images", ensure=images, when=has_image, retries=FOREVER),
     ),
 )
 

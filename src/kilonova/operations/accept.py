@@ -81,6 +81,16 @@ def act_txn(
     return _accept_txn(tx, server, plan, {**params, **left}, asked)
 
 
+def act_nowhere_txn(
+    tx: Transaction, server_id: ServerId, plan: Plan[Work], _params: Mapping[str, Any], _asked: Acceptance
+) -> Operation:
+    """Refuse an action on a server that no cell has yet. Raises `NoSuchServer`, `WrongState`, and `NotReady` otherwise."""
+    server = store.server_get_txn(tx, server_id)
+    live = _live_txn(tx, server)
+    admit(ACTIONS[plan.kind], server, None if live is None else live.kind)
+    raise NotReady(server_id=server_id)
+
+
 def resize_intent_txn(tx: Transaction, server_id: ServerId) -> None:
     """Before a resize that needs a larger line in the ledger: let that be set right should the resize never be accepted.
 

@@ -104,9 +104,12 @@ class Servers:
         Raises `NotFound`, and `Conflict` when the server's state or a live operation doesn't allow it.
         """
         plan, asked = CELL_PLANS[kind], self._asked(caller, request_id)
-        return await self._where(
-            server_id, lambda database: database.write(accept.act_txn, server_id, plan, params, asked), hint=True
-        )
+
+        async def accept_action(database: Database) -> Operation:
+            in_database = accept.act_nowhere_txn if database is self._database else accept.act_txn
+            return await database.write(in_database, server_id, plan, params, asked)
+
+        return await self._where(server_id, accept_action, hint=True)
 
     async def act_and_wait(
         self,

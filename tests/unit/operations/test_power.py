@@ -10,6 +10,7 @@ from kilonova.drivers.driver import NoGuestAgent
 from kilonova.kernel.errors import Conflict
 from kilonova.objects.guest import PowerState
 from kilonova.objects.server import Server, TaskState, VmState
+from kilonova.operations.accept import NotReady
 from kilonova.operations.catalog import ACTIONS
 from kilonova.operations.conductor import CellConductor
 from kilonova.operations.servers import Servers
@@ -164,5 +165,14 @@ def test_set_password__guest_has_no_agent__says_so_and_forgets_it() -> None:
         assert one.fault is not None
         stored = rig.cell1.rows("SELECT params, outputs FROM operations")
         assert "top-secret" not in str(stored)
+
+    play(work)
+
+
+def test_reset__server_is_in_no_cell_yet__refused() -> None:
+    async def work(rig: Rig) -> None:
+        api = await rig.boot(1)
+        with pytest.raises(NotReady):
+            await api.act(CALLER, REQUEST, server_id(), "reset_state", {"state": "error"})
 
     play(work)

@@ -6,6 +6,7 @@ from kilonova.app import config_text
 from kilonova.cli.exit_codes import MEANINGS
 from kilonova.simulation.mutants.table import MUTANTS
 from kilonova.simulation.scenarios import SCENARIOS
+from tools import operation_reference
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 MARK = "-->\n\n"
@@ -20,6 +21,7 @@ def pages() -> dict[Path, str]:
     return {
         DOCS / "reference" / "mutants.md": f"| mutant | what it breaks |\n|---|---|\n{mutants}\n",
         DOCS / "reference" / "scenarios.md": f"| scenario | what happens |\n|---|---|\n{weather}\n",
+        DOCS / "reference" / "operations.md": operation_reference.page(),
         DOCS / "operate" / "configuration.md": config_text.markdown(),
         DOCS / "operate" / "errors.md": f"| code | meaning |\n|---|---|\n{codes}\n",
     }

@@ -87,7 +87,7 @@ class ServerActions:
         return await self._act(call, "os_compute_api:servers:reboot", kind)
 
     async def force_delete(self, call: Call) -> Reply:
-        """Delete a server at once, which here every delete does."""
+        """Delete a server for good, whatever is being done to it."""
         server = await find_to_change(call, self._compute, "os_compute_api:os-deferred-delete:force")
         await self._compute.servers.delete(call.user, call.request_id, server.id)
         return Reply()

@@ -81,19 +81,9 @@ class Servers:
     async def delete(self, call: Call) -> Reply:
         """Delete a server, whatever is being done to it."""
         server = await find_to_change(call, self._compute, "os_compute_api:servers:delete")
-        if not await self._kept_for_a_while(call, server):
-            await self._compute.servers.delete(call.user, call.request_id, server.id)
+        softly = not self._compute.deletes_at_once
+        await self._compute.servers.delete(call.user, call.request_id, server.id, softly=softly)
         return Reply()
-
-    async def _kept_for_a_while(self, call: Call, server: Server) -> bool:
-        """Whether the server was soft-deleted instead. One that can't be now is deleted for good."""
-        if self._compute.deletes_at_once or server.host is None:
-            return False
-        try:
-            await self._compute.servers.act(call.user, call.request_id, server.id, "soft_delete", {})
-        except Conflict:
-            return False
-        return True
 
     async def _page(self, call: Call, *, detail: bool) -> ServerPage:
         query = server_query.read(call, self._compute, detail=detail)

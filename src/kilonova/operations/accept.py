@@ -16,7 +16,7 @@ from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Server, VmState
 from kilonova.operations import made_images, migrations, store
 from kilonova.operations.catalog import ACTIONS, CELL_PLANS
-from kilonova.operations.plans import boot, delete, resize
+from kilonova.operations.plans import boot, delete, resize, soft_delete
 from kilonova.operations.states import Action, admit
 from kilonova.operations.work import Work
 
@@ -81,6 +81,16 @@ def act_txn(
     return _accept_txn(tx, server, plan, {**params, **left}, asked)
 
 
+def act_nowhere_txn(
+    tx: Transaction, server_id: ServerId, plan: Plan[Work], _params: Mapping[str, Any], _asked: Acceptance
+) -> Operation:
+    """Refuse an action on a server that no cell has yet. Raises `NoSuchServer`, `WrongState`, and `NotReady` otherwise."""
+    server = store.server_get_txn(tx, server_id)
+    live = _live_txn(tx, server)
+    admit(ACTIONS[plan.kind], server, None if live is None else live.kind)
+    raise NotReady(server_id=server_id)
+
+
 def resize_intent_txn(tx: Transaction, server_id: ServerId) -> None:
     """Before a resize that needs a larger line in the ledger: let that be set right should the resize never be accepted.
 
@@ -100,6 +110,27 @@ def delete_txn(tx: Transaction, server_id: ServerId, asked: Acceptance) -> Opera
     if live is not None and live.kind == delete.PLAN.kind:
         return None
     return _accept_txn(tx, server, delete.PLAN, _left_txn(tx, server, live), asked)
+
+
+def soft_delete_txn(tx: Transaction, server_id: ServerId, asked: Acceptance) -> Operation | None:
+    """Accept a delete that can be taken back for a while; a real one where there is nothing that could be brought back.
+
+    None when it is soft-deleted already, or a delete of either kind is under way. Raises `NoSuchServer`, and `WrongState`
+    while it is being restored.
+    """
+    server = store.server_get_txn(tx, server_id)
+    live = _live_txn(tx, server)
+    if live is not None and live.kind == soft_delete.PLAN.kind:
+        return None
+    action = soft_delete.ACTION
+    if server.vm_state is VmState.SOFT_DELETED:
+        if live is None or live.kind == delete.PLAN.kind:
+            return None
+        admit(action, server, live.kind)
+    interrupted = live is None or live.kind in action.interrupts
+    if server.host is None or server.vm_state not in action.starts_in or not interrupted:
+        return delete_txn(tx, server_id, asked)
+    return _accept_txn(tx, server, soft_delete.PLAN, _left_txn(tx, server, live), asked)
 
 
 def _check_host_txn(tx: Transaction, action: Action, server: Server) -> None:

@@ -104,9 +104,12 @@ class Servers:
         Raises `NotFound`, and `Conflict` when the server's state or a live operation doesn't allow it.
         """
         plan, asked = CELL_PLANS[kind], self._asked(caller, request_id)
-        return await self._where(
-            server_id, lambda database: database.write(accept.act_txn, server_id, plan, params, asked), hint=True
-        )
+
+        async def accept_action(database: Database) -> Operation:
+            in_database = accept.act_nowhere_txn if database is self._database else accept.act_txn
+            return await database.write(in_database, server_id, plan, params, asked)
+
+        return await self._where(server_id, accept_action, hint=True)
 
     async def act_and_wait(
         self,
@@ -185,15 +188,19 @@ class Servers:
         except (Unavailable, NotFound) as error:
             log.warning("%s", error.message)
 
-    async def delete(self, caller: Caller, request_id: str, server_id: ServerId) -> None:
-        """Accept a delete: it wins over whatever is being done. Raises `NotFound`."""
+    async def delete(self, caller: Caller, request_id: str, server_id: ServerId, *, softly: bool = False) -> None:
+        """Accept a delete: it wins over whatever is being done; `softly` allows that it is taken back for a while.
+
+        Raises `NotFound`, and `Conflict` for a soft delete of a server that is being restored.
+        """
+        in_cell = accept.soft_delete_txn if softly else accept.delete_txn
         asked = self._asked(caller, request_id)
 
         async def accept_delete(database: Database) -> None:
             if database is self._database:
                 await database.write(requests.delete_txn, server_id, asked)
             else:
-                await database.write(accept.delete_txn, server_id, asked)
+                await database.write(in_cell, server_id, asked)
 
         await self._where(server_id, accept_delete, hint=True)
 

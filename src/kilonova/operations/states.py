@@ -14,6 +14,13 @@ from kilonova.objects.server import Server, TaskState, VmState
 ANY = frozenset(VmState) - {VmState.DELETED}
 ANY_KIND = "*"
 """In `Action.interrupts`: whatever is under way."""
+IN_PLACE = frozenset(
+    {
+        *("start", "stop", "reboot", "reboot_hard", "pause", "unpause", "suspend", "resume"),
+        *("set_password", "crash_dump", "soft_delete", "power_repair", "restore"),
+    }
+)
+"""Kinds that do no more than switch a guest on its host: interrupting one leaves nothing behind but a power state."""
 
 
 class WrongState(Conflict):

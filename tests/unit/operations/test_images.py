@@ -314,3 +314,15 @@ def test_a5_a6_boot_fails_after_its_guest_was_half_made__nothing_is_left() -> No
         assert (guests(rig), rig.held(), rig.ports.ports) == ([], {}, {})
 
     play(work)
+
+
+def test_reset__interrupts_a_snapshot__no_half_made_image_stays() -> None:
+    async def work(rig: Rig) -> None:
+        api = await booted(rig)
+        image_id = await make_image(api, "snapshot")
+        assert image_id in rig.images.images
+        await act(rig, api, "reset_state", state="active")
+        await rig.settled()
+        assert (shown(rig).vm_state, shown(rig).task_state, own_images(rig)) == (VmState.ACTIVE, None, [])
+
+    play(work)

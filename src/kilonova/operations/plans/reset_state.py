@@ -9,9 +9,10 @@ from kilonova.engine.plan import Outputs, Plan, Step
 from kilonova.engine.runner import TooEarly
 from kilonova.kernel.ids import HostName
 from kilonova.objects.host_action import Destroy, HostAction
+from kilonova.objects.image import NewImage
 from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Fault, Server, VmState
-from kilonova.operations import moving
+from kilonova.operations import made_images, moving
 from kilonova.operations.host_work import HostWork
 from kilonova.operations.states import ANY, ANY_KIND, Action, during
 from kilonova.operations.work import Work
@@ -45,9 +46,21 @@ async def claims(work: Work) -> Outputs:
     return {}
 
 
+async def images(work: Work) -> Outputs:
+    """Delete the image that the interrupted operation was making."""
+    for half_made in work.operation.params["half_made"]:
+        await made_images.delete(work, msgspec.convert(half_made, NewImage))
+    return {}
+
+
 def was_interrupted(operation: Operation) -> bool:
     """Whether another operation was ended by this one."""
     return bool(operation.params["fence_until"] > 0)
+
+
+def has_image(operation: Operation) -> bool:
+    """Whether the interrupted operation was making an image; it may have been declared before any worker came."""
+    return bool(operation.params["half_made"])
 
 
 def reset(server: Server, operation: Operation, now: float) -> Server:
@@ -66,6 +79,7 @@ PLAN: Plan[Work] = Plan(
         Step(name="fence", ensure=fence, when=was_interrupted, retries=FOREVER),
         Step(name="destroy_other", at="other", on_host=destroy, timeout_s=120.0, retries=FOREVER, tombstone=True),
         Step(name="claims", ensure=claims, retries=FOREVER),
+        Step(name="images", ensure=images, when=has_image, retries=FOREVER),
     ),
 )
 
@@ -76,7 +90,7 @@ ACTION = Action(
     interrupts=frozenset({ANY_KIND}),
     spares=frozenset({"delete"}),
     needs_host=False,
-    walk=during(None, "fence", "destroy_other", "claims"),
+    walk=during(None, "fence", "destroy_other", "claims", "images"),
     may_end_in=frozenset({VmState.ACTIVE, VmState.ERROR}),
     effect=reset,
 )

@@ -1,4 +1,7 @@
-"""Soft delete: the guest is stopped and kept for a while, in which its owner may restore it; then it is reclaimed."""
+"""Soft delete: the guest is stopped and kept for a while, in which its owner may restore it; then it is reclaimed.
+
+A host that is lost delays nothing: a guest that runs when it is back is stopped then, because its server is to be off.
+"""
 
 import msgspec
 
@@ -8,7 +11,7 @@ from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Server, TaskState, VmState
 from kilonova.operations.host_work import HostWork
 from kilonova.operations.plans.stop import GRACE_S
-from kilonova.operations.states import ANY, Action, during
+from kilonova.operations.states import ANY, IN_PLACE, Action, during
 from kilonova.operations.work import Work
 
 
@@ -27,13 +30,14 @@ def noted(server: Server, operation: Operation, now: float) -> Server:
 PLAN: Plan[Work] = Plan(
     kind="soft_delete",
     deadline_s=300.0,
-    steps=(Step(name="power_off", on_host=power_off, timeout_s=GRACE_S + 60.0, retries=2),),
+    steps=(Step(name="power_off", on_host=power_off, timeout_s=GRACE_S + 60.0, retries=2, goes_on=True),),
 )
 
 ACTION = Action(
     kind="soft_delete",
     name="delete",
     starts_in=ANY - {VmState.SOFT_DELETED, VmState.RESIZED, VmState.BUILDING},
+    interrupts=IN_PLACE - {"soft_delete", "restore"},
     walk=during(TaskState.SOFT_DELETING, "power_off"),
     ends_in=VmState.SOFT_DELETED,
     effect=noted,

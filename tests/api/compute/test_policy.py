@@ -16,6 +16,7 @@ ROLES = ("stranger", "reader", "member", "manager", "admin", "service")
 ALLOWED = {
     "rule:context_is_admin": {"admin"},
     "rule:project_member_or_admin": {"member", "manager", "admin"},
+    "rule:project_manager_or_admin": {"manager", "admin"},
     "rule:project_reader_or_admin": {"reader", "member", "manager", "admin"},
     "(rule:context_is_admin) or user_id:%(user_id)s": set(ROLES),
     "@": set(ROLES),

@@ -181,9 +181,9 @@ class GuestBuilder:
         directory = self._dirs.path(record.server_id)
         old, new = directory / record.parts.folder, directory / name
         _folder_new(new)
-        for path in old.iterdir():
-            if path.name != command.DISK:
-                os.link(path, new / path.name)
+        for part in (command.BASE, command.KERNEL, command.RAMDISK, command.CONFIG_DRIVE):
+            if (old / part).exists():
+                os.link(old / part, new / part)
         if record.parts.disk:
             self._tool.copy(old / command.DISK, new / command.DISK)
         _hand_over(new, record.uid)

@@ -14,7 +14,7 @@ import msgspec
 from kilonova.drivers.qemu.builder import slots_for
 from kilonova.drivers.qemu.command import nic_device, nic_name, volume_device, volume_name
 from kilonova.drivers.qemu.guest_dir import GuestRecord
-from kilonova.drivers.qemu.guests import Guests
+from kilonova.drivers.qemu.guests import Guests, check_machine
 from kilonova.drivers.qemu.jobs import job_end, job_wait
 from kilonova.drivers.qemu.machine import LOOK_EVERY_S, MachineFailure
 from kilonova.drivers.qemu.monitor import MonitorRefused, monitor_open
@@ -244,6 +244,8 @@ class Devices:
     def _check(self, record: GuestRecord) -> None:
         if record.suspended:
             raise MachineFailure("a suspended guest must stay as its memory knows it; resume it first")
+        if self._runs(record):
+            check_machine(record)
 
     def _runs(self, record: GuestRecord) -> bool:
         return process_alive(self._directory(record))

@@ -29,6 +29,10 @@ CONSOLE_BEFORE = "console.before"
 _MAKING = ".making"
 _REMOVING = ".removing"
 _PARTS, _RESCUE = "parts-", "rescue-"
+_OWN_FOLDER = "."
+"""The folder of a guest that 0.1.0 made: its directory itself."""
+_OWN_FILES = frozenset({"disk.qcow2", "base", "kernel", "ramdisk", "config.iso"})
+"""What 0.1.0 put there."""
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,6 +99,8 @@ class GuestRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Whether its memory may be on the way to another host."""
     moved: int | None = None
     """The generation of the order that moved it to another host. It must not run here any more."""
+    old_machine: bool = False
+    """Whether its QEMU, if it runs, was started by 0.1.0: nothing can be plugged into it, and its memory fits no other."""
 
     @property
     def server_id(self) -> ServerId:
@@ -112,6 +118,45 @@ class GuestRecord(msgspec.Struct, frozen=True, kw_only=True):
         rescue = (self.rescue.parts,) if self.rescue else ()
         before = (self.before_resize.parts,) if self.before_resize else ()
         return (self.parts, *rescue, *before)
+
+
+class _Record010(msgspec.Struct, frozen=True, kw_only=True):
+    """What 0.1.0 remembered of a guest."""
+
+    spec: GuestSpec
+    generation: int
+    running: bool
+    rebooted: int
+    base_format: str | None
+    has_config_drive: bool
+    ssh_port: int | None
+    uid: int | None
+    image_names: tuple[str, ...]
+
+    def newest(self) -> GuestRecord:
+        """The same in today's shape."""
+        spec = self.spec
+        parts = Parts(
+            folder=_OWN_FOLDER,
+            disk=spec.image is not None or spec.disk_gb > 0,
+            base_format=self.base_format,
+            kernel=spec.kernel is not None,
+            ramdisk=spec.ramdisk is not None,
+            cmdline=spec.cmdline,
+            config_drive=self.has_config_drive,
+            image_names=self.image_names,
+        )
+        return GuestRecord(
+            spec=spec,
+            generation=self.generation,
+            running=self.running,
+            rebooted=self.rebooted,
+            parts=parts,
+            ssh_port=self.ssh_port,
+            uid=self.uid,
+            slots={nic.port_id: slot for slot, nic in enumerate(spec.nics)},
+            old_machine=True,
+        )
 
 
 def parts_folder(generation: int) -> str:
@@ -190,7 +235,7 @@ class GuestDirs:
                 continue
             if path.name.startswith((_PARTS, _RESCUE)):
                 shutil.rmtree(path)
-            elif path.name.startswith((MEMORY, SNAPSHOT)):
+            elif path.name.startswith((MEMORY, SNAPSHOT)) or (path.name in _OWN_FILES and _OWN_FOLDER not in used):
                 path.unlink()
 
     def transfer(self, record: GuestRecord) -> Path:
@@ -214,6 +259,9 @@ class GuestDirs:
 
 def _read(path: Path) -> GuestRecord:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=GuestRecord)
+        content = path.read_bytes()
+        if "parts" in msgspec.json.decode(content, type=dict[str, msgspec.Raw]):
+            return msgspec.json.decode(content, type=GuestRecord)
+        return msgspec.json.decode(content, type=_Record010).newest()
     except msgspec.DecodeError as error:
         raise ValueError(f"{path} is damaged: {error}") from error

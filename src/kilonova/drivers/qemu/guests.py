@@ -180,7 +180,7 @@ class Guests:
             await machine.end()
             await self.tidy(record)
             await self.keep(record)
-            record = await self.with_free_port(record)
+            record = await self.write(await self.with_free_port(record), old_machine=False)
             state = await self.machine(record).launch(self.emulator, self.volumes)
         if state is PowerState.PAUSED and not record.paused:
             state = await machine.go_on()
@@ -230,6 +230,12 @@ class Guests:
             raise HypervisorFailure(host=self.host, action=action, reason=f"{reason}.") from error
         except _FAILURES as error:
             raise HypervisorFailure(host=self.host, action=action, reason=f"{error}.") from error
+
+
+def check_machine(record: GuestRecord) -> None:
+    """Raises `MachineFailure` for a guest whose QEMU runs since 0.1.0, before what it can't do."""
+    if record.old_machine:
+        raise MachineFailure("it was started by Kilonova 0.1.0; reboot it hard first")
 
 
 def host_remembered(folder: Path) -> HostName:

@@ -21,7 +21,7 @@ from kilonova.drivers.driver import ImageSource, MigrationAborted
 from kilonova.drivers.qemu.command import ROOT_NODE
 from kilonova.drivers.qemu.console import ConsoleLog
 from kilonova.drivers.qemu.guest_dir import ABORT, CONSOLE_BEFORE, FORCE, TRANSFER, GuestRecord
-from kilonova.drivers.qemu.guests import Guests
+from kilonova.drivers.qemu.guests import Guests, check_machine
 from kilonova.drivers.qemu.machine import MachineFailure
 from kilonova.drivers.qemu.monitor import Monitor, MonitorRefused, MonitorUnreachable, monitor_open
 from kilonova.drivers.qemu.process import process_alive
@@ -217,6 +217,7 @@ class _Sending:
             raise MachineFailure("it doesn't run")
         if record.rescue is not None:
             raise MachineFailure("it is being rescued")
+        check_machine(record)
         if self._slots_there != record.slots:
             raise MachineFailure(
                 "its cards and volumes were plugged in and out, and sit elsewhere than they would there; "

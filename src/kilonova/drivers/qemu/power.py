@@ -3,7 +3,7 @@
 from kilonova.drivers.driver import ImageSource, NoGuestAgent
 from kilonova.drivers.qemu.guest_agent import AgentRefused, AgentSilent, password_set
 from kilonova.drivers.qemu.guest_dir import ABORT, GuestRecord
-from kilonova.drivers.qemu.guests import Guests
+from kilonova.drivers.qemu.guests import Guests, check_machine
 from kilonova.drivers.qemu.machine import MachineFailure
 from kilonova.kernel.ids import HostName, ServerId
 from kilonova.objects.guest import Guest, GuestSpec, PowerState
@@ -144,6 +144,7 @@ class Power:
         async with guests.order(host, server_id, generation, "suspend the guest") as found:
             if not found.suspended:
                 await self._check_runs(found)
+            check_machine(found)
             record = await guests.write(found, generation=generation)
             if not record.suspended:
                 record = await self._memory_save(record)

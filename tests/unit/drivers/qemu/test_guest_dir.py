@@ -34,6 +34,26 @@ RECORD = GuestRecord(
 )
 
 
+def record_010(directory: Path) -> None:
+    """Put the record of a guest as 0.1.0 left it, with a root disk over an image and a config drive, into its directory."""
+    shape = {
+        "spec": msgspec.to_builtins(guest_spec(None, config_drive={})),
+        "generation": 3,
+        "running": True,
+        "rebooted": 2,
+        "base_format": "raw",
+        "has_config_drive": True,
+        "ssh_port": 40022,
+        "uid": None,
+        "image_names": ["image.0"],
+    }
+    del shape["spec"]["volumes"]
+    directory.mkdir()
+    (directory / "guest.json").write_bytes(msgspec.json.encode(shape))
+    for name in ("disk.qcow2", "base", "config.iso", "console.log", "alive"):
+        (directory / name).touch()
+
+
 def test_guest_dir__made__is_found_again(tmp_path: Path) -> None:
     dirs = GuestDirs(tmp_path)
     dirs.making(SERVER)
@@ -91,3 +111,25 @@ def test_guest_dir__tidied__keeps_what_the_record_names(tmp_path: Path) -> None:
     assert kept == {"guest.json", "parts-1", "parts-2", "memory", "console.log"}
     dirs.tidy(RECORD)
     assert not (tmp_path / SERVER / "memory").exists()
+
+
+def test_guest_dir__made_by_0_1_0__is_read_with_its_files_where_they_are(tmp_path: Path) -> None:
+    record_010(tmp_path / SERVER)
+    dirs = GuestDirs(tmp_path)
+    [record] = dirs.records()
+    own = msgspec.structs.replace(parts("."), disk=True, base_format="raw", config_drive=True)
+    old = {"generation": 3, "rebooted": 2, "parts": own, "slots": {"port": 0}, "old_machine": True}
+    assert record == msgspec.structs.replace(RECORD, **old)
+    dirs.tidy(record)
+    assert (tmp_path / SERVER / "disk.qcow2").exists()
+    dirs.write(record)
+    assert list(dirs.records()) == [record]
+
+
+def test_guest_dir__made_by_0_1_0_and_rebuilt__its_old_files_go(tmp_path: Path) -> None:
+    record_010(tmp_path / SERVER)
+    dirs = GuestDirs(tmp_path)
+    [record] = dirs.records()
+    dirs.tidy(msgspec.structs.replace(record, parts=parts("parts-4")))
+    kept = {path.name for path in (tmp_path / SERVER).iterdir()}
+    assert kept == {"guest.json", "console.log", "alive"}

@@ -101,14 +101,12 @@ def test_unknown_action__bad_request(stage: Stage, server_id: str) -> None:
 @pytest.mark.parametrize(
     ("action", "version", "status"),
     [
-        ("pause", NEWEST, 501),
-        ("rebuild", NEWEST, 501),
+        ("addSecurityGroup", NEWEST, 501),
         ("addFixedIp", "2.43", 501),
         ("addFixedIp", "2.44", 404),
         ("os-getVNCConsole", "2.5", 501),
         ("os-getVNCConsole", "2.6", 404),
         ("trigger_crash_dump", "2.16", 404),
-        ("trigger_crash_dump", "2.17", 501),
         ("resetNetwork", NEWEST, 410),
     ],
 )

@@ -1,10 +1,10 @@
 """Contents of images (Image API v2, "Image data"): upload and download."""
 
-import contextlib
 import re
 from collections.abc import AsyncIterator, Sequence
 
 from kilonova.kernel.errors import Forbidden, Invalid, UnsupportedMedia
+from kilonova.standalone.image.content import StoreBroken
 from kilonova.standalone.image.context import Context
 from kilonova.standalone.image.store import NoSuchImage, Row, move_txn
 from kilonova.web.call import Call, Reply
@@ -37,10 +37,13 @@ async def store_content(context: Context, image: Row, pieces: AsyncIterator[byte
             "os_hash_value": content.sha512,
         }
         await database.write(move_txn, image_id, "an upload", ("saving",), "active", **known)
-    except BaseException:
+    except BaseException as error:
         await contents.discard(image_id)
-        with contextlib.suppress(NoSuchImage):
+        try:
             await database.write(move_txn, image_id, "an upload", ("saving",), "queued")
+        except NoSuchImage:
+            if isinstance(error, StoreBroken):
+                raise  # the file went with its image
         raise
 
 

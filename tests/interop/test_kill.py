@@ -107,7 +107,7 @@ def test_kill__fake_driver_50_times_in_20_boots__all_finishes_nothing_leaks(tmp_
         settle(up, load)
         check_nothing_leaked(up, load)
     with sqlite3.connect(tmp_path / "state" / "hypervisor" / "fake.sqlite") as hypervisor:
-        assert {row[0] for row in hypervisor.execute("SELECT server_id FROM guest")} == load.living
+        assert {row[0] for row in hypervisor.execute("SELECT server_id FROM guests")} == load.living
     hypervisor.close()
 
 

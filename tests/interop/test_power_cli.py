@@ -21,6 +21,6 @@ def test_power_rescue_and_reset(openstack: Openstack, admin: Openstack) -> None:
     openstack("server unrescue power")
     _wait(openstack, "power", "ACTIVE")
     for state, status in (("error", "ERROR"), ("active", "ACTIVE")):
-        admin(f"server set --state {state} {server_id}")
+        admin(f"server set --auto-approve --state {state} {server_id}")
         _wait(openstack, "power", status)
     openstack("server delete --wait power")

@@ -11,7 +11,6 @@ AT_ONCE = (
     "save-without-epoch",
     "take-without-epoch",
     "lease-for-ever",
-    "no-polling",
     "nothing-released",
     "overcommit",
     "accepted-before-commit",

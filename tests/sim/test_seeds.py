@@ -11,6 +11,17 @@ SEEDS = 300
 CHUNK = 10
 """Seeds of one test: small enough to share the work among processes, large enough to say little."""
 OTHERS = 20
+BRANCHING = (
+    ("storm", 24),
+    ("boot-delete", 8),
+    ("moves", 20),
+    ("evacuations", 16),
+    ("devices", 10),
+    ("host-lost", 10),
+)
+"""Scenarios, and how many seeds of each reach every branch but those in `RARER`."""
+RARER = {"move_tried_elsewhere", "resize_refused_by_quota", "resized_in_place"}
+"""Branches that take more seeds than a test has time for: `make soak` has to reach them."""
 
 
 def _chunks(count: int) -> list[range]:
@@ -43,12 +54,12 @@ def test_quiet__nothing_goes_wrong__nothing_is_violated_and_no_fault_strikes():
     assert [result.faults for result in results] == [0] * 3
 
 
-def test_rare_branches__some_seeds__each_is_reached():
+def test_rare_branches__some_seeds__all_but_the_rarest_are_reached():
     reached: Counter[str] = Counter()
-    for scenario, seeds in (("storm", range(1000, 1024)), ("boot-delete", range(1000, 1008))):
-        for seed in seeds:
+    for scenario, count in BRANCHING:
+        for seed in range(1000, 1000 + count):
             reached.update(run_seed(seed, scenario).sometimes)
-    assert sorted(set(REACHED) - set(+reached)) == []
+    assert sorted(set(REACHED) - set(+reached) - RARER) == []
 
 
 def test_a_seed__has_faults_enough__to_mean_something():

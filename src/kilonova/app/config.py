@@ -42,6 +42,9 @@ class Up(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     shared_disks: Annotated[
         bool, _text("Several QEMU hosts see each other's disks, as on shared storage; else each has its own.")
     ] = False
+    agents_apart: Annotated[
+        bool, _text("Each fake host's agent is a process of its own, as it always is with several QEMU hosts.")
+    ] = False
     cells: Annotated[CellCount | None, _text("Cells beside cell0; as before, or 1, when not set.")] = None
     tls_cert: Annotated[str | None, _text("Certificate chain to serve HTTPS with, a PEM file.")] = None
     tls_key: Annotated[str | None, _text("Private key of `tls_cert`, a PEM file.")] = None
@@ -134,6 +137,25 @@ class Compute(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ] = True
 
 
+class Fake(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The fake hypervisor."""
+
+    order_s: Annotated[float, Meta(description="How long each order to a guest takes, in seconds.", ge=0, le=3600)] = (
+        0.0
+    )
+
+
+class Bus(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the roles of a cloud wake each other."""
+
+    hints: Annotated[
+        bool,
+        _text(
+            "Whether hints arrive. Without, each role finds its work by looking for it: a proof for testers, and slower."
+        ),
+    ] = True
+
+
 class Log(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The log file, `log/kilonova.log` in the state directory."""
 
@@ -152,4 +174,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     api: Api = Api()
     quota: Quota = Quota()
     compute: Compute = Compute()
+    fake: Fake = Fake()
+    bus: Bus = Bus()
     log: Log = Log()

@@ -1,4 +1,4 @@
-"""One QEMU host of a cloud, in a process of its own: its agent, and the driver of its guests.
+"""One host of a cloud, in a process of its own: its agent, and the driver of its guests.
 
 `kilonova up` starts it with the path of a file that says who it is, and holds its standard input: when that ends, because the
 cloud has stopped or was killed, the agent ends as well. Its guests run on. On standard output it says one line: what the
@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -23,8 +24,6 @@ from kilonova.app.logs import start_logging
 from kilonova.app.state_errors import StateInUse
 from kilonova.app.state_lock import StateLock
 from kilonova.drivers.driver import Driver
-from kilonova.drivers.qemu.driver import QemuDriver
-from kilonova.drivers.qemu.resources import Share
 from kilonova.kernel.errors import KilonovaError
 from kilonova.kernel.ids import HostName
 from kilonova.runtime.runtime import Runtime
@@ -37,6 +36,7 @@ LOCK_EVERY_S = 0.05
 class HostFile(msgspec.Struct, frozen=True, kw_only=True):
     """What the process is told, in a file that only its own user may read."""
 
+    driver: Literal["fake", "qemu"]
     host: HostName
     agent: str
     secret: str
@@ -49,6 +49,10 @@ class HostFile(msgspec.Struct, frozen=True, kw_only=True):
     """How many there are: each has its share of the machine."""
     storage: str | None
     """The directory in which all of them keep their guests' disks, if they share them."""
+    fake_file: str | None
+    """The file with the guests of all fake hosts."""
+    fake_order_s: float
+    """How long each order to a fake guest takes, in seconds."""
     log_folder: str
     log: Log
 
@@ -60,10 +64,11 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
     failure: str | None = None
 
 
-def host_driver(
-    folder: Path, runtime: Runtime, host: HostName, number: int, hosts: int, storage: Path | None
-) -> QemuDriver:
-    """The driver of one of the machine's hosts, with all that is its own in `folder`."""
+def qemu_host(folder: Path, runtime: Runtime, host: HostName, number: int, hosts: int, storage: Path | None) -> Driver:
+    """The driver of one of the machine's QEMU hosts, with all that is its own in `folder`."""
+    from kilonova.drivers.qemu.driver import QemuDriver  # noqa: PLC0415 - only one of the drivers is needed
+    from kilonova.drivers.qemu.resources import Share  # noqa: PLC0415
+
     return QemuDriver(runtime, folder, host=host, share=Share(number, hosts), storage=storage)
 
 
@@ -76,8 +81,7 @@ async def run(told: HostFile, folder: Path, runtime: Runtime) -> bool:
     """Work on the host's `folder` until standard input ends or SIGTERM comes; False when the host can't work."""
     start_logging(Path(told.log_folder), told.log, f"{told.host}.log")
     async with host_lock(folder, runtime):
-        storage = Path(told.storage) if told.storage is not None else None
-        driver = host_driver(folder, runtime, told.host, told.number, told.hosts, storage)
+        driver = _driver(told, folder, runtime)
         try:
             await driver.start()
         except KilonovaError as error:
@@ -93,8 +97,20 @@ async def run(told: HostFile, folder: Path, runtime: Runtime) -> bool:
     return True
 
 
+def _driver(told: HostFile, folder: Path, runtime: Runtime) -> Driver:
+    if told.driver == "fake":
+        from kilonova.drivers.fake.driver import FakeDriver  # noqa: PLC0415 - only one of the drivers is needed
+        from kilonova.drivers.fake.timings import FakeTimings  # noqa: PLC0415
+
+        assert told.fake_file is not None, "fake hosts share a file"
+        timings = FakeTimings.of_all(told.fake_order_s)
+        return FakeDriver(runtime, Path(told.fake_file), told.hosts, timings=timings)
+    storage = Path(told.storage) if told.storage is not None else None
+    return qemu_host(folder, runtime, told.host, told.number, told.hosts, storage)
+
+
 async def _work(told: HostFile, runtime: Runtime, driver: Driver, gateway: RemoteGateway) -> None:
-    agent = Agent(told.agent, runtime, driver, gateway, gateway)
+    agent = Agent(told.agent, runtime, driver, gateway, gateway, hosts=lambda host: host == told.host)
     answers = ConsoleAnswers(told.agent, runtime, driver, gateway)
     roles = [
         runtime.spawn(agent.run(), name=told.agent),

@@ -1,4 +1,4 @@
-"""The QEMU hosts of this machine when there are several: a process each, started, watched, and ended with the cloud."""
+"""The hosts of this machine that are processes of their own: started, watched, and ended with the cloud."""
 
 import asyncio
 import logging

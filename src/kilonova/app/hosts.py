@@ -10,7 +10,7 @@ from kilonova.agent.agent import Agent
 from kilonova.agent.consoles import ConsoleDesk
 from kilonova.agent.gateway import Gateway
 from kilonova.app.foundation import Foundation
-from kilonova.app.hypervisor import Shape, hosts_apart, make, storage_of
+from kilonova.app.hypervisor import Shape, fake_file_made, hosts_apart, make, storage_of
 from kilonova.app.state import write_private
 from kilonova.cells.cells import Cell
 from kilonova.cells.hosts import hosts_mapped_txn
@@ -57,7 +57,7 @@ class Agents:
 
 
 async def _start_together(foundation: Foundation, parts: Parts, shape: Shape, images: ImageStore) -> Hypervisor:
-    driver = make(shape, foundation.state, foundation.runtime)
+    driver = make(shape, foundation.state, foundation.runtime, foundation.config.fake.order_s)
     await driver.start()
     foundation.parts.push_async_callback(driver.close)
     cell_of = await _hosts_by_cell(parts, [host.name for host in await driver.hosts()])
@@ -93,13 +93,14 @@ async def _start_apart(foundation: Foundation, parts: Parts, shape: Shape, image
     socket = GatewaySocket(GatewayService(access, desk, images), state.folder("hypervisor") / SOCKET, runtime)
     socket.open()
     foundation.parts.push_async_callback(socket.close)
-    processes = HostProcesses(_host_files(foundation, folders, secrets), runtime)
+    fake_file = fake_file_made(state, runtime) if shape.driver == "fake" else None
+    processes = HostProcesses(_host_files(foundation, fake_file, folders, secrets), runtime)
     foundation.parts.push_async_callback(processes.close)
     return Hypervisor(desk, await processes.start(), None)
 
 
 def _host_files(
-    foundation: Foundation, folders: Mapping[HostName, Path], secrets: Mapping[HostName, str]
+    foundation: Foundation, fake_file: Path | None, folders: Mapping[HostName, Path], secrets: Mapping[HostName, str]
 ) -> dict[HostName, Path]:
     """Write what each host's process is told, for our own user only; the files."""
     from kilonova.app.host_process import HostFile  # noqa: PLC0415 - few clouds have these
@@ -107,6 +108,7 @@ def _host_files(
     files = {}
     for number, (host, folder) in enumerate(folders.items(), 1):
         told = HostFile(
+            driver="qemu" if fake_file is None else "fake",
             host=host,
             agent=_agent_name(host),
             secret=secrets[host],
@@ -114,6 +116,8 @@ def _host_files(
             number=number,
             hosts=len(folders),
             storage=str(storage_of(foundation.state)) if foundation.config.up.shared_disks else None,
+            fake_file=None if fake_file is None else str(fake_file),
+            fake_order_s=foundation.config.fake.order_s,
             log_folder=str(foundation.state.folder("log")),
             log=foundation.config.log,
         )

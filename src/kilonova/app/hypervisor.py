@@ -11,6 +11,8 @@ from kilonova.kernel.errors import Conflict, Invalid
 from kilonova.kernel.ids import HostName
 from kilonova.runtime.runtime import Runtime
 
+FAKE_FILE = "fake.sqlite"
+"""In the directory of the hypervisor: the guests of all fake hosts."""
 NO_QEMU = "QEMU is not installed, so the hypervisor is fake. Install qemu-system-x86 and qemu-utils for real servers."
 
 
@@ -21,6 +23,16 @@ class StateMismatch(Conflict):
     """
 
     code = "state-mismatch"
+
+
+PROCESSES_MAX = 100
+"""Fake hosts with an agent process each."""
+
+
+class TooManyProcesses(Invalid):
+    """{hosts} hosts can't each have a process: with `agents_apart` there are {most} at most. Give --hosts {most} or fewer."""
+
+    code = "too-many-processes"
 
 
 class TooManyHosts(Invalid):
@@ -37,11 +49,13 @@ class Shape:
     hosts: int
     cells: int
     notices: tuple[str, ...] = ()
+    fake_apart: bool = False
+    """Whether each fake host is a process of its own."""
 
     @property
     def apart(self) -> bool:
         """Whether each host is a process of its own."""
-        return self.driver == "qemu" and self.hosts > 1
+        return self.fake_apart if self.driver == "fake" else self.hosts > 1
 
 
 def shape(up: Up, state: State) -> Shape:
@@ -50,9 +64,12 @@ def shape(up: Up, state: State) -> Shape:
     Raises:
         StateMismatch: the state directory has something else.
         TooManyHosts: the machine is too small for as many.
+        TooManyProcesses: each would be a process.
     """
     found = _shape(up, state)
-    if found.apart:
+    if found.fake_apart and found.hosts > PROCESSES_MAX:
+        raise TooManyProcesses(hosts=found.hosts, most=PROCESSES_MAX)
+    if found.apart and found.driver == "qemu":
         from kilonova.drivers.qemu.resources import vcpus  # noqa: PLC0415 - only one of the drivers is needed
 
         if found.hosts > vcpus():
@@ -65,31 +82,50 @@ def _shape(up: Up, state: State) -> Shape:
     if made is None:
         driver = up.driver if up.driver != "auto" else _available()
         notices = (NO_QEMU,) if up.driver == "auto" and driver == "fake" else ()
-        return Shape(driver, 1 if up.hosts is None else up.hosts, 1 if up.cells is None else up.cells, notices)
+        hosts = 1 if up.hosts is None else up.hosts
+        fake_apart = driver == "fake" and up.agents_apart
+        return Shape(driver, hosts, 1 if up.cells is None else up.cells, notices, fake_apart)
     _check(up, made, state)
-    return Shape(made.driver, made.hosts if up.hosts is None else up.hosts, up.cells or made.cells)
+    hosts = made.hosts if up.hosts is None else up.hosts
+    fake_apart = made.driver == "fake" and up.agents_apart
+    return Shape(made.driver, hosts, up.cells or made.cells, fake_apart=fake_apart)
 
 
-def make(shape_: Shape, state: State, runtime: Runtime) -> Driver:
-    """The driver of a cloud whose hosts are in one process, not started yet."""
+def make(shape_: Shape, state: State, runtime: Runtime, fake_order_s: float = 0.0) -> Driver:
+    """The driver of a cloud whose hosts are in one process, not started yet. Fake ones take `fake_order_s` for each order."""
     assert not shape_.apart
     folder = state.folder("hypervisor")
     if shape_.driver == "fake":
         from kilonova.drivers.fake.driver import FakeDriver  # noqa: PLC0415 - only one of the drivers is needed
+        from kilonova.drivers.fake.timings import FakeTimings  # noqa: PLC0415
 
-        return FakeDriver(runtime, folder / "fake.sqlite", shape_.hosts)
+        return FakeDriver(runtime, folder / FAKE_FILE, shape_.hosts, timings=FakeTimings.of_all(fake_order_s))
     from kilonova.drivers.qemu.driver import QemuDriver  # noqa: PLC0415 - only one of the drivers is needed
 
     return QemuDriver(runtime, folder)
 
 
 def hosts_apart(shape_: Shape, state: State) -> dict[HostName, Path]:
-    """The hosts of a cloud with a process for each, named after the machine, and the directory of each."""
+    """The hosts of a cloud with a process for each, and the directory of each. QEMU hosts are named after the machine."""
+    folder = state.folder("hypervisor")
+    folders = [folder / f"host-{number}" for number in range(1, shape_.hosts + 1)]
+    if shape_.driver == "fake":
+        from kilonova.drivers.fake.driver import host_names  # noqa: PLC0415 - only one of the drivers is needed
+
+        return dict(zip(host_names(shape_.hosts), folders, strict=True))
     from kilonova.drivers.qemu.guests import host_remembered  # noqa: PLC0415 - only one of the drivers is needed
 
-    folder = state.folder("hypervisor")
     machine = host_remembered(folder)
-    return {HostName(f"{machine}-{number}"): folder / f"host-{number}" for number in range(1, shape_.hosts + 1)}
+    return {HostName(f"{machine}-{number}"): its for number, its in enumerate(folders, 1)}
+
+
+def fake_file_made(state: State, runtime: Runtime) -> Path:
+    """The file with the guests of all fake hosts, made before several processes use it."""
+    from kilonova.drivers.fake.store import FakeStore  # noqa: PLC0415 - only one of the drivers is needed
+
+    path = state.folder("hypervisor") / FAKE_FILE
+    FakeStore(path, (), shared=False, now=runtime.now).close()
+    return path
 
 
 def storage_of(state: State) -> Path:
@@ -103,12 +139,12 @@ async def end_guests(state: State, runtime: Runtime) -> None:
     if not shape_.apart:
         await _end_guests_of(make(shape_, state, runtime))
         return
-    from kilonova.app.host_process import host_driver, host_lock  # noqa: PLC0415 - only for hosts apart
+    from kilonova.app.host_process import host_lock, qemu_host  # noqa: PLC0415 - only for hosts apart
 
     for number, (host, folder) in enumerate(hosts_apart(shape_, state).items(), 1):
         if folder.exists():
             async with host_lock(folder, runtime):
-                await _end_guests_of(host_driver(folder, runtime, host, number, shape_.hosts, None))
+                await _end_guests_of(qemu_host(folder, runtime, host, number, shape_.hosts, None))
 
 
 async def _end_guests_of(driver: Driver) -> None:

@@ -79,7 +79,8 @@ async def build(
     """
     url = (config.api.link_prefix or listening_url).rstrip("/")
     async with AsyncExitStack() as parts:
-        foundation = Foundation(config=config, state=state, runtime=runtime, bus=LocalBus(), url=url, parts=parts)
+        bus = LocalBus(silent=not config.bus.hints)
+        foundation = Foundation(config=config, state=state, runtime=runtime, bus=bus, url=url, parts=parts)
         shape = hypervisor.shape(config.up, state)
 
         services = Services(foundation)

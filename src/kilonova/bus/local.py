@@ -34,12 +34,15 @@ class LocalListener:
 class LocalBus:
     """Implements `Bus` inside one event loop."""
 
-    def __init__(self) -> None:
-        """Start without listeners."""
+    def __init__(self, *, silent: bool = False) -> None:
+        """Start without listeners. On a `silent` bus no hint arrives, and polling alone has to be enough."""
         self._listeners: dict[str, list[LocalListener]] = {}
+        self._silent = silent
 
     def hint(self, topic: str) -> None:
         """See `Bus.hint`."""
+        if self._silent:
+            return
         for listener in self._listeners.get(topic, ()):
             listener.wake()
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kilonova.app.config import Up
-from kilonova.app.hypervisor import Shape, StateMismatch, TooManyHosts, hosts_apart, shape
+from kilonova.app.hypervisor import Shape, StateMismatch, TooManyHosts, TooManyProcesses, hosts_apart, shape
 from kilonova.app.state import State, open_state
 from kilonova.drivers.qemu.resources import vcpus
 from kilonova.runtime.real import RealRuntime
@@ -52,6 +52,22 @@ def test_shape__qemu_hosts_made_before__stay_as_many(state: State) -> None:
     assert not shape(Up(), state).apart
     with pytest.raises(StateMismatch, match="made with --hosts 1"):
         shape(Up(hosts=2), state)
+
+
+def test_shape__fake_hosts_with_a_process_each__apart_while_it_is_asked_for(state: State) -> None:
+    state.remember(driver="fake", hosts=1, cells=1)
+    assert shape(Up(agents_apart=True), state).apart
+    assert not shape(Up(), state).apart
+
+
+def test_shape__processes_of_more_hosts_than_a_machine_should_have__refused(state: State) -> None:
+    with pytest.raises(TooManyProcesses, match="--hosts 100 or fewer"):
+        shape(Up(driver="fake", hosts=101, agents_apart=True), state)
+
+
+def test_hosts_apart__fake_ones__are_called_as_those_of_one_process(state: State) -> None:
+    found = hosts_apart(Shape("fake", 2, 1, fake_apart=True), state)
+    assert {host: folder.name for host, folder in found.items()} == {"fake-00001": "host-1", "fake-00002": "host-2"}
 
 
 def test_hosts_apart__each_has_a_name_and_a_directory_of_its_own(state: State) -> None:

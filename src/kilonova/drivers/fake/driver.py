@@ -31,6 +31,11 @@ class FakeHostSize(msgspec.Struct, frozen=True, kw_only=True):
     disk_gb: int = 4096
 
 
+def host_names(hosts: int) -> list[HostName]:
+    """What the fake hosts are called."""
+    return [HostName(f"fake-{number:05}") for number in range(1, hosts + 1)]
+
+
 class Asked(enum.Enum):
     """What a live migration under way was asked to do."""
 
@@ -68,7 +73,7 @@ class FakeDriver(Orders):
         self._runtime = runtime
         self._path = path
         self._size = size or FakeHostSize()
-        self._host_names = {HostName(f"fake-{number:05}"): number for number in range(1, hosts + 1)}
+        self._host_names = {name: number for number, name in enumerate(host_names(hosts), 1)}
         self._storage = storage
         self._migrating: dict[tuple[HostName, ServerId], Asked] = {}
         self._opened: FakeStore | None = None

@@ -1,6 +1,7 @@
 """The file that plays the hypervisor: guests and cached images of all fake hosts.
 
-Rows are written through at once and never lost by the end of the process. The file isn't synced at every commit, because it
+Rows are written through at once and never lost by the end of the process. Agents that are processes of their own share the
+file: what another one has written is read before anything is said of a guest. The file isn't synced at every commit, because it
 stands for hardware and not for the cloud's own truth: a guest costs some 50 microseconds.
 """
 
@@ -40,9 +41,9 @@ class FakeStore:
         self._file.execute("PRAGMA journal_mode=WAL")
         self._file.execute("PRAGMA synchronous=OFF")
         self._file.executescript(_SCHEMA)
-        bodies = self._file.execute("SELECT body FROM guests").fetchall()
-        guests = [msgspec.json.decode(body, type=FakeGuest) for (body,) in bodies]
-        self._guests = {(guest.host, guest.server_id): guest for guest in guests}
+        self._guests: dict[tuple[HostName, ServerId], FakeGuest] = {}
+        self._version: int | None = None
+        self._refresh()
         self._convert()
 
     def close(self) -> None:
@@ -51,12 +52,14 @@ class FakeStore:
 
     def guests(self) -> Iterator[FakeGuest]:
         """Every guest there is."""
+        self._refresh()
         return iter(self._guests.values())
 
     def guest_get(self, host: HostName, server_id: ServerId) -> FakeGuest | None:
         """See `Hardware.guest_get`."""
         if host not in self._hosts:
             raise HypervisorFailure(host=host, action="answer", reason="there is no such fake host.")
+        self._refresh()
         return self._guests.get((host, server_id))
 
     def guests_put(self, *guests: FakeGuest) -> None:
@@ -74,7 +77,7 @@ class FakeStore:
         elif self._shared:
             self._write("DELETE FROM disks_left WHERE server_id=?", guest.server_id)
         self._write("DELETE FROM guests WHERE server_id=? AND host=?", guest.server_id, guest.host)
-        del self._guests[guest.host, guest.server_id]
+        self._guests.pop((guest.host, guest.server_id), None)
 
     def disk_left(self, host: HostName, server_id: ServerId) -> Disk | None:
         """See `Hardware.disk_left`."""
@@ -103,6 +106,20 @@ class FakeStore:
         except sqlite3.Error as error:
             reason = f"its file can't be written: {error}."
             raise HypervisorFailure(host="the fake hosts", action="remember a guest", reason=reason) from error
+
+    def _refresh(self) -> None:
+        """Read the guests anew if another process has written to the file."""
+        try:
+            version = self._file.execute("PRAGMA data_version").fetchone()[0]
+            if version == self._version:
+                return
+            bodies = self._file.execute("SELECT body FROM guests").fetchall()
+        except sqlite3.Error as error:
+            reason = f"its file can't be read: {error}."
+            raise HypervisorFailure(host="the fake hosts", action="answer", reason=reason) from error
+        guests = [msgspec.json.decode(body, type=FakeGuest) for (body,) in bodies]
+        self._guests = {(guest.host, guest.server_id): guest for guest in guests}
+        self._version = version
 
     def _convert(self) -> None:
         """Take over the guests of a file that version 0.1.0 wrote."""

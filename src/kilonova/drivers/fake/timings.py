@@ -22,6 +22,11 @@ class FakeTimings(msgspec.Struct, frozen=True, kw_only=True):
     change_s: float = 0.0
     """For everything else, e.g. to pause a guest or to plug in a volume."""
 
+    @classmethod
+    def of_all(cls, seconds: float) -> "FakeTimings":
+        """The same for each action."""
+        return cls(**dict.fromkeys(cls.__struct_fields__, seconds))
+
     def of(self, action: str) -> float:
         """Seconds for a method of the driver."""
         own: dict[str, float] = {

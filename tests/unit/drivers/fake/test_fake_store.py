@@ -1,4 +1,4 @@
-"""The file of the fake hypervisor: what older versions wrote in it is taken over."""
+"""The file of the fake hypervisor: what older versions and other processes wrote in it is taken over."""
 
 import asyncio
 import sqlite3
@@ -35,5 +35,26 @@ def test_file_of_0_1_0__its_guests_are_there_and_obey(tmp_path: Path) -> None:
         await driver.start()
         assert (await driver.guest_pause(HOST, SERVER, 8)).power_state is PowerState.PAUSED
         await driver.close()
+
+    asyncio.run(scenario())
+
+
+def test_file__another_process_writes_to_it__that_is_seen_at_once(tmp_path: Path) -> None:
+    """Two drivers on one file are what agents are that have a process each."""
+
+    async def scenario() -> None:
+        images = Images()
+        spec = guest_spec(images.add("image", hello_disk()), config_drive={})
+        one, other = (FakeDriver(RealRuntime(), tmp_path / "file", 2) for _ in range(2))
+        await one.start()
+        await other.start()
+        made = await one.guest_ensure(HOST, spec, images)
+        assert await other.guests() == [made]
+        paused = await other.guest_pause(HOST, SERVER, spec.generation)
+        assert await one.guests() == [paused]
+        await one.guest_destroy(HOST, SERVER, spec.generation)
+        assert await other.guests() == []
+        await one.close()
+        await other.close()
 
     asyncio.run(scenario())

@@ -31,6 +31,9 @@ LEASE_S = 15.0
 
 STEPS_AT_ONCE = 64
 
+LOOK_EVERY_S = 1.0
+"""How often it looks while an agent waits for steps: a hint that is lost costs no more."""
+
 # Asked of each live operation at a host, of which there are few, and not the other way round: an agent may serve thousands.
 _is_the_agents = exists().where(hosts.c.name == operations.c.host, hosts.c.agent == bindparam("agent"))
 _OF_AGENT = Queue(and_(operations.c.host.is_not(None), _is_the_agents))
@@ -97,16 +100,19 @@ class Gateway:
 
     async def _due(self, agent: str, wait_s: float) -> bool:
         """Whether there are steps for the agent's hosts, now or before `wait_s` seconds have passed."""
+        give_up_at = self._runtime.monotonic() + wait_s
         listener = self._bus.listen(hosts_topic(self._cell.topic))
         try:
-            due_in_s = await self._database.read(_OF_AGENT.next_due_in_txn, agent=agent)
-            if due_in_s is not None and due_in_s <= 0:
-                return True
-            await listener.wait(wait_s if due_in_s is None else min(wait_s, due_in_s))
+            while True:
+                due_in_s = await self._database.read(_OF_AGENT.next_due_in_txn, agent=agent)
+                if due_in_s is not None and due_in_s <= 0:
+                    return True
+                left_s = give_up_at - self._runtime.monotonic()
+                if left_s <= 0:
+                    return False
+                await listener.wait(min(left_s, LOOK_EVERY_S if due_in_s is None else due_in_s))
         finally:
             listener.close()
-        due_in_s = await self._database.read(_OF_AGENT.next_due_in_txn, agent=agent)
-        return due_in_s is not None and due_in_s <= 0
 
     def _step(self, operation: Operation, server: Server) -> HostStep:
         undo = operation.state is OperationState.UNDOING

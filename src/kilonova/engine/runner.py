@@ -58,7 +58,7 @@ class Pace:
 
     lease_s: float = 15.0
     renew_s: float = 5.0
-    poll_s: float = 2.0
+    poll_s: float = 1.0
     concurrency: int = 64
 
 

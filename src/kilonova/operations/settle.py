@@ -25,7 +25,7 @@ from kilonova.operations.work import Parts
 
 log = logging.getLogger(__name__)
 
-POLL_S = 2.0
+POLL_S = 1.0
 MOST_AT_ONCE = 500
 
 

@@ -55,39 +55,71 @@ class Model:
 
 
 def misfit(model: Model, calls: Sequence[Call]) -> Call | None:
-    """None when some order of the calls fits `model`; else the call at which the longest attempt got stuck."""
+    """None when some order of the calls fits `model`; else the call at which the longest attempt got stuck.
+
+    What is done is remembered as the first call that is not, and the later ones that are: calls overlap few others.
+    """
     answered = sorted((call for call in calls if call.ended is not None), key=lambda call: call.began)
-    open_ones = [call for call in calls if call.ended is None]
-    everything = (1 << len(answered)) - 1
-    seen: set[tuple[int, States]] = set()
-    todo: list[tuple[int, States]] = [(0, frozenset({model.initial}))]
-    furthest = 0
+    possible = _possible(calls)
+    seen: set[tuple[int, int, States]] = set()
+    todo: list[tuple[int, int, States]] = [(0, 0, frozenset({model.initial}))]
+    furthest = (0, 0)
     while todo:
-        done, states = todo.pop()
-        if done == everything:
+        first, done, states = todo.pop()
+        if first == len(answered):
             return None
-        if done.bit_count() > furthest.bit_count():
-            furthest = done
-        for position, after in _next(model, answered, open_ones, done, states):
-            state = (done | 1 << position, after)
+        furthest = max(furthest, (first + done.bit_count(), first))
+        window, first_end = _window(answered, first, done)
+        allowed = [model.answers[answer] for answer, began in possible.items() if began < first_end]
+        states = model.settled(states, allowed)
+        for position, after in _next(model, answered, window, states):
+            state = (*_counted(first, done | 1 << position - first), after)
             if state not in seen:
                 seen.add(state)
                 todo.append(state)
-    return next(call for position, call in enumerate(answered) if not furthest >> position & 1)
+    return answered[furthest[1]]
 
 
-def _next(
-    model: Model, answered: Sequence[Call], open_ones: Sequence[Call], done: int, states: States
-) -> list[tuple[int, States]]:
+def _possible(calls: Iterable[Call]) -> dict[str, int]:
+    """Since when each change may have happened by a call without an answer."""
+    began: dict[str, int] = {}
+    for call in calls:
+        if call.ended is None:
+            began[call.answer] = min(call.began, began.get(call.answer, call.began))
+    return began
+
+
+def _window(answered: Sequence[Call], first: int, done: int) -> tuple[list[int], float]:
+    """The positions of all calls that may come next, and the first end of any that is left: they began before it."""
+    window: list[int] = []
+    first_end: float = float("inf")
+    for position in range(first, len(answered)):
+        call = answered[position]
+        if call.began >= first_end:
+            break
+        if not done >> position - first & 1:
+            assert call.ended is not None, "these calls have answers"
+            first_end = min(first_end, call.ended)
+            window.append(position)
+    return window, first_end
+
+
+def _next(model: Model, answered: Sequence[Call], window: Sequence[int], states: States) -> list[tuple[int, States]]:
     """Every call that may come next, by its position, and the states it leaves."""
-    left = [(position, call) for position, call in enumerate(answered) if not done >> position & 1]
-    first_end = min(call.ended for _, call in left if call.ended is not None)
-    allowed = [model.answers[call.answer] for call in open_ones if call.began < first_end]
-    states = model.settled(states, allowed)
     found = []
-    for position, call in left:
-        if call.began < first_end:
-            after = model.after(states, call.answer)
-            if after:
-                found.append((position, after))
+    for position in window:
+        after = model.after(states, answered[position].answer)
+        if after == states:
+            return [
+                (position, after)
+            ]  # it changes nothing and rules nothing out: what could come before it can come after
+        if after:
+            found.append((position, after))
     return found
+
+
+def _counted(first: int, done: int) -> tuple[int, int]:
+    """The same with the first call that is not done."""
+    while done & 1:
+        first, done = first + 1, done >> 1
+    return first, done

@@ -1,6 +1,6 @@
 # The ways into the project. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check bench interop soak mutants clean
+.PHONY: help setup demo up test check bench interop soak chaos mutants clean
 
 PYTHON := .venv/bin/python
 TESTS ?=
@@ -38,6 +38,10 @@ interop: setup ## judge the cloud with real clients and real Keystone, Glance an
 
 soak: setup ## simulate until a million faults have struck; goes on where it was stopped
 	@$(PYTHON) -m tools.soak
+
+chaos: setup ## kill and freeze a real cloud under load 200 times, and judge it; then compare a silent bus
+	@$(PYTHON) -m tools.chaos
+	@$(PYTHON) -m tools.chaos silent-bus
 
 mutants: setup ## break the design in every way that the simulation must see
 	@.venv/bin/kilonova sim mutants

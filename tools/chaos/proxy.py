@@ -27,10 +27,15 @@ class Proxy:
         self.cuts = 0
         """Connections that were cut while they were open."""
 
+    @property
+    def carried(self) -> int:
+        """Connections that are open now."""
+        return len(self._open) // 2
+
     def cut(self, for_s: float) -> None:
         """Cut every connection, and let none through for `for_s` seconds."""
         self._closed_until = max(self._closed_until, asyncio.get_running_loop().time() + for_s)
-        self.cuts += len(self._open) // 2
+        self.cuts += self.carried
         for writer in list(self._open):
             writer.transport.abort()
 

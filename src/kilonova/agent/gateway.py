@@ -110,7 +110,8 @@ class Gateway:
                 left_s = give_up_at - self._runtime.monotonic()
                 if left_s <= 0:
                     return False
-                await listener.wait(min(left_s, LOOK_EVERY_S if due_in_s is None else due_in_s))
+                soon_s = LOOK_EVERY_S if due_in_s is None else min(LOOK_EVERY_S, due_in_s)
+                await listener.wait(min(left_s, soon_s))
         finally:
             listener.close()
 

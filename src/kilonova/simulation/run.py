@@ -44,8 +44,6 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     struck: tuple[str, ...] = ()
     """Every fault by name and number, in the order in which they struck."""
     virtual_s: float
-    warm_s: float = 0.0
-    """Virtual seconds before the clients began."""
     cpu_s: float = 0.0
     timeline: tuple[str, ...] = ()
 
@@ -78,7 +76,6 @@ async def _storm_and_calm(loop: SimLoop, world: World, chosen: Scenario) -> Resu
     """Storm, then calm, then judgement."""
     history = History()
     await world.warm_up()
-    warm_s = loop.time()
     world.add_groups([chosen.project(number) for number in range(1, chosen.clients + 1)])
     clients = _clients(loop, world, history, chosen)
     operator = loop.process("operator")
@@ -91,7 +88,7 @@ async def _storm_and_calm(loop: SimLoop, world: World, chosen: Scenario) -> Resu
     operator.kill()
     world.heal(lost_hosts=chosen.lost_hosts)
     await calm(world, clients)
-    return msgspec.structs.replace(judged(world, history, chosen.name), warm_s=warm_s)
+    return judged(world, history, chosen.name)
 
 
 def judged(world: World, history: History, name: str) -> Result:

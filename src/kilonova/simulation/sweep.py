@@ -8,6 +8,8 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 
+import msgspec
+
 from kilonova.kernel.errors import Conflict, NotFound, Unavailable
 from kilonova.kernel.ids import ProjectId
 from kilonova.objects.server import VmState
@@ -15,7 +17,7 @@ from kilonova.simulation.actions import ACTIONS
 from kilonova.simulation.faults import QUIET
 from kilonova.simulation.history import History, Promise, Told
 from kilonova.simulation.invariants import at_rest
-from kilonova.simulation.loop import SimLoop
+from kilonova.simulation.loop import SimLoop, simulate
 from kilonova.simulation.process import Process
 from kilonova.simulation.run import Result, calm, judged, play
 from kilonova.simulation.runtime import SimRuntime
@@ -29,6 +31,8 @@ OPERATIONS = ("boot", "delete", *ACTIONS)
 """What can be swept: birth and death, and everything that clients may ask for in between."""
 PATIENCE_S = 240.0
 LOOK_EVERY_S = 0.25
+_NEVER = 1 << 60
+"""A step that no process gets to."""
 
 
 def sweep(operation: str, role: str, seed: int = 1, *, start: int = 0, stride: int = 1) -> Iterator[Result]:
@@ -47,8 +51,34 @@ def crash(operation: str, role: str, step: int, seed: int = 1, *, timeline: bool
     return play(seed, lambda loop: _crash(loop, operation, role, step), timeline)
 
 
+def lasted(operation: str, seed: int = 1, *, silent_bus: bool = False) -> float:
+    """Virtual seconds from asking for `operation`, while nothing goes wrong, until nobody has anything left to do."""
+    return simulate(lambda loop: _lasted(loop, operation, silent_bus=silent_bus), seed)[0]
+
+
+async def _lasted(loop: SimLoop, operation: str, *, silent_bus: bool) -> float:
+    world, history = World(loop, msgspec.structs.replace(SHAPE, silent_bus=silent_bus), QUIET), History()
+    life, process = await _client(loop, world, history)
+    task = process.spawn(life.run(operation, "api", _NEVER), name="client")
+    await asyncio.wait([task])
+    task.result()
+    await life.until_quiet()
+    world.close()
+    return loop.time() - life.asked_at
+
+
 async def _crash(loop: SimLoop, operation: str, role: str, step: int) -> Result:
     world, history = World(loop, SHAPE, QUIET), History()
+    life, process = await _client(loop, world, history)
+    task = process.spawn(life.run(operation, role, step), name="client")
+    await asyncio.wait([task])
+    world.heal()
+    await calm(world, [task])
+    return judged(world, history, f"{operation}: kill {role} before step {step}")
+
+
+async def _client(loop: SimLoop, world: World, history: History) -> "tuple[_Life, Process]":
+    """What is to happen to one server, and the process of the client that asks for it."""
     await world.warm_up()
     process = loop.process("client")
     client = Client(
@@ -61,12 +91,7 @@ async def _crash(loop: SimLoop, operation: str, role: str, step: int) -> Result:
         report=world.report,
         sometimes=world.sometimes,
     )
-    life = _Life(world, client)
-    task = process.spawn(life.run(operation, role, step), name="client")
-    await asyncio.wait([task])
-    world.heal()
-    await calm(world, [task])
-    return judged(world, history, f"{operation}: kill {role} before step {step}")
+    return _Life(world, client), process
 
 
 class _Life:
@@ -75,6 +100,8 @@ class _Life:
     def __init__(self, world: World, client: Client) -> None:
         self._world = world
         self._client = client
+        self.asked_at = 0.0
+        """When it asked for what it is about."""
 
     async def run(self, operation: str, role: str, step: int) -> None:
         """Prepare, arm the kill, and ask. Raises TimeoutError when the server doesn't get where it should."""
@@ -86,16 +113,17 @@ class _Life:
             before = ACTIONS[operation].after if operation in ACTIONS else ()
             for kind in before:
                 await self._acted(promise, kind)
-            await self._until_quiet()
+            await self.until_quiet()
             victim = self._armed(role, step)
             if operation == "delete":
                 await self._client.delete(promise)
-                await self._until_quiet()
+                await self.until_quiet()
             else:
                 await self._acted(promise, operation)
         victim.kill_at = None
 
     def _armed(self, role: str, step: int) -> Process:
+        self.asked_at = self._world.loop.time()
         victim = self._world.roles[role].process
         victim.kill_at = victim.steps + step
         victim.on_death(self._count_kill)
@@ -152,7 +180,7 @@ class _Life:
                 raise TimeoutError(f"server {promise.server_id} is {shown} after {PATIENCE_S:g} s, not {state}")
             await asyncio.sleep(LOOK_EVERY_S)
 
-    async def _until_quiet(self) -> None:
+    async def until_quiet(self) -> None:
         """Wait until nobody has anything left to do."""
         give_up_at = self._world.loop.time() + PATIENCE_S
         while at_rest.unfinished(self._world.durable):

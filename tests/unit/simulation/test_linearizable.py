@@ -53,3 +53,12 @@ def test_create_without_answer__may_take_effect_late_or_never():
 def test_refused__and_found_all_the_same__is_named():
     assert misfit(SERVER, [Call("a", "refused", 1, 2), Call("a", "not found", 3, 4)]) is None
     assert misfit(SERVER, [Call("a", "refused", 1, 2), Call("a", "shown made", 3, 4)]) is not None
+
+
+def test_history__many_calls_that_overlap__is_judged_in_little_time():
+    """Six clients look all the time, one of them at a frozen program for long."""
+    looks = [Call(f"c{client}", "shown made", began, began + 12) for began in range(10, 2000, 7) for client in range(2)]
+    slow = [Call("slow", "shown made", began, began + 400) for began in range(10, 1600, 400)]
+    assert misfit(SERVER, [CREATED, *looks, *slow]) is None
+    late = Call("late", "shown building", 2100, 2101)
+    assert misfit(SERVER, [CREATED, *looks, *slow, late]) == late

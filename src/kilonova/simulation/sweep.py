@@ -5,21 +5,15 @@ after each transaction, call and half of a hypervisor's work.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Iterator
 
-from kilonova.kernel.errors import Conflict, NotFound, Unavailable
-from kilonova.kernel.ids import ProjectId
-from kilonova.objects.server import VmState
 from kilonova.simulation.actions import ACTIONS
+from kilonova.simulation.calm import calm
+from kilonova.simulation.cases.stage import Stage
 from kilonova.simulation.faults import QUIET
-from kilonova.simulation.history import History, Promise, Told
-from kilonova.simulation.invariants import at_rest
+from kilonova.simulation.history import History
 from kilonova.simulation.loop import SimLoop
-from kilonova.simulation.process import Process
-from kilonova.simulation.run import Result, calm, judged, play
-from kilonova.simulation.runtime import SimRuntime
-from kilonova.simulation.workload import FLAVORS, Client
+from kilonova.simulation.run import Result, judged, play
 from kilonova.simulation.world import Shape, World
 
 SHAPE = Shape(global_conductors=1, cell_conductors=1, agents=1, hosts=2)
@@ -27,8 +21,6 @@ SHAPE = Shape(global_conductors=1, cell_conductors=1, agents=1, hosts=2)
 ROLES = ("api", "global-conductor-1", "cell1-conductor-1", "cell1-gateway", "cell1-agent-1")
 OPERATIONS = ("boot", "delete", *ACTIONS)
 """What can be swept: birth and death, and everything that clients may ask for in between."""
-PATIENCE_S = 240.0
-LOOK_EVERY_S = 0.25
 
 
 def sweep(operation: str, role: str, seed: int = 1, *, start: int = 0, stride: int = 1) -> Iterator[Result]:
@@ -50,112 +42,25 @@ def crash(operation: str, role: str, step: int, seed: int = 1, *, timeline: bool
 async def _crash(loop: SimLoop, operation: str, role: str, step: int) -> Result:
     world, history = World(loop, SHAPE, QUIET), History()
     await world.warm_up()
-    process = loop.process("client")
-    client = Client(
-        process.name,
-        ProjectId("project"),
-        servers=world.servers(process),
-        runtime=SimRuntime(loop, process),
-        chance=loop.stream("client"),
-        history=history,
-        report=world.report,
-        sometimes=world.sometimes,
-    )
-    life = _Life(world, client)
-    task = process.spawn(life.run(operation, role, step), name="client")
+    stage = Stage(world, history, "client")
+    task = stage.process.spawn(_life(stage, operation, role, step), name="client")
     await asyncio.wait([task])
     world.heal()
     await calm(world, [task])
     return judged(world, history, f"{operation}: kill {role} before step {step}")
 
 
-class _Life:
-    """One server, brought to where an operation starts, and through it."""
-
-    def __init__(self, world: World, client: Client) -> None:
-        self._world = world
-        self._client = client
-
-    async def run(self, operation: str, role: str, step: int) -> None:
-        """Prepare, arm the kill, and ask. Raises TimeoutError when the server doesn't get where it should."""
-        if operation == "boot":
-            victim = self._armed(role, step)
-            await self._made()
+async def _life(stage: Stage, operation: str, role: str, step: int) -> None:
+    """Prepare, arm the kill, and ask. Raises TimeoutError when the server doesn't get where it should."""
+    if operation == "boot":
+        victim = stage.breaking.kill_at_step(role, step)
+        await stage.made()
+    else:
+        promise = await stage.ready_for(operation)
+        victim = stage.breaking.kill_at_step(role, step)
+        if operation == "delete":
+            await stage.delete(promise)
+            await stage.until_quiet()
         else:
-            promise = await self._made()
-            before = ACTIONS[operation].after if operation in ACTIONS else ()
-            for kind in before:
-                await self._acted(promise, kind)
-            await self._until_quiet()
-            victim = self._armed(role, step)
-            if operation == "delete":
-                await self._client.delete(promise)
-                await self._until_quiet()
-            else:
-                await self._acted(promise, operation)
-        victim.kill_at = None
-
-    def _armed(self, role: str, step: int) -> Process:
-        victim = self._world.roles[role].process
-        victim.kill_at = victim.steps + step
-        victim.on_death(self._count_kill)
-        return victim
-
-    def _count_kill(self, _: Process) -> None:
-        self._world.faults.ordered("kill")
-
-    async def _made(self) -> Promise:
-        """A server that was accepted, or turned out to be there although no answer came, and is ACTIVE."""
-        promise = await self._accepted()
-        await self._until(promise, VmState.ACTIVE)
-        return promise
-
-    async def _accepted(self) -> Promise:
-        while True:
-            (promise,) = await self._client.create(FLAVORS[0], 1)
-            while promise.boot is Told.ASKED:
-                try:
-                    if await self._client.get(promise) is not None:
-                        promise.boot = Told.ACCEPTED
-                except NotFound:
-                    break
-                await asyncio.sleep(LOOK_EVERY_S)
-            if promise.boot is Told.ACCEPTED:
-                return promise
-
-    async def _acted(self, promise: Promise, kind: str) -> None:
-        """Ask until it is accepted, or done although no answer came; then wait until it is done."""
-        action = ACTIONS[kind]
-        while True:
-            try:
-                await self._client.act(promise, kind)
-            except (Conflict, Unavailable):
-                server = None
-                with contextlib.suppress(Unavailable):
-                    server = await self._client.get(promise)
-                if server is not None and server.current_op is None and server.vm_state is action.ends_in:
-                    return
-                await asyncio.sleep(LOOK_EVERY_S)
-            else:
-                break
-        await self._until(promise, action.ends_in)
-
-    async def _until(self, promise: Promise, state: VmState) -> None:
-        """Wait until the server is at rest in `state`."""
-        give_up_at = self._world.loop.time() + PATIENCE_S
-        while True:
-            server = await self._client.get(promise)
-            if server is not None and server.current_op is None and server.vm_state is state:
-                return
-            if self._world.loop.time() > give_up_at:
-                shown = "nothing" if server is None else f"{server.vm_state}/{server.task_state}"
-                raise TimeoutError(f"server {promise.server_id} is {shown} after {PATIENCE_S:g} s, not {state}")
-            await asyncio.sleep(LOOK_EVERY_S)
-
-    async def _until_quiet(self) -> None:
-        """Wait until nobody has anything left to do."""
-        give_up_at = self._world.loop.time() + PATIENCE_S
-        while at_rest.unfinished(self._world.durable):
-            if self._world.loop.time() > give_up_at:
-                return
-            await asyncio.sleep(LOOK_EVERY_S)
+            await stage.acted(promise, operation)
+    victim.kill_at = None

@@ -46,5 +46,5 @@ class Sometimes:
         self.counts[name] += 1
 
     def met(self, case: str) -> None:
-        """Note that what a case is about has happened in its story."""
-        self.counts[case] += 1
+        """Note that what a case is about has happened in its story, however often."""
+        self.counts[case] = 1

@@ -136,6 +136,7 @@ class World:
         """
         self.loop.note("heal")
         self.faults.on = False
+        self.durable.hypervisor.relent()
         self.network.cut_off.clear()
         self.network.far_side = frozenset()
         self.broker.silent = self.shape.silent_bus

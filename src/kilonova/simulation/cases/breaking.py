@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from kilonova.kernel.ids import ServerId
+from kilonova.kernel.ids import HostName, ServerId
 from kilonova.simulation.database import DatabaseServer
 from kilonova.simulation.process import Process
 from kilonova.simulation.world import World
@@ -76,6 +76,16 @@ class Breaking:
         `fault` is a name of `Rates`, such as `hypervisor_fails_halfway`, `db_answer_lost`, `call_refused` or `bus_drop`.
         """
         self._world.faults.strike_next(fault, times)
+
+    def refuse(self, order: str, *hosts: HostName, times: int = 1, halfway: bool = False) -> None:
+        """Let a hypervisor refuse the next `times` orders of a kind, on each of `hosts`, or on every host if none is named.
+
+        `order` is a method of `Driver`, such as `guest_ensure`; with `halfway` it is half carried out by then.
+        """
+        every = [host for there in self._world.hosts_of.values() for host in there]
+        if self._world.faults.ordered("refusal"):
+            for host in hosts or every:
+                self._world.durable.hypervisor.refuse(host, order, times, halfway=halfway)
 
     def crash_guest(self, server_id: ServerId) -> None:
         """End a guest, as when its operating system panics. Raises LookupError for a server that has none."""

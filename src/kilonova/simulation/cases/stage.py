@@ -12,6 +12,7 @@ from kilonova.kernel.errors import Conflict, NotFound, Unavailable
 from kilonova.kernel.ids import ProjectId, ServerId, UserId
 from kilonova.objects.caller import Caller
 from kilonova.objects.flavor import Flavor
+from kilonova.objects.guest import PowerState
 from kilonova.objects.server import VmState
 from kilonova.simulation.actions import ACTIONS
 from kilonova.simulation.calm import calm
@@ -75,6 +76,7 @@ class Stage:
         """A server that was accepted, or turned out to be there although no answer came; `fields` are those of `Server`."""
         while True:
             (promise,) = await self.client.create(flavor, 1, fields=fields)
+            assert promise.boot is not Told.REFUSED, "the quota has room for the servers of a story"
             while promise.boot is Told.ASKED:
                 try:
                     if await self.client.get(promise) is not None:
@@ -126,6 +128,32 @@ class Stage:
     async def delete(self, promise: Promise) -> None:
         """Ask for a delete until there is an answer."""
         await self.client.delete(promise)
+
+    async def fail_to_boot(self, promise: Promise) -> None:
+        """Wait until a server that could not be made is in ERROR, and expect that it says why and that nothing is left of it."""
+        await self.until_state(promise, VmState.ERROR)
+        await self.until_quiet()
+        server, server_id = self.truths.server(promise.server_id), promise.server_id
+        self.expect(server is not None and server.fault is not None, "the server doesn't say why it is in ERROR")
+        self.expect_nothing_left(server_id)
+
+    def expect_state(self, promise: Promise, *states: VmState) -> None:
+        """Expect that the server is at rest in one of `states`, and runs once if that is ACTIVE."""
+        server = self.truths.server(promise.server_id)
+        shown = None if server is None else server.vm_state
+        self.expect(shown in states, f"server {promise.server_id} is {shown}, not {' or '.join(states)}")
+        self.expect(server is None or server.current_op is None, f"server {promise.server_id} is not at rest")
+        if shown is VmState.ACTIVE:
+            guests = self.truths.guests(promise.server_id)
+            self.expect(
+                list(guests.values()).count(PowerState.RUNNING) == 1, f"an ACTIVE server has the guests {guests}"
+            )
+
+    def expect_nothing_left(self, server_id: ServerId) -> None:
+        """Expect that a server has no guest, ports, volumes or place."""
+        for what in ("guests", "held", "ports", "attachments"):
+            left = getattr(self.truths, what)(server_id)
+            self.expect(not left, f"{what} of server {server_id} are left: {left}")
 
     # Waits. Each raises TimeoutError when it takes longer than `PATIENCE_S`.
 
@@ -211,10 +239,11 @@ class Stage:
         return self.chance.choice(some)
 
     def agent_of(self, server_id: ServerId) -> str:
-        """The name of the agent of a server's host. Raises StopIteration for a server without."""
+        """The name of the agent of a server's host. Raises ValueError for a server without."""
         server = self.truths.server(server_id)
         host = None if server is None else server.host
-        return next(agent for agent, hosts in self.world.hosts_of.items() if host in hosts)
+        (agent,) = [agent for agent, hosts in self.world.hosts_of.items() if host in hosts]
+        return agent
 
     def request_id(self) -> str:
         """The id of one more request."""

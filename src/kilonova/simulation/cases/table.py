@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from kilonova.simulation.cases import power
+from kilonova.simulation.cases import build, delete, power, storage
 from kilonova.simulation.cases.case import Case
 
 FAMILIES: Mapping[str, tuple[Case, ...]] = MappingProxyType(
     {
+        "A. Build": build.CASES,
+        "B. Delete": delete.CASES,
         "C. Power, reboot, pause, snapshot, shelve, rebuild": power.CASES,
+        "I. Databases, bus and cells": storage.CASES,
     }
 )
 """By their letter and what they are about, in the order of the letters."""

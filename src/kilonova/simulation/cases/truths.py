@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from kilonova.cells.hosts import hosts_up_txn
 from kilonova.kernel.ids import HostName, ProjectId, ServerId
 from kilonova.objects.guest import PowerState
 from kilonova.objects.image import Image
@@ -34,6 +35,7 @@ _SERVER = "SELECT body FROM servers WHERE id = ?"
 _HELD = """
     SELECT p.name, a.used FROM allocations a JOIN providers p ON p.uuid = a.provider_uuid
     WHERE a.consumer_uuid = ? AND a.resource_class = 'VCPU'"""
+_HOLDERS = "SELECT DISTINCT consumer_uuid FROM allocations ORDER BY 1"
 _OPERATIONS = "SELECT kind, state, error FROM operations WHERE server_id = ? ORDER BY created_at"
 _LOG = """
     SELECT o.kind, e.step, e.result, e.host FROM operation_events e JOIN operations o ON o.id = e.operation_id
@@ -56,6 +58,25 @@ class Truths:
                 return msgspec.json.decode(body, type=Server)
         return None
 
+    def has_cell(self, server_id: ServerId) -> bool:
+        """Whether a server has been given to a cell."""
+        return any(database.rows(_SERVER, server_id) for database in self._durable.cells.values())
+
+    def cell_number(self, server_id: ServerId) -> int:
+        """The number of a server's cell, as in `cell1`. Raises ValueError while it has none."""
+        cells = enumerate(self._durable.cells.values())
+        (number,) = [number for number, database in cells if database.rows(_SERVER, server_id)]
+        return number
+
+    def hosts_up(self) -> frozenset[HostName]:
+        """The hosts whose agents are there, by their last report."""
+        cells = self._durable.cells.values()
+        return frozenset().union(*(database.read(hosts_up_txn) for database in cells))
+
+    def is_nowhere(self, server_id: ServerId) -> bool:
+        """Whether the API database has a server still, and its boot with it."""
+        return bool(self._durable.api.rows(_SERVER, server_id))
+
     def guests(self, server_id: ServerId) -> dict[HostName, PowerState]:
         """The guests of a server, by host, hosts without power included."""
         everything = self._durable.hypervisor.everything()
@@ -64,6 +85,10 @@ class Truths:
     def held(self, consumer: str) -> dict[HostName, int]:
         """How many VCPUs a consumer holds in placement, by host."""
         return {HostName(name): used for name, used in self._durable.placement.rows(_HELD, consumer)}
+
+    def holders(self) -> list[str]:
+        """Every consumer that holds anything in placement."""
+        return [consumer for (consumer,) in self._durable.placement.rows(_HOLDERS)]
 
     def ports(self, server_id: ServerId) -> list[Port]:
         """The ports that are a server's."""

@@ -23,7 +23,7 @@ from kilonova.operations.auditor import AuditPace
 from kilonova.operations.conductor import CellConductor, GlobalConductor
 from kilonova.operations.quota import Quota
 from kilonova.operations.servers import Servers
-from kilonova.operations.timers import resize_confirmation
+from kilonova.operations.timers import resize_confirmation, shelved_offload
 from kilonova.operations.work import Parts
 from kilonova.placement import tables as placement_tables
 from kilonova.placement.placement import Placement
@@ -70,6 +70,8 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     silent_bus: bool = False
     resize_confirm_window_s: float = 0.0
     """As `[compute] resize_confirm_window_s`."""
+    shelved_offload_after_s: float | None = None
+    """How long shelved servers stay on their hosts; None: until somebody asks."""
 
 
 class World:
@@ -319,6 +321,8 @@ class World:
             parts = await self._parts(role, runtime)
             window_s = self.shape.resize_confirm_window_s
             timers = [resize_confirmation(window_s)] if window_s else []
+            if self.shape.shelved_offload_after_s is not None:
+                timers.append(shelved_offload(self.shape.shelved_offload_after_s))
             await CellConductor(parts, parts.cells.get(cell_id), role.owner, timers=timers).run()
 
         return main

@@ -347,11 +347,11 @@ class World:
 
     async def _parts(self, role: Role, runtime: SimRuntime) -> Parts:
         """What every role of the control plane is made from, in its own process."""
-        database = self._connected(self.durable.api, role.process)
+        database = self.connected(self.durable.api, role.process)
         by_url = {f"sim:{number}": server for number, server in enumerate(self.durable.cells.values())}
-        cells = Cells(database, lambda record: self._connected(by_url[record.database_url], role.process))
+        cells = Cells(database, lambda record: self.connected(by_url[record.database_url], role.process))
         await cells.load()
-        placement = Placement(self._connected(self.durable.placement, role.process))
+        placement = Placement(self.connected(self.durable.placement, role.process))
         return Parts(
             runtime=runtime,
             bus=SimBus(self.broker, role.process),
@@ -368,7 +368,8 @@ class World:
     def _images(self, role: Role) -> SimImages:
         return SimImages(self.loop, self.durable.images, role.process, self.faults)
 
-    def _connected(self, server: DatabaseServer, process: Process) -> SimDatabase:
+    def connected(self, server: DatabaseServer, process: Process) -> SimDatabase:
+        """A database as `process` reaches it."""
         return SimDatabase(self.loop, server, process, self.faults, self.sometimes, self.network.connected)
 
 

@@ -4,6 +4,7 @@ from functools import partial
 
 from kilonova.kernel.ids import HostName, ServerId
 from kilonova.simulation.database import DatabaseServer
+from kilonova.simulation.hypervisor.migration import Outcome
 from kilonova.simulation.process import Process
 from kilonova.simulation.world import World
 
@@ -86,6 +87,20 @@ class Breaking:
         if self._world.faults.ordered("refusal"):
             for host in hosts or every:
                 self._world.durable.hypervisor.refuse(host, order, times, halfway=halfway)
+
+    def relent(self) -> None:
+        """Let hypervisors refuse nothing any more."""
+        self._world.durable.hypervisor.relent()
+
+    def migrates(self, server_id: ServerId) -> bool:
+        """Whether a guest is on its way from host to host, where `break_migration` would strike it."""
+        return self._world.durable.hypervisor.migration(server_id) is not None
+
+    def break_migration(self, server_id: ServerId) -> None:
+        """Let a live migration break off, if there is one."""
+        migration = self._world.durable.hypervisor.migration(server_id)
+        if migration is not None and self._world.faults.ordered("migration_broken"):
+            migration.end(Outcome.FAILED)
 
     def crash_guest(self, server_id: ServerId) -> None:
         """End a guest, as when its operating system panics. Raises LookupError for a server that has none."""

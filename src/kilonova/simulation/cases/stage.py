@@ -8,11 +8,13 @@ import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from kilonova.cells.hosts import host_change_txn
 from kilonova.kernel.errors import Conflict, NotFound, Unavailable
-from kilonova.kernel.ids import ProjectId, ServerId, UserId
+from kilonova.kernel.ids import HostName, ProjectId, ServerId, UserId
 from kilonova.objects.caller import Caller
 from kilonova.objects.flavor import Flavor
 from kilonova.objects.guest import PowerState
+from kilonova.objects.host import DOWN_AFTER_S
 from kilonova.objects.server import VmState
 from kilonova.simulation.actions import ACTIONS
 from kilonova.simulation.calm import calm
@@ -29,6 +31,7 @@ T = TypeVar("T")
 
 PATIENCE_S = 240.0
 """Within this everything has happened that a story may wait for."""
+ALIVE = frozenset({PowerState.RUNNING, PowerState.PAUSED})
 LOOK_EVERY_S = 0.25
 LOOK_FIRST_S = 0.01
 LOOK_SLOWER = 1.05
@@ -155,6 +158,14 @@ class Stage:
             left = getattr(self.truths, what)(server_id)
             self.expect(not left, f"{what} of server {server_id} are left: {left}")
 
+    def expect_at_home(self, promise: Promise) -> None:
+        """Expect that a server runs where its record says and nowhere else, and that its place and its ports are there too."""
+        home, server_id = self.host_of(promise), promise.server_id
+        alive = {host for host, state in self.truths.guests(server_id).items() if state in ALIVE}
+        self.expect(alive == {home}, f"it runs on {sorted(alive)}, and its record says {home}")
+        self.expect(set(self.truths.held(server_id)) == {home}, "it holds a place where it doesn't run")
+        self.expect({port.host for port in self.truths.ports(server_id)} == {home}, "its ports are bound elsewhere")
+
     # Waits. Each raises TimeoutError when it takes longer than `PATIENCE_S`.
 
     async def until_state(self, promise: Promise, *states: VmState) -> None:
@@ -208,6 +219,10 @@ class Stage:
                     await self._committed.wait()
             look_after_s = min(LOOK_EVERY_S, look_after_s * LOOK_SLOWER)
 
+    async def until_down(self) -> None:
+        """Let so much time pass that hosts which said nothing count as down."""
+        await asyncio.sleep(DOWN_AFTER_S + 1.0)
+
     async def sometime(self, most_s: float) -> None:
         """Let up to `most_s` seconds pass, as the seed says."""
         await asyncio.sleep(self.chance.random() * most_s)
@@ -238,12 +253,32 @@ class Stage:
         """One of `some`, as the seed says."""
         return self.chance.choice(some)
 
+    @property
+    def hosts(self) -> list[HostName]:
+        """Every host."""
+        return [host for there in self.world.hosts_of.values() for host in there]
+
+    def host_of(self, promise: Promise) -> HostName:
+        """The host that a server is on. Raises AssertionError for one that is nowhere."""
+        server = self.truths.server(promise.server_id)
+        assert server is not None, f"server {promise.server_id} is gone"
+        assert server.host is not None, f"server {promise.server_id} is nowhere"
+        return server.host
+
+    def agent_at(self, host: HostName | None) -> str:
+        """The name of a host's agent. Raises ValueError for none."""
+        (agent,) = [agent for agent, hosts in self.world.hosts_of.items() if host in hosts]
+        return agent
+
+    def operate(self, host: HostName, **values: object) -> None:
+        """Change a host as an operator does: `enabled`, `forced_down`."""
+        for database in self.world.durable.cells.values():
+            database.write(lambda tx: host_change_txn(tx, host, values))
+
     def agent_of(self, server_id: ServerId) -> str:
         """The name of the agent of a server's host. Raises ValueError for a server without."""
         server = self.truths.server(server_id)
-        host = None if server is None else server.host
-        (agent,) = [agent for agent, hosts in self.world.hosts_of.items() if host in hosts]
-        return agent
+        return self.agent_at(None if server is None else server.host)
 
     def request_id(self) -> str:
         """The id of one more request."""

@@ -6,7 +6,7 @@ import msgspec
 
 from kilonova.cells.hosts import hosts_up_txn
 from kilonova.kernel.ids import HostName, ProjectId, ServerId
-from kilonova.objects.guest import PowerState
+from kilonova.objects.guest import GuestSpec, PowerState
 from kilonova.objects.image import Image
 from kilonova.objects.port import Port
 from kilonova.objects.server import Server
@@ -36,6 +36,7 @@ _HELD = """
     SELECT p.name, a.used FROM allocations a JOIN providers p ON p.uuid = a.provider_uuid
     WHERE a.consumer_uuid = ? AND a.resource_class = 'VCPU'"""
 _HOLDERS = "SELECT DISTINCT consumer_uuid FROM allocations ORDER BY 1"
+_PROVIDER = "SELECT uuid FROM providers WHERE name = ?"
 _OPERATIONS = "SELECT kind, state, error FROM operations WHERE server_id = ? ORDER BY created_at"
 _LOG = """
     SELECT o.kind, e.step, e.result, e.host FROM operation_events e JOIN operations o ON o.id = e.operation_id
@@ -81,6 +82,14 @@ class Truths:
         """The guests of a server, by host, hosts without power included."""
         everything = self._durable.hypervisor.everything()
         return {host: guest.power_state for host, guest_of, guest in everything if guest_of == server_id}
+
+    def spec(self, server_id: ServerId) -> GuestSpec:
+        """What the guest of a server was made as. Raises StopIteration for a server without."""
+        return next(guest.spec for _, guest_of, guest in self._durable.hypervisor.everything() if guest_of == server_id)
+
+    def provider(self, host: HostName) -> str:
+        """The id of a host's provider in placement."""
+        return str(self._durable.placement.rows(_PROVIDER, host)[0][0])
 
     def held(self, consumer: str) -> dict[HostName, int]:
         """How many VCPUs a consumer holds in placement, by host."""

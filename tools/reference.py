@@ -5,8 +5,7 @@ from pathlib import Path
 from kilonova.app import config_text
 from kilonova.cli.exit_codes import MEANINGS
 from kilonova.simulation.mutants.table import MUTANTS
-from kilonova.simulation.scenarios import SCENARIOS
-from tools import operation_reference
+from tools import operation_reference, scenario_reference
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 MARK = "-->\n\n"
@@ -17,10 +16,9 @@ def pages() -> dict[Path, str]:
     """What each page has to say below its mark."""
     codes = "\n".join(f"| {code} | {meaning} |" for code, meaning in MEANINGS.items())
     mutants = "\n".join(f"| `{mutant.name}` | {mutant.breaks} |" for mutant in MUTANTS.values())
-    weather = "\n".join(f"| `{scenario.name}` | {scenario.about} |" for scenario in SCENARIOS.values())
     return {
         DOCS / "reference" / "mutants.md": f"| mutant | what it breaks |\n|---|---|\n{mutants}\n",
-        DOCS / "reference" / "scenarios.md": f"| scenario | what happens |\n|---|---|\n{weather}\n",
+        DOCS / "reference" / "scenarios.md": scenario_reference.page(),
         DOCS / "reference" / "operations.md": operation_reference.page(),
         DOCS / "operate" / "configuration.md": config_text.markdown(),
         DOCS / "operate" / "errors.md": f"| code | meaning |\n|---|---|\n{codes}\n",

@@ -1,5 +1,6 @@
 """`kilonova sim`: the whole cloud in one seeded loop, run under faults and judged."""
 
+import difflib
 import hashlib
 import os
 import re
@@ -14,15 +15,19 @@ import msgspec
 
 from kilonova.cli.exit_codes import ExitCode
 from kilonova.cli.options import json_option
+from kilonova.simulation.cases.case import SEEDS as CASE_SEEDS
+from kilonova.simulation.cases.case import Case
+from kilonova.simulation.cases.table import CASES
 from kilonova.simulation.difference import Parting, nearest_passing, parting
 from kilonova.simulation.mutants.hunt import SEEDS_MAX, Hunted, hunt_all
 from kilonova.simulation.mutants.table import MUTANTS
 from kilonova.simulation.run import Result
-from kilonova.simulation.scenarios import SCENARIOS
-from kilonova.simulation.shrink import RUNS_MAX, Case, run_case, shrink
+from kilonova.simulation.scenarios import SCENARIOS, Scenario
+from kilonova.simulation.shrink import RUNS_MAX, Replay, run_replay, shrink
 from kilonova.simulation.sweep import OPERATIONS, ROLES, sweep
 
 DEFAULT = "storm"
+SEEDS = range(100)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -63,8 +68,10 @@ class Swept(msgspec.Struct, frozen=True, kw_only=True):
     cpu_s: float
 
 
-def _seeds(_ctx: click.Context, _param: click.Parameter, value: str) -> range:
+def _seeds(_ctx: click.Context, _param: click.Parameter, value: str | None) -> range | None:
     """`A..B`: the seeds from A to B, both included; or a single one."""
+    if value is None:
+        return None
     found = re.fullmatch(r"(\d+)(?:\.\.(\d+))?", value)
     if found is None:
         raise click.BadParameter(f"{value!r} is not a range of seeds; write 0..99, or one number.")
@@ -74,6 +81,16 @@ def _seeds(_ctx: click.Context, _param: click.Parameter, value: str) -> range:
     return range(first, last + 1)
 
 
+def _name(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    """The name of a storm or a case."""
+    known = (*SCENARIOS, *CASES)
+    if value is None or value in known:
+        return value
+    near = difflib.get_close_matches(value, known, cutoff=0.4) or difflib.get_close_matches(value.upper(), known)
+    told = f"the nearest are {', '.join(near)}" if near else "`kilonova sim scenarios` lists them"
+    raise click.BadParameter(f"there is no scenario {value!r}; {told}.")
+
+
 def scenario_option(command: F) -> F:
     """Give a command `--scenario` and `--mutant`."""
     mutant = click.option(
@@ -81,12 +98,24 @@ def scenario_option(command: F) -> F:
     )
     return click.option(
         "--scenario",
-        type=click.Choice(list(SCENARIOS)),
-        default=DEFAULT,
-        show_default=True,
+        callback=_name,
         metavar="NAME",
-        help="What happens; `sim scenarios` lists them.",
+        help=f"What happens: a storm ({DEFAULT} if not given) or a case such as C4; `sim scenarios` lists them.",
     )(mutant(command))
+
+
+def seed_argument(command: F) -> F:
+    """Give a command `[SCENARIO] SEED`, as an argument called `words`: see `_chosen`."""
+    return click.argument("words", nargs=-1, required=True, metavar="[SCENARIO] SEED")(command)
+
+
+def _chosen(ctx: click.Context, words: tuple[str, ...], scenario: str | None) -> tuple[str, int]:
+    """Scenario and seed. Raises `UsageError`."""
+    *names, seed = words
+    if not seed.isdecimal() or len(names) > 1 or (names and scenario is not None):
+        raise click.UsageError("write a seed, or the name of a scenario and a seed", ctx)
+    name = _name(ctx, click.Argument(["words"]), names[0]) if names else scenario
+    return name or DEFAULT, int(seed)
 
 
 @click.group("sim")
@@ -96,26 +125,34 @@ def command() -> None:
 
 @command.command("run")
 @click.option(
-    "--seeds", callback=_seeds, metavar="A..B", default="0..99", show_default=True, help="First and last seed."
+    "--seeds",
+    callback=_seeds,
+    metavar="A..B",
+    help=f"First and last seed; {SEEDS.start}..{SEEDS.stop - 1} if not given, {SEEDS.start}..{CASE_SEEDS - 1} for a case.",
 )
 @scenario_option
 @json_option
 @click.pass_context
-def run(ctx: click.Context, seeds: range, scenario: str, mutant: str | None, as_json: bool) -> None:
+def run(ctx: click.Context, seeds: range | None, scenario: str | None, mutant: str | None, as_json: bool) -> None:
     """Run many seeds. Ends with code 1 when anything was violated, and names the seeds."""
     results = []
+    scenario = scenario or DEFAULT
+    seeds = seeds or (range(CASE_SEEDS) if scenario in CASES else SEEDS)
     with _broken(mutant), _bar(seeds, scenario) as bar:
         for seed in bar:
-            results.append(run_case(Case(seed=seed, scenario=scenario)))
+            results.append(run_replay(Replay(seed=seed, scenario=scenario)))
             if not as_json:
                 _tell(results[-1])
     summary = _summed(results)
     click.echo(_json(summary) if as_json else _sentence(summary))
-    ctx.exit(ExitCode.FAILURE if summary.violations else ExitCode.OK)
+    never = scenario in CASES and len(seeds) >= CASE_SEEDS and scenario not in summary.sometimes
+    if never:
+        click.echo(f"{scenario} was never met: what it is about did not happen in any of {len(seeds)} seeds", err=True)
+    ctx.exit(ExitCode.FAILURE if summary.violations or never else ExitCode.OK)
 
 
 @command.command("replay")
-@click.argument("seed", type=click.IntRange(min=0))
+@seed_argument
 @scenario_option
 @click.option("--clients", type=click.IntRange(min=1), help="Fewer clients than the scenario has.")
 @click.option("--requests", type=click.IntRange(min=0), help="Fewer creates by each client.")
@@ -123,10 +160,19 @@ def run(ctx: click.Context, seeds: range, scenario: str, mutant: str | None, as_
 @click.option("--without", multiple=True, metavar="FAULT", help="Leave out a kind (kill) or one fault (kill#3).")
 @json_option
 @click.pass_context
-def replay(ctx: click.Context, /, seed: int, scenario: str, mutant: str | None, as_json: bool, **less: Any) -> None:
+def replay(
+    ctx: click.Context,
+    /,
+    words: tuple[str, ...],
+    scenario: str | None,
+    mutant: str | None,
+    as_json: bool,
+    **less: Any,
+) -> None:
     """Run one seed again, print what happened when, and where the nearest seed that passes goes another way."""
+    scenario, seed = _chosen(ctx, words, scenario)
     with _broken(mutant):
-        result = run_case(Case(seed=seed, scenario=scenario, **less), timeline=True)
+        result = run_replay(Replay(seed=seed, scenario=scenario, **less), timeline=True)
         near = nearest_passing(result) if result.violations and not as_json else None
     if as_json:
         click.echo(_json(result))
@@ -141,15 +187,18 @@ def replay(ctx: click.Context, /, seed: int, scenario: str, mutant: str | None, 
 
 
 @command.command("shrink")
-@click.argument("seed", type=click.IntRange(min=0))
+@seed_argument
 @scenario_option
 @click.option("--runs", type=click.IntRange(min=1), default=RUNS_MAX, show_default=True, help="Most runs to try.")
 @json_option
 @click.pass_context
-def shrink_(ctx: click.Context, seed: int, scenario: str, mutant: str | None, runs: int, as_json: bool) -> None:
+def shrink_(
+    ctx: click.Context, words: tuple[str, ...], scenario: str | None, mutant: str | None, runs: int, as_json: bool
+) -> None:
     """Find the least that has to happen in a seed for it to be violated."""
+    scenario, seed = _chosen(ctx, words, scenario)
     with _broken(mutant):
-        found = shrink(Case(seed=seed, scenario=scenario), runs)
+        found = shrink(Replay(seed=seed, scenario=scenario), runs)
     if as_json:
         click.echo(_json(found))
     elif found is None:
@@ -162,7 +211,7 @@ def shrink_(ctx: click.Context, seed: int, scenario: str, mutant: str | None, ru
         _tell(found.result)
         click.echo(f"{found.runs} runs; left are {found.result.faults} faults: {', '.join(found.result.struck)}")
         broken = "" if mutant is None else f" --mutant {mutant}"
-        click.echo(f"kilonova sim replay {found.case.options}{broken}")
+        click.echo(f"kilonova sim replay {found.replay.options}{broken}")
     ctx.exit(ExitCode.OK if found is None else ExitCode.FAILURE)
 
 
@@ -230,13 +279,22 @@ def mutants(ctx: click.Context, names: tuple[str, ...], most: int, jobs: int, as
 @command.command("scenarios")
 @json_option
 def scenarios(as_json: bool) -> None:
-    """List the scenarios."""
-    about = {name: scenario.about for name, scenario in SCENARIOS.items()}
+    """List the scenarios: storms, and cases with the bugs of Nova that they come from."""
     if as_json:
-        click.echo(_json(about))
+        listed: list[Scenario | Case] = [*SCENARIOS.values(), *CASES.values()]
+        click.echo(_json({one.name: _listed(one) for one in listed}))
         return
-    for name, text in about.items():
-        click.echo(f"{name:12} {text}")
+    for scenario in SCENARIOS.values():
+        click.echo(f"{scenario.name:12} {scenario.about}")
+    for case in CASES.values():
+        bugs = ", ".join(map(str, case.bugs))
+        click.echo(f"{case.name:12} {case.title}{f' ({bugs})' if bugs else ''}")
+
+
+def _listed(one: Scenario | Case) -> dict[str, object]:
+    if isinstance(one, Case):
+        return {"about": one.title, "bugs": one.bugs, "given": one.given, "when": one.when, "then": one.then}
+    return {"about": one.about, "bugs": ()}
 
 
 def _broken(mutant: str | None) -> Any:

@@ -12,7 +12,8 @@ are doubles. Owns no state that outlives a seed.
 | `workload`, `actions`, `groups` | what clients do meanwhile; a row for each thing that can be done to a server |
 | `history`, `linearizable` | what clients were promised and every answer they got; whether some order explains them |
 | `invariants`, `sometimes`, `reached` | what must hold, which rare branches were reached |
-| `run`, `sweep` | one seed: storm, calm, judgement; one operation with a process killed before each of its steps |
+| `cases` | what compute services are known to get wrong, a story each; the stage that stories are played on |
+| `run`, `calm`, `sweep` | one seed: storm or case, calm, judgement; one operation with a process killed before each step |
 | `difference`, `shrink` | where two runs part; the least that has to happen for a seed to be violated |
 | `mutants` | the design broken on purpose, to see that the checkers see |
 

@@ -14,7 +14,7 @@ LATE_MAX_S = 3.0
 
 
 class Broker:
-    """What carries hints between processes. It may be silent for a whole run."""
+    """What carries hints between processes. It may be silent for a while, or a whole run."""
 
     def __init__(
         self,
@@ -29,7 +29,8 @@ class Broker:
         self._loop = loop
         self._faults = faults
         self._sometimes = sometimes
-        self._silent = silent
+        self.silent = silent
+        """Whether no hint arrives anywhere."""
         self._connected = connected
         self._stream = loop.stream("bus")
         self._listeners: dict[str, list[SimListener]] = {}
@@ -49,7 +50,7 @@ class Broker:
 
     def publish(self, topic: str, publisher: str = "") -> None:
         """Carry a hint of the process called `publisher` to every listener, or not."""
-        if self._silent:
+        if self.silent:
             return
         self._listeners[topic] = [each for each in self._listeners.get(topic, []) if each.process.alive]
         for listener in self._listeners[topic]:

@@ -51,9 +51,9 @@ class DatabaseServer:
         for metadata in schema:
             self._raw.executescript(_script(metadata))
 
-    def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        """What a query finds, from outside of the simulation."""
-        return self._raw.execute(sql).fetchall()
+    def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        """What a query finds, from outside of the simulation; `values` take the place of its question marks."""
+        return self._raw.execute(sql, values).fetchall()
 
     def script(self, sql: str) -> None:
         """Run statements from outside of the simulation, such as those that make triggers."""

@@ -1,4 +1,4 @@
-"""One seed: a storm over a cloud that works, then calm, then the question whether everything held."""
+"""One seed: a storm over a cloud that works, or the story of a case; then calm, then the question whether everything held."""
 
 import asyncio
 import contextlib
@@ -11,6 +11,10 @@ import msgspec
 from typing_extensions import override
 
 from kilonova.simulation import reached
+from kilonova.simulation.calm import calm
+from kilonova.simulation.cases.case import Case
+from kilonova.simulation.cases.play import played
+from kilonova.simulation.cases.table import CASES
 from kilonova.simulation.history import History
 from kilonova.simulation.invariants import at_rest
 from kilonova.simulation.loop import SimLoop, simulate
@@ -21,12 +25,6 @@ from kilonova.simulation.scenarios import Scenario, scenario
 from kilonova.simulation.storm import Storm
 from kilonova.simulation.workload import Client
 from kilonova.simulation.world import World
-
-CALM_MAX_S = 300.0
-"""Virtual seconds after the last fault in which everything has to finish."""
-RECONCILED_S = 25.0
-"""How long agents may take to see what their hypervisors show, once nothing else happens: a beat, and a look after it."""
-LOOK_EVERY_S = 2.0
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,16 +46,23 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     timeline: tuple[str, ...] = ()
 
 
+def named(name: str) -> Scenario | Case:
+    """The storm or case called `name`. Raises KeyError."""
+    return CASES[name] if name in CASES else scenario(name)
+
+
 def run_seed(seed: int, name: str = "storm", *, timeline: bool = False) -> Result:
     """Run `seed` of the scenario `name`. Raises KeyError for a scenario that there isn't."""
-    return run(seed, scenario(name), timeline=timeline)
+    return run(seed, named(name), timeline=timeline)
 
 
-def run(seed: int, chosen: Scenario, *, without: Collection[str] = (), timeline: bool = False) -> Result:
+def run(seed: int, chosen: Scenario | Case, *, without: Collection[str] = (), timeline: bool = False) -> Result:
     """Run `seed` of a scenario, leaving out the faults named in `without`: see `Faults`."""
 
-    def act(loop: SimLoop) -> Coroutine[Any, Any, Result]:
-        return _storm_and_calm(loop, World(loop, chosen.shape, chosen.rates, without), chosen)
+    async def act(loop: SimLoop) -> Result:
+        world = World(loop, chosen.shape, chosen.rates, without)
+        story = played(world, chosen) if isinstance(chosen, Case) else _storm_and_calm(world, chosen)
+        return judged(world, await story, chosen.name)
 
     return play(seed, act, timeline)
 
@@ -72,9 +77,9 @@ def play(seed: int, act: Callable[[SimLoop], Coroutine[Any, Any, Result]], timel
     )
 
 
-async def _storm_and_calm(loop: SimLoop, world: World, chosen: Scenario) -> Result:
-    """Storm, then calm, then judgement."""
-    history = History()
+async def _storm_and_calm(world: World, chosen: Scenario) -> History:
+    """Storm, then calm; what clients asked for and were told."""
+    loop, history = world.loop, History()
     await world.warm_up()
     world.add_groups([chosen.project(number) for number in range(1, chosen.clients + 1)])
     clients = _clients(loop, world, history, chosen)
@@ -88,7 +93,7 @@ async def _storm_and_calm(loop: SimLoop, world: World, chosen: Scenario) -> Resu
     operator.kill()
     world.heal(lost_hosts=chosen.lost_hosts)
     await calm(world, clients)
-    return judged(world, history, chosen.name)
+    return history
 
 
 def judged(world: World, history: History, name: str) -> Result:
@@ -130,29 +135,6 @@ def _clients(loop: SimLoop, world: World, history: History, chosen: Scenario) ->
         )
         tasks.append(process.spawn(client.run(chosen.plan), name=process.name))
     return tasks
-
-
-async def calm(world: World, clients: "list[asyncio.Task[None]]") -> None:
-    """Wait until everything has finished; what hasn't after `CALM_MAX_S` is a violation."""
-    loop = world.loop
-    give_up_at = loop.time() + CALM_MAX_S
-    waiting = ["the clients"]
-    while waiting and loop.time() < give_up_at:
-        await asyncio.sleep(LOOK_EVERY_S)
-        waiting = [f"{task.get_name()} is still asking" for task in clients if not task.done()]
-        waiting = waiting or at_rest.unfinished(world.durable) or _frozen(world)
-    for what in waiting:
-        world.report(f"not finished {CALM_MAX_S:g} s after the last fault: {what}")
-    for task in clients:
-        if task.done() and task.exception() is not None:
-            world.report(f"{task.get_name()} ended with {task.exception()!r}")
-    await asyncio.sleep(RECONCILED_S)
-
-
-def _frozen(world: World) -> list[str]:
-    """Processes that have yet to go on with what they believed before."""
-    processes = [role.process for role in world.roles.values()]
-    return [f"{one.name} is frozen" for one in processes if one.alive and one.frozen_until > world.loop.time()]
 
 
 class _TimelineLog(logging.Handler):

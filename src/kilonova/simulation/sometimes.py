@@ -44,3 +44,7 @@ class Sometimes:
         """Note that the branch `name` was reached. Raises AssertionError for a name that isn't in `REACHED`."""
         assert name in REACHED, f"no such branch: {name}"
         self.counts[name] += 1
+
+    def met(self, case: str) -> None:
+        """Note that what a case is about has happened in its story, however often."""
+        self.counts[case] = 1

@@ -5,6 +5,7 @@ import base64
 import contextlib
 import random
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -35,6 +36,7 @@ DELETE_TRIES = 200
 PAGE = 3
 GROUP_SHARE = 0.2
 """How many requests are for a single server of the project's server group."""
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 CANARY = "canary"
 """Every secret begins with it: what is found anywhere after a boot has leaked."""
 
@@ -94,9 +96,11 @@ class Client:
         leaving = [promise for promise in self._mine if self._chance.random() < plan.delete_share]
         await asyncio.gather(*(self.delete(promise) for promise in leaving))
 
-    async def create(self, flavor: Flavor, count: int, group_id: str | None = None) -> list[Promise]:
-        """Ask for servers in one request; what is known of each afterwards."""
-        boots = [self._boot(flavor, number, group_id) for number in range(count)]
+    async def create(
+        self, flavor: Flavor, count: int, group_id: str | None = None, fields: Mapping[str, Any] = NOTHING
+    ) -> list[Promise]:
+        """Ask for servers in one request; what is known of each afterwards. `fields` of `Server` may be given besides."""
+        boots = [self._boot(flavor, number, group_id, fields) for number in range(count)]
         promises = self._history.asked([boot.server.id for boot in boots], self._project)
         began = self._history.moment()
         told = await self._ask_boot(boots)
@@ -271,9 +275,9 @@ class Client:
         if promise is not None:
             await self.delete(promise)
 
-    def _boot(self, flavor: Flavor, number: int, group_id: str | None) -> Boot:
+    def _boot(self, flavor: Flavor, number: int, group_id: str | None, fields: Mapping[str, Any]) -> Boot:
         now = self._runtime.now()
-        server = Server(
+        usual = Server(
             id=ServerId(self._runtime.uuid()),
             project_id=self._project,
             user_id=self._caller.user_id,
@@ -290,8 +294,10 @@ class Client:
             created_at=now,
             updated_at=now,
         )
+        server = msgspec.structs.replace(usual, **fields)
         return Boot(
             server=server,
+            volumes=tuple(volume.guest.volume_id for volume in server.volumes),
             image=IMAGE,
             security_group_ids=(f"default-{self._project}",),
             files=((f"/etc/{CANARY}", base64.b64encode(CANARY.encode()).decode()),),

@@ -23,7 +23,7 @@ from kilonova.operations.auditor import AuditPace
 from kilonova.operations.conductor import CellConductor, GlobalConductor
 from kilonova.operations.quota import Quota
 from kilonova.operations.servers import Servers
-from kilonova.operations.timers import resize_confirmation
+from kilonova.operations.timers import resize_confirmation, shelved_offload
 from kilonova.operations.work import Parts
 from kilonova.placement import tables as placement_tables
 from kilonova.placement.placement import Placement
@@ -70,6 +70,8 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     silent_bus: bool = False
     resize_confirm_window_s: float = 0.0
     """As `[compute] resize_confirm_window_s`."""
+    shelved_offload_after_s: float | None = None
+    """How long shelved servers stay on their hosts; None: until somebody asks."""
 
 
 class World:
@@ -85,12 +87,13 @@ class World:
         self.violations: dict[str, float] = {}
         """Each with the virtual time at which it was seen first."""
         self.network = Network(loop, self.faults)
-        self._broker = Broker(
+        self.broker = Broker(
             loop, self.faults, self.sometimes, silent=shape.silent_bus, connected=self.network.connected
         )
         self.durable = self._install()
         self.roles: dict[str, Role] = {}
-        self._hosts_of: dict[str, list[HostName]] = {}
+        self.hosts_of: dict[str, list[HostName]] = {}
+        """By the name of their agent."""
         self._add_roles()
 
     def report(self, what: str) -> None:
@@ -104,7 +107,7 @@ class World:
         self.faults.on = False
         for role in self.roles.values():
             role.start()
-        hosts = sum(len(names) for names in self._hosts_of.values())
+        hosts = sum(len(names) for names in self.hosts_of.values())
         for _ in range(WARM_UP_MAX_S):
             await asyncio.sleep(1.0)
             if self.durable.api.rows("SELECT count(*) FROM host_map")[0][0] == hosts:
@@ -135,16 +138,18 @@ class World:
         """
         self.loop.note("heal")
         self.faults.on = False
+        self.durable.hypervisor.relent()
         self.network.cut_off.clear()
         self.network.far_side = frozenset()
+        self.broker.silent = self.shape.silent_bus
         for database in self.durable.databases:
             database.down_until = 0.0
         for name, role in self.roles.items():
             if role.held_down and lost_hosts:
-                self.durable.hypervisor.lost.update(self._hosts_of[name])
+                self.durable.hypervisor.lost.update(self.hosts_of[name])
                 continue
             role.held_down = False
-            for host in self._hosts_of.get(name, ()):
+            for host in self.hosts_of.get(name, ()):
                 self.durable.hypervisor.restore_power(host)
             role.start()
 
@@ -201,17 +206,17 @@ class World:
 
     def host_dark(self, pick: float, for_s: float) -> None:
         """See `Breakable.host_dark`."""
-        names = list(self._hosts_of)
+        names = list(self.hosts_of)
         name = names[int(pick * len(names))]
         role = self.roles[name]
         if role.held_down:
             return
         self.loop.note("dark", name, f"for {for_s:.3f} s")
         role.held_down = True
-        for host in self._hosts_of[name]:
+        for host in self.hosts_of[name]:
             self.durable.hypervisor.cut_power(host)
         role.kill(0.0)
-        self.loop.call_later(for_s, self._light, name)
+        self.loop.call_later(for_s, self.light, name)
 
     def guest_crash(self, pick: float) -> None:
         """See `Breakable.guest_crash`."""
@@ -230,10 +235,11 @@ class World:
         if self.network.far_side is far_side:
             self.network.far_side = frozenset()
 
-    def _light(self, name: str) -> None:
-        if self.durable.hypervisor.lost.intersection(self._hosts_of[name]):
+    def light(self, name: str) -> None:
+        """Give an agent's hosts their power back, unless they are lost; the agent starts with them."""
+        if self.durable.hypervisor.lost.intersection(self.hosts_of[name]):
             return
-        for host in self._hosts_of[name]:
+        for host in self.hosts_of[name]:
             self.durable.hypervisor.restore_power(host)
         self.roles[name].held_down = False
         self.roles[name].start()
@@ -293,7 +299,7 @@ class World:
                 hosts = [HostName(f"cell{cell}-host-{number}-{host}") for host in range(1, shape.hosts + 1)]
                 for host in hosts:
                     self.durable.hypervisor.add_host(host)
-                self._hosts_of[name] = hosts
+                self.hosts_of[name] = hosts
                 self._add(name, self._agent(hosts, gateway))
 
     def _add(self, name: str, main: Main) -> Role:
@@ -315,6 +321,8 @@ class World:
             parts = await self._parts(role, runtime)
             window_s = self.shape.resize_confirm_window_s
             timers = [resize_confirmation(window_s)] if window_s else []
+            if self.shape.shelved_offload_after_s is not None:
+                timers.append(shelved_offload(self.shape.shelved_offload_after_s))
             await CellConductor(parts, parts.cells.get(cell_id), role.owner, timers=timers).run()
 
         return main
@@ -339,14 +347,14 @@ class World:
 
     async def _parts(self, role: Role, runtime: SimRuntime) -> Parts:
         """What every role of the control plane is made from, in its own process."""
-        database = self._connected(self.durable.api, role.process)
+        database = self.connected(self.durable.api, role.process)
         by_url = {f"sim:{number}": server for number, server in enumerate(self.durable.cells.values())}
-        cells = Cells(database, lambda record: self._connected(by_url[record.database_url], role.process))
+        cells = Cells(database, lambda record: self.connected(by_url[record.database_url], role.process))
         await cells.load()
-        placement = Placement(self._connected(self.durable.placement, role.process))
+        placement = Placement(self.connected(self.durable.placement, role.process))
         return Parts(
             runtime=runtime,
-            bus=SimBus(self._broker, role.process),
+            bus=SimBus(self.broker, role.process),
             database=database,
             cells=cells,
             hosts=Hosts(database, cells),
@@ -360,7 +368,8 @@ class World:
     def _images(self, role: Role) -> SimImages:
         return SimImages(self.loop, self.durable.images, role.process, self.faults)
 
-    def _connected(self, server: DatabaseServer, process: Process) -> SimDatabase:
+    def connected(self, server: DatabaseServer, process: Process) -> SimDatabase:
+        """A database as `process` reaches it."""
         return SimDatabase(self.loop, server, process, self.faults, self.sometimes, self.network.connected)
 
 

@@ -6,28 +6,24 @@ seed do the same things in the same order, on every machine with one commit and 
 
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from typing import Any, TypeVar
 
 from kilonova.kernel.errors import KilonovaError, NotFound
-from kilonova.kernel.ids import ProjectId, ServerId, UserId
-from kilonova.objects.caller import Caller
+from kilonova.kernel.ids import ServerId
 from kilonova.objects.server import Server
-from kilonova.simulation.database import DatabaseServer
+from kilonova.simulation.calm import calm
+from kilonova.simulation.cases.stage import Stage
 from kilonova.simulation.escapes import Escape, sealed
 from kilonova.simulation.faults import QUIET, Rates
 from kilonova.simulation.history import History, Promise, Told
 from kilonova.simulation.loop import opened
-from kilonova.simulation.process import Process
-from kilonova.simulation.run import calm, judged, logs_in_timeline
-from kilonova.simulation.runtime import SimRuntime
+from kilonova.simulation.run import judged, logs_in_timeline
 from kilonova.simulation.storm import Storm, Weights
-from kilonova.simulation.workload import FLAVORS, Client
+from kilonova.simulation.workload import FLAVORS
 from kilonova.simulation.world import Shape, World
 
 T = TypeVar("T")
 
-PROJECT = ProjectId("project-1")
 WAIT_S = 120.0
 """How long waits last, in virtual seconds, unless the test says otherwise."""
 LOOK_EVERY_S = 0.05
@@ -65,19 +61,7 @@ class SimulatedCloud:
         self._finished = False
         with self._moving():
             self._world = world(self._loop, shape or Shape(), rates)
-        self._process = self._loop.process("test")
-        self._runtime = SimRuntime(self._loop, self._process)
-        self._servers = self._world.servers(self._process)
-        self._client = Client(
-            "test",
-            PROJECT,
-            servers=self._servers,
-            runtime=self._runtime,
-            chance=self._loop.stream("client/test"),
-            history=self._history,
-            report=self._world.report,
-            sometimes=self._world.sometimes,
-        )
+            self._stage = Stage(self._world, self._history, "test")
         self._run(self._world.warm_up())
 
     # Time.
@@ -114,7 +98,7 @@ class SimulatedCloud:
     def boot(self, *, flavor: str = "small") -> ServerId:
         """Ask for a server, and return once it is accepted. `flavor` is `small` or `big`. Raises `Violated` if it is refused."""
         (wanted,) = [each for each in FLAVORS if each.name == flavor]
-        (promise,) = self._run(self._client.create(wanted, 1))
+        (promise,) = self._run(self._stage.client.create(wanted, 1))
         if promise.boot is Told.REFUSED:
             raise Violated(self._told("a server was refused"))
         self._promises[promise.server_id] = promise
@@ -122,18 +106,17 @@ class SimulatedCloud:
 
     def act(self, server_id: ServerId, kind: str, **params: Any) -> None:
         """Ask for an action: `stop`, `start`, `reboot`, ... Raises what the API raises: `Conflict`, `NotFound`, `Unavailable`."""
-        caller = Caller(user_id=UserId("user-test"), user_name="test", project_id=PROJECT, roles=("member",))
-        request_id = f"req-{self._runtime.uuid()}"
-        self._run(self._servers.act(caller, request_id, server_id, kind, params))
+        asked = self._stage.servers.act(self._stage.caller, self._stage.request_id(), server_id, kind, params)
+        self._run(asked)
 
     def delete(self, server_id: ServerId) -> None:
         """Ask for a delete until there is an answer."""
-        self._run(self._client.delete(self._promises[server_id]))
+        self._run(self._stage.delete(self._promises[server_id]))
 
     def server(self, server_id: ServerId) -> Server | None:
         """The server as the API shows it; None when it is not found. Raises `Unavailable` when its cell doesn't answer."""
         try:
-            return self._run(self._servers.get(server_id))
+            return self._run(self._stage.servers.get(server_id))
         except NotFound:
             return None
 
@@ -172,62 +155,39 @@ class SimulatedCloud:
         return tuple(self._world.roles)
 
     def kill(self, role: str, *, down_s: float = 1.0) -> None:
-        """Kill a process with all it knows, as `kill -9` does. Another incarnation starts after `down_s` seconds."""
-        self._world.faults.ordered("kill")
-        self._world.roles[role].kill(down_s)
+        """See `Breaking.kill`: as `kill -9` does, and another incarnation starts after `down_s` seconds."""
+        with self._moving():
+            self._stage.breaking.kill(role, down_s=down_s)
 
     def kill_at_step(self, role: str, steps: int) -> None:
-        """Kill a process before the step that many after the next: at any await of whatever it is doing then."""
-        victim = self._world.roles[role].process
-        victim.kill_at = victim.steps + steps
-
-        def died(_: Process) -> None:
-            self._world.faults.ordered("kill")
-
-        victim.on_death(died)
+        """See `Breaking.kill_at_step`: at any await of whatever the process does then."""
+        self._stage.breaking.kill_at_step(role, steps)
 
     def freeze(self, role: str, *, for_s: float) -> None:
-        """Stop a process as SIGSTOP does. It goes on with what it believed: after 15 s its leases are others'."""
-        self._world.faults.ordered("freeze")
-        self._loop.note("freeze", role, f"for {for_s:.3f} s")
-        self._world.roles[role].process.freeze(self.time_s + for_s)
+        """See `Breaking.freeze`: as SIGSTOP does; after 15 s its leases are others'."""
+        self._stage.breaking.freeze(role, for_s=for_s)
 
     def cut_off(self, role: str, *, for_s: float) -> None:
-        """Let no call from or to a process through. Databases still answer it."""
-        self._world.faults.ordered("cut_off")
-        self._loop.note("cut off", role, f"for {for_s:.3f} s")
-        self._world.network.cut_off.add(role)
-        self._later(for_s, partial(self._world.network.cut_off.discard, role))
+        """See `Breaking.cut_off`: no call comes from or reaches the process. Databases still answer it."""
+        with self._moving():
+            self._stage.breaking.cut_off(role, for_s=for_s)
 
     def dark(self, agent: str, *, for_s: float) -> None:
-        """Cut the power of an agent's hosts, and the agent with them. Guests are off when it comes back."""
-        agents = [role for role in self.roles if "-agent-" in role]
-        self._world.faults.ordered("host_dark")
+        """See `Breaking.dark`: cut the power of an agent's hosts. Guests are off when they come back."""
         with self._moving():
-            self._world.host_dark((agents.index(agent) + 0.5) / len(agents), for_s)
+            self._stage.breaking.dark(agent, for_s=for_s)
 
     def database_down(self, name: str, *, for_s: float) -> None:
-        """Let a database refuse every connection: `api`, `placement`, `cell0`, `cell1`, ..."""
-        self._world.faults.ordered("database_down")
-        self._loop.note("database down", name, f"for {for_s:.3f} s")
-        self._database(name).down_until = self.time_s + for_s
+        """See `Breaking.database_down`: `api`, `placement`, `cell0`, `cell1`, ... refuse every connection."""
+        self._stage.breaking.database_down(name, for_s=for_s)
 
     def fail_next(self, fault: str, *, times: int = 1) -> None:
-        """Let a fault strike the next `times` times it could, whomever that hits.
-
-        `fault` is a name of `Rates`, such as `hypervisor_fails_halfway`, `db_answer_lost`, `call_refused` or `bus_drop`.
-        """
-        self._world.faults.strike_next(fault, times)
+        """See `Breaking.fail_next`: a fault strikes the next `times` times it could, whomever that hits."""
+        self._stage.breaking.fail_next(fault, times=times)
 
     def crash_guest(self, server_id: ServerId) -> None:
-        """End a guest, as when its operating system panics. Raises LookupError for a server that has none."""
-        hypervisor = self._world.durable.hypervisor
-        host = next((host for host, guest_of, _ in hypervisor.everything() if guest_of == server_id), None)
-        if host is None:
-            raise LookupError(f"server {server_id} has no guest")
-        self._world.faults.ordered("guest_crash")
-        self._loop.note("crash", server_id, host)
-        hypervisor.crash(host, server_id)
+        """See `Breaking.crash_guest`. Raises LookupError for a server that has none."""
+        self._stage.breaking.crash_guest(server_id)
 
     def storm(self, *, for_s: float, every_s: float = 2.5, weights: Weights | None = None) -> None:
         """Break something every `every_s` virtual seconds on average, as the seed says, for `for_s` seconds."""
@@ -262,7 +222,7 @@ class SimulatedCloud:
     def close(self) -> None:
         """Drop the cloud; what was told of it stays. Killed processes unwind into nothing here, so nobody else may hold them."""
         self._world.close()
-        del self._world, self._client, self._servers, self._runtime, self._process
+        del self._world, self._stage
         self._stack.close()
 
     @property
@@ -283,7 +243,7 @@ class SimulatedCloud:
         """Run the loop until `work` is done, in the name of the test's own process."""
         try:
             with self._moving():
-                done = self._loop.run_until_complete(self._process.spawn(work, name="test"))
+                done = self._loop.run_until_complete(self._stage.process.spawn(work, name="test"))
         except KilonovaError as refusal:
             refusal.__context__ = None
             raise refusal.with_traceback(None) from None  # frames of the simulation must not outlive it
@@ -297,16 +257,7 @@ class SimulatedCloud:
             yield
 
     async def _sleep(self, seconds: float) -> None:
-        await self._runtime.sleep(seconds)
-
-    def _later(self, delay_s: float, work: Callable[[], object]) -> None:
-        with self._moving():
-            self._loop.call_later(delay_s, work)
-
-    def _database(self, name: str) -> DatabaseServer:
-        durable = self._world.durable
-        databases = (durable.api, durable.placement, *durable.cells.values())
-        return {each.name.removesuffix(" database"): each for each in databases}[name]
+        await self._stage.runtime.sleep(seconds)
 
     def _told(self, *what: str) -> str:
         return "\n".join((*what, f"seed {self.seed}, {self.time_s:.3f} virtual seconds after the start"))

@@ -85,6 +85,32 @@ def test_words_that_make_no_sense__exit_2(words: tuple[str, ...]):
     assert _sim(*words).exit_code == 2
 
 
+def test_run__a_case__is_met_and_as_many_seeds_as_it_takes():
+    summary = json.loads(_sim("run", "--scenario", "C4", "--json").output)
+    assert (summary["seeds"], summary["sometimes"]["C4"], summary["violations"]) == (20, 20, 0)
+
+
+def test_replay__a_case__named_before_its_seed():
+    ran = json.loads(_sim("run", "--seeds", "2", "--scenario", "C4", "--json").output)
+    for words in (("C4", "2"), ("2", "--scenario", "C4")):
+        assert _sim("replay", *words).output.splitlines()[-1] == f"trace {ran['trace_hash']}"
+    assert "nothing to shrink" in _sim("shrink", "C4", "2").output
+
+
+@pytest.mark.parametrize("words", [("run", "--scenario", "c4"), ("replay", "C44", "1"), ("shrink", "C4C", "1")])
+def test_scenario__unknown__exit_2_and_the_nearest(words: tuple[str, ...]):
+    done = _sim(*words)
+    assert done.exit_code == 2
+    assert re.search(r"there is no scenario '.*'; the nearest are .*C4", done.output)
+
+
+@pytest.mark.parametrize("words", [("C4",), ("C4", "1", "2"), ("C4", "1", "--scenario", "C4"), ("-1",)])
+def test_replay__words_that_make_no_sense__exit_2(words: tuple[str, ...]):
+    assert _sim("replay", *words).exit_code == 2
+
+
 def test_scenarios__each_with_a_line():
     assert "boot-delete" in _sim("scenarios").output
-    assert set(json.loads(_sim("scenarios", "--json").output)) >= {"storm", "boot-delete", "quiet"}
+    listed = json.loads(_sim("scenarios", "--json").output)
+    assert set(listed) >= {"storm", "boot-delete", "quiet", "C4"}
+    assert {"about", "bugs", "given", "when", "then"} <= set(listed["C4"])

@@ -1,28 +1,15 @@
-"""Servers that boot from a volume: scenarios A7, B3 and B4, and what a refused or interrupted boot leaves."""
+"""Servers that boot from a volume, and what a refused or interrupted boot leaves."""
 
-from typing import Any
-
-import msgspec
 import pytest
 
-from kilonova.drivers.driver import HypervisorFailure
 from kilonova.objects.boot import Boot
-from kilonova.objects.guest import Guest, GuestVolume
+from kilonova.objects.guest import GuestVolume
 from kilonova.objects.server import Server, VmState, Volume
-from kilonova.operations import store
 from kilonova.operations.servers import Servers
 from kilonova.simulation.doubles.volumes import SOME
-from kilonova.simulation.hypervisor import SimDriver
 from unit.operations.rig import CALLER, REQUEST, Interruption, Rig, play, server, server_id
 
 FIRST, SECOND, *_ = SOME
-
-
-class Refusing(SimDriver):
-    """A hypervisor that makes no guest."""
-
-    async def guest_ensure(self, host: Any, spec: Any, images: Any, *, run: bool = True) -> Guest:
-        raise HypervisorFailure(host=host, action="make a guest", reason="no")
 
 
 def wanted(*, goes: bool = False) -> Server:
@@ -41,10 +28,6 @@ def shown(rig: Rig) -> Server:
     found = rig.of()
     assert found is not None
     return found[1]
-
-
-def offloaded(server: Server) -> Server:
-    return msgspec.structs.replace(server, vm_state=VmState.SHELVED_OFFLOADED, host=None)
 
 
 def free(rig: Rig) -> None:
@@ -69,33 +52,6 @@ def test_boot__both_volumes_in_use_and_in_the_guest__delete_frees_one_and_delete
         assert rig.volumes.attachments == {}
         assert rig.volumes.get(FIRST).status == "available"
         assert SECOND not in rig.volumes.volumes
-
-    play(work)
-
-
-def test_a7__no_valid_host__volumes_are_available_before_and_after_the_delete() -> None:
-    async def work(rig: Rig) -> None:
-        await rig.start_all()
-        api = await boot(rig)
-        await rig.settled()
-        assert shown(rig).vm_state is VmState.ERROR
-        free(rig)
-        await api.delete(CALLER, REQUEST, server_id())
-        await rig.settled()
-        free(rig)
-
-    play(work)
-
-
-def test_a7__host_refuses__volumes_are_available_again() -> None:
-    async def work(rig: Rig) -> None:
-        await rig.add_hosts()
-        await rig.start_agent(driver_class=Refusing)
-        await rig.start_all()
-        await boot(rig)
-        await rig.settled()
-        assert (shown(rig).vm_state, shown(rig).volumes) == (VmState.ERROR, ())
-        free(rig)
 
     play(work)
 
@@ -141,20 +97,3 @@ def test_b3__delete_at_every_moment__no_attachment_is_left(of: str) -> None:
 
     for moment in range(1, play(lambda rig: life(rig, 0)) + 1):
         play(lambda rig, moment=moment: life(rig, moment))
-
-
-def test_b4__shelved_offloaded_server__delete_frees_its_volume() -> None:
-    async def work(rig: Rig) -> None:
-        await rig.add_hosts()
-        await rig.start_agent()
-        await rig.start_all()
-        api = await rig.boot(1)
-        await rig.settled()
-        await api.act(CALLER, REQUEST, server_id(), "attach_volume", {"volume_id": FIRST})
-        await rig.settled()
-        rig.cell1.write(lambda tx: store.server_change_txn(tx, server_id(), offloaded))
-        await api.delete(CALLER, REQUEST, server_id())
-        await rig.settled()
-        free(rig)
-
-    play(work)

@@ -1,4 +1,4 @@
-"""Images of servers, rebuild and shelving; the scenarios A5, A6 and C5 to C9 of Nova's history."""
+"""Images of servers, rebuild and shelving; what failures and deletes at every moment leave."""
 
 import asyncio
 from typing import Any
@@ -8,12 +8,11 @@ import pytest
 from typing_extensions import override
 
 from kilonova.drivers.driver import HypervisorFailure
-from kilonova.kernel.errors import Conflict, OverLimit
+from kilonova.kernel.errors import OverLimit
 from kilonova.objects.guest import PowerState
 from kilonova.objects.image import NewImage
-from kilonova.objects.server import Server, TaskState, VmState
+from kilonova.objects.server import Server, VmState
 from kilonova.operations.servers import Servers
-from kilonova.operations.timers import shelved_offload
 from kilonova.simulation.doubles.images import IMAGE
 from kilonova.simulation.faults import QUIET, Faults
 from kilonova.simulation.hypervisor.driver import SimDriver
@@ -174,39 +173,6 @@ def test_backup__rotation__the_newest_stay() -> None:
     play(work)
 
 
-def test_c6_two_shelves__one_wins_and_the_other_is_in_conflict() -> None:
-    async def work(rig: Rig) -> None:
-        api = await booted(rig)
-        asked = await asyncio.gather(
-            make_image(api, "shelve", 1, offload=False),
-            make_image(api, "shelve", 2, offload=False),
-            return_exceptions=True,
-        )
-        assert sorted(isinstance(one, Conflict) for one in asked) == [False, True]
-        await rig.settled()
-        assert (shown(rig).vm_state, len(own_images(rig))) == (VmState.SHELVED, 1)
-
-    play(work)
-
-
-def test_c6_offload_by_hand_and_by_the_timer__one_wins() -> None:
-    async def work(rig: Rig) -> None:
-        api = await booted(rig)
-        server = await shelved(rig, api, offload=False)
-        timer = shelved_offload(0.0)
-        assert timer.since(server) is not None
-        both = await asyncio.gather(
-            api.act(CALLER, REQUEST, server_id(), "offload", {}),
-            api.act(CALLER, REQUEST, server_id(), "offload", {}),
-            return_exceptions=True,
-        )
-        assert sorted(isinstance(one, Conflict) for one in both) == [False, True]
-        await rig.settled()
-        assert shown(rig).vm_state is VmState.SHELVED_OFFLOADED
-
-    play(work)
-
-
 @pytest.mark.parametrize("offload", [True, False])
 def test_shelve_and_unshelve__runs_again_and_its_image_is_gone(offload: bool) -> None:
     async def work(rig: Rig) -> None:
@@ -239,79 +205,12 @@ def test_shelve_fails__runs_again_and_no_image_is_left() -> None:
     play(work)
 
 
-def test_c7_unshelve_fails__offloaded_as_before_with_its_image_and_nothing_on_any_host() -> None:
-    class Spawnless(FailingDriver):
-        guest_snapshot = SimDriver.guest_snapshot
-
-    async def work(rig: Rig) -> None:
-        api = await booted(rig, Spawnless)
-        await shelved(rig, api, offload=True)
-        server = await act(rig, api, "unshelve")
-        assert (server.vm_state, server.host, server.task_state) == (VmState.SHELVED_OFFLOADED, None, None)
-        assert (rig.held(), guests(rig), len(own_images(rig))) == ({}, [], 1)
-        assert server.fault is not None
-
-    play(work)
-
-
-def test_c8_offload__nothing_is_held_by_the_time_that_the_server_says_so() -> None:
-    async def work(rig: Rig) -> None:
-        held_then: list[dict[str, int]] = []
-
-        def look(_: Any) -> None:
-            found = rig.of()
-            if found is not None and found[1].vm_state is VmState.SHELVED_OFFLOADED:
-                held_then.append(rig.held())
-
-        api = await booted(rig)
-        rig.cell1.on_commit = look
-        await shelved(rig, api, offload=True)
-        assert held_then
-        assert all(held == {} for held in held_then)
-
-    play(work)
-
-
 def test_c9_rebuild_fails__in_error_with_a_fault_and_not_rebuilding_for_ever() -> None:
     async def work(rig: Rig) -> None:
         api = await booted(rig, FailingDriver)
         server = await act(rig, api, "rebuild", changes={"description": "anew"})
         assert (server.vm_state, server.task_state, server.description) == (VmState.ERROR, None, "anew")
         assert server.fault is not None
-
-    play(work)
-
-
-def test_c9_agent_dies_during_a_rebuild__resumed() -> None:
-    async def work(rig: Rig) -> None:
-        await rig.add_hosts()
-        agent = await rig.start_agent()
-        await rig.start_all()
-        api = await rig.boot(1)
-        await rig.settled()
-        await api.act(CALLER, REQUEST, server_id(), "rebuild", {"changes": {"description": "anew"}})
-        await asyncio.sleep(0.05)
-        assert shown(rig).task_state is TaskState.REBUILD_SPAWNING
-        agent.kill()
-        await rig.start_agent()
-        await rig.settled()
-        assert (shown(rig).vm_state, guests(rig)) == (VmState.ACTIVE, [(HOST, PowerState.RUNNING)])
-        assert rig.held() == {server_id(): 1}
-
-    play(work)
-
-
-def test_a5_a6_boot_fails_after_its_guest_was_half_made__nothing_is_left() -> None:
-    class Unwilling(SimDriver):
-        @override
-        async def guest_ensure(self, host: Any, spec: Any, images: Any, *, run: bool = True) -> Any:
-            await super().guest_ensure(host, spec, images, run=False)
-            raise HypervisorFailure(host=host, action="make the guest", reason="it was told to fail")
-
-    async def work(rig: Rig) -> None:
-        await booted(rig, Unwilling)
-        assert shown(rig).vm_state is VmState.ERROR
-        assert (guests(rig), rig.held(), rig.ports.ports) == ([], {}, {})
 
     play(work)
 

@@ -121,6 +121,7 @@ class SimDriver(Orders):
 
     @override
     def _before(self, host: HostName, move: Move) -> None:
+        self._may_refuse(host, move, halfway=False)
         self._may_fail(host, move.action, "hypervisor_fails")
 
     @override
@@ -130,6 +131,7 @@ class SimDriver(Orders):
         with self._alone(guest.server_id):
             await asyncio.sleep(self._stream.random() * (slow_s if slow else ordinary_s))
         try:
+            self._may_refuse(guest.host, move, halfway=True)
             self._may_fail(guest.host, move.action, "hypervisor_fails_halfway")
         except HypervisorFailure:
             self._sometimes("guest_half_made")
@@ -169,6 +171,10 @@ class SimDriver(Orders):
             yield
         finally:
             self._busy.discard(server_id)
+
+    def _may_refuse(self, host: HostName, move: Move, *, halfway: bool) -> None:
+        if self._hypervisor.refuses(host, move.name, halfway=halfway):
+            raise HypervisorFailure(host=host, action=move.action, reason="it was told to refuse")
 
     def _may_fail(self, host: HostName, action: str, fault: str) -> None:
         if self._faults.strikes(fault):

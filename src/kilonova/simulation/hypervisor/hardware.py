@@ -1,5 +1,6 @@
 """The hardware of every simulated host: what is on it, whether it has power, and what must never be."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 import msgspec
@@ -44,6 +45,7 @@ class Hypervisor:
         self._disks_left: dict[tuple[str, ServerId], Disk] = {}
         self._without_power: set[HostName] = set()
         self._migrations: dict[ServerId, Migration] = {}
+        self._refusals: Counter[tuple[HostName, str, bool]] = Counter()
 
     def add_host(self, host: HostName, storage: str | None = None) -> None:
         """Install a host; hosts with one `storage` share the disks of their guests."""
@@ -116,6 +118,20 @@ class Hypervisor:
         spec = msgspec.convert({**_NOTHING, "server_id": server_id, "generation": generation}, GuestSpec)
         disk, state = Disk(generation, 0), PowerState.RUNNING
         self.guests_put(FakeGuest(host=host, generation=generation, spec=spec, disk=disk, power_state=state))
+
+    def refuse(self, host: HostName, order: str, times: int, *, halfway: bool) -> None:
+        """Let the next `times` orders of a kind (a method of `Driver`) fail on a host: at once, or half carried out."""
+        self._refusals[host, order, halfway] += times
+
+    def refuses(self, host: HostName, order: str, *, halfway: bool) -> bool:
+        """Whether an order is to be refused now, which uses up one refusal."""
+        refused = self._refusals[host, order, halfway] > 0
+        self._refusals[host, order, halfway] -= refused
+        return refused
+
+    def relent(self) -> None:
+        """Refuse nothing any more."""
+        self._refusals.clear()
 
     def crash(self, host: HostName, server_id: ServerId) -> None:
         """A guest ends, as when its operating system panics."""

@@ -266,7 +266,8 @@ def _check_ports(durable: Durable, servers: _Servers, report: Report) -> None:
         owner = servers.living.get(ServerId(port.device_id))
         if owner is not None and owner.vm_state in _MADE and port.host != owner.host:
             report(f"port {port.id} is bound to {port.host}, its server {owner.id} is on {owner.host}")
-        if port.device_id not in servers.living:
+        given = not port.device_id and port.id not in durable.networks.makers
+        if port.device_id not in servers.living and not given:
             report(f"port {port.id} belongs to {port.device_id or 'nobody'}, which is no living server")
     for server in servers.living.values():
         shown = sorted(nic.port_id for nic in server.nics)

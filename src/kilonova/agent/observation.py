@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Row, bindparam, select
 
+from kilonova.cells.hosts import hosts_settle_txn
 from kilonova.database.database import Transaction
 from kilonova.database.tables.cell_database import hosts, tombstones
 from kilonova.kernel.ids import HostName, OperationId, ServerId
@@ -41,7 +42,8 @@ _MUST_STOP: Mapping[VmState, frozenset[PowerState]] = MappingProxyType(
     }
 )
 """What a guest may not be when its server is at rest in a state."""
-_mine = select(hosts.c.name).where(hosts.c.agent == bindparam("agent"))
+_mine = select(hosts.c.name).where(hosts.c.agent == bindparam("agent"), hosts.c.epoch == bindparam("epoch"))
+_in_quarantine = _mine.where(hosts.c.quarantined_at.is_not(None))
 _living = select(
     *(servers.c[name] for name in ("id", "host", "power_state", "vm_state", "current_op", "generation", "updated_at"))
 ).where(servers.c.host.in_(_mine), servers.c.deleted_at.is_(None))
@@ -58,17 +60,30 @@ class Differences:
     """Of no server that lives on their host."""
     settled: Sequence[tuple[HostName, ServerId]] = ()
     """Owed by a host, and gone."""
+    in_quarantine: bool = False
+    """Whether there are hosts that came back, and had not settled before this."""
 
     def __bool__(self) -> bool:
         """Whether there are any."""
-        return bool(self.changed or self.unexpected or self.settled)
+        return bool(self.changed or self.unexpected or self.settled or self.in_quarantine)
 
 
-def compare_txn(tx: Transaction, agent: str, guests: Sequence[Guest], seen_after: float) -> Differences:
+@dataclass(frozen=True)
+class Settled:
+    """What came of differences."""
+
+    orders: list[Order]
+    """The guests that must go."""
+    work: bool
+    """Whether there is something to do for the agent's hosts that was not before."""
+
+
+def compare_txn(tx: Transaction, agent: str, epoch: int, guests: Sequence[Guest], seen_after: float) -> Differences:
     """Compare `guests`, all there are on the agent's hosts, with the records. Guests on hosts of others are passed over."""
-    mine = set(tx.execute(_mine, {"agent": agent}).scalars())
+    whose = {"agent": agent, "epoch": epoch}
+    mine = set(tx.execute(_mine, whose).scalars())
     guests = [guest for guest in guests if guest.host in mine]
-    known = {row.id: row for row in tx.execute(_living, {"agent": agent})}
+    known = {row.id: row for row in tx.execute(_living, whose)}
     changed, unexpected = [], []
     for guest in guests:
         row = known.get(guest.server_id)
@@ -77,23 +92,32 @@ def compare_txn(tx: Transaction, agent: str, guests: Sequence[Guest], seen_after
         elif _is_news(row, guest, seen_after):
             changed.append(guest)
     there = {(guest.host, guest.server_id) for guest in guests}
-    owed = [(HostName(row.host), ServerId(row.server_id)) for row in tx.execute(_debts, {"agent": agent})]
-    return Differences(changed, unexpected, [debt for debt in owed if debt not in there])
+    owed = [(HostName(row.host), ServerId(row.server_id)) for row in tx.execute(_debts, whose)]
+    in_quarantine = tx.execute(_in_quarantine, whose).first() is not None
+    return Differences(changed, unexpected, [debt for debt in owed if debt not in there], in_quarantine)
 
 
 def settle_txn(
-    tx: Transaction, differences: Differences, seen_after: float, new_uuid: Callable[[], str]
-) -> tuple[list[Order], bool]:
-    """Take over what is news still, and forget debts that are settled.
+    tx: Transaction,
+    agent: str,
+    epoch: int,
+    differences: Differences,
+    seen_after: float,
+    new_uuid: Callable[[], str],
+) -> Settled:
+    """Take over what is news still, forget debts that are settled, and end the quarantine of hosts that owe nothing more.
 
-    Returns:
-        The guests that must go, and whether an operation was begun that repairs a guest's power.
+    What another agent has taken since it was compared is passed over.
     """
-    repairs = [_repair_txn(tx, guest, seen_after, new_uuid) for guest in differences.changed]
+    mine = set(tx.execute(_mine, {"agent": agent, "epoch": epoch}).scalars())
+    repairs = [_repair_txn(tx, guest, seen_after, new_uuid) for guest in differences.changed if guest.host in mine]
     for host, server_id in differences.settled:
-        store.tombstone_clear_txn(tx, host, server_id)
-    orders = (_order_txn(tx, guest) for guest in differences.unexpected)
-    return [order for order in orders if order is not None], any(repairs)
+        if host in mine:
+            store.tombstone_clear_txn(tx, host, server_id)
+    orders = [_order_txn(tx, guest) for guest in differences.unexpected if guest.host in mine]
+    given = [order for order in orders if order is not None]
+    released = hosts_settle_txn(tx, agent, epoch, seen_after, {order.host for order in given})
+    return Settled(given, any(repairs) or released)
 
 
 def _repair_txn(tx: Transaction, guest: Guest, seen_after: float, new_uuid: Callable[[], str]) -> bool:

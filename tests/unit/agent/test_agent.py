@@ -9,12 +9,13 @@ from typing_extensions import override
 
 from kilonova.agent.gateway import LEASE_S, Gateway
 from kilonova.agent.turns import Turns
-from kilonova.cells.hosts import hosts_register_txn
+from kilonova.cells.hosts import host_force_down_txn, hosts_register_txn
 from kilonova.engine import store as operation_store
 from kilonova.kernel.ids import HostName, OperationId, ServerId
 from kilonova.objects.guest import Guest, HostDescription, PowerState
 from kilonova.objects.history import wire
 from kilonova.objects.history.wire import WIRE
+from kilonova.objects.host import DOWN_AFTER_S, Session
 from kilonova.objects.host_step import HostReport, HostStep, Order
 from kilonova.objects.server import Server, TaskState, VmState
 from kilonova.operations import accept, store
@@ -281,11 +282,73 @@ def test_debt__settled_when_the_guest_is_gone_and_by_its_own_host_only() -> None
     play(work)
 
 
+def test_second_agent_takes_the_host__the_first_can_do_nothing_any_more() -> None:
+    async def work(rig: Rig) -> None:
+        gateway = await gateway_of(rig)
+        put(rig, 1)
+        put(rig, 2, vm_state=V.DELETED, deleted_at=1.0)
+        put(rig, 3)
+        accept_action(rig, "stop", 1)
+        (step,) = await poll(gateway)
+        held = [(step.operation_id, step.epoch)]
+        hosts = wire.told(WIRE.newest, [description()], HostDescription)
+        assert (await gateway.register("second", WIRE.newest.label, hosts, Session(id="second", epoch=2))).held
+        accept_action(rig, "stop", 3)
+        assert await gateway.renew("agent", held) == {}
+        assert not await report(gateway, step, guest=guest(power=P.SHUTDOWN))
+        assert await poll(gateway) == []
+        seen = [guest(2), guest(3, power=P.SHUTDOWN)]
+        assert await observe(gateway, *seen) == [], "its late clean-up is nobody's any more"
+        assert now_of(rig).task_state is TaskState.POWERING_OFF
+        assert ("epochs_rejected", 1) in rig.cell1.rows("SELECT name, value FROM counters")
+        assert await gateway.register("agent", WIRE.newest.label, hosts) is not None
+        assert rig.cell1.rows("SELECT agent, epoch FROM hosts WHERE name = 'host-1'") == [("second", 2)]
+
+    play(work)
+
+
+def test_host_that_came_back__no_step_before_it_has_settled() -> None:
+    async def work(rig: Rig) -> None:
+        gateway = await gateway_of(rig)
+        put(rig, 1)
+        put(rig, 2, vm_state=V.DELETED, deleted_at=1.0)
+        rig.cell1.write(lambda tx: store.tombstone_add_txn(tx, HOST, server_id(2), 1))
+        await asyncio.sleep(DOWN_AFTER_S + 1.0)
+        accept_action(rig, "delete", 1)
+        assert await poll(gateway) == [], "it is down as long as it says no more than this"
+        before = await gateway.beat("agent")
+        assert await poll(gateway) == []
+        assert len(await observe(gateway, guest(1), guest(2), seen_after=before)) == 1
+        assert await poll(gateway) == [], "the guest that has to go is still there"
+        assert await observe(gateway, guest(1), seen_after=before) == []
+        assert [step.kind for step in await poll(gateway)] == ["delete"]
+
+    play(work)
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_host_that_is_declared_down__no_step_until_that_is_taken_back_and_it_has_settled(declared: bool) -> None:
+    async def work(rig: Rig) -> None:
+        gateway = await gateway_of(rig)
+        put(rig)
+        rig.cell1.write(lambda tx: host_force_down_txn(tx, HOST, True))
+        accept_action(rig, "delete")
+        if declared:
+            assert await poll(gateway) == []
+            return
+        rig.cell1.write(lambda tx: host_force_down_txn(tx, HOST, False))
+        assert await poll(gateway) == []
+        await observe(gateway, guest(), seen_after=await gateway.beat("agent"))
+        assert len(await poll(gateway)) == 1
+
+    play(work)
+
+
 def test_register__the_level_that_both_know_is_agreed_and_kept() -> None:
     async def work(rig: Rig) -> None:
         gateway = await gateway_of(rig)
         hosts = wire.told(WIRE.newest, [description()], HostDescription)
-        assert await gateway.register("agent", "9.9", hosts) == WIRE.newest.label
+        assert (await gateway.register("agent", "9.9", hosts)).level == WIRE.newest.label
         assert ("agent", WIRE.newest.label) in rig.cell1.rows("SELECT name, wire FROM agents")
 
     play(work)

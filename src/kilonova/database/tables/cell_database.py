@@ -26,6 +26,9 @@ agents = Table(
     Column("name", String(255), primary_key=True),
     Column("heartbeat_at", Double, nullable=False),
     Column("wire", String(16), nullable=False),  # the level of objects.history.wire to speak at with it
+    Column("epoch", Integer, nullable=False, server_default="0"),  # of the session that speaks in its name
+    Column("session", String(36), nullable=False, server_default=""),  # empty for a program that knows no epochs
+    Column("forgot_at", Double),  # when a host of its was deleted: only a beat after that makes it new
 )
 
 hosts = Table(
@@ -35,7 +38,8 @@ hosts = Table(
     Column("uuid", String(36), nullable=False, unique=True),
     Column("service_uuid", String(36), nullable=False, unique=True),
     Column("agent", String(255), nullable=False),
-    Column("epoch", Integer, nullable=False),
+    Column("epoch", Integer, nullable=False),  # of the session that serves it: goes up with each that takes it
+    Column("quarantined_at", Double),  # when it came back; null once it has settled
     Column("enabled", Boolean, nullable=False),
     Column("disabled_reason", Text),
     Column("forced_down", Boolean, nullable=False),
@@ -44,6 +48,7 @@ hosts = Table(
     Column("description", LargeBinary, nullable=False),  # objects.guest.HostDescription as JSON
     Index("hosts_agent", "agent"),
     Index("hosts_updated", "updated_at"),
+    Index("hosts_quarantined", "quarantined_at"),
 )
 
 tombstones = Table(

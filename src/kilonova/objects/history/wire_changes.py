@@ -63,3 +63,18 @@ HOST_ACTIONS = (
         why="A host says which storage its guests' disks lie on, and how volumes are connected to it.",
     ),
 )
+
+HOST_EPOCHS = (
+    added(
+        "host_step",
+        "host_epoch",
+        name="step-host-epoch",
+        why="A step says at which epoch of its host it was claimed.",
+    ),
+    added(
+        "host_report",
+        "host_epoch",
+        name="report-host-epoch",
+        why="A report says the same, and counts for nothing once another agent has taken the host.",
+    ),
+)

@@ -88,8 +88,8 @@ SAMPLES: tuple[msgspec.Struct, ...] = (
 FINGERPRINTS = {
     "guest": "fc434f3d38a74d99",
     "host_description": "176a4d5d9166bbf1",
-    "host_report": "e033b857e2a8f393",
-    "host_step": "fe3f1485d61a7a0b",
+    "host_report": "df8c840d7172c22e",
+    "host_step": "a23f16a9c4a56e90",
     "order": "4d722a19769b3cfd",
 }
 

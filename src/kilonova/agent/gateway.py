@@ -8,6 +8,7 @@ from sqlalchemy import and_, bindparam, exists, select
 
 from kilonova.agent import observation
 from kilonova.agent.gateway_client import Registered
+from kilonova.agent.observation import Sight, Strays
 from kilonova.cells.agents import AgentReplaced, agent_epoch_txn, agent_wire_txn
 from kilonova.cells.cells import Cell
 from kilonova.cells.hosts import agent_beat_txn, host_served_txn, hosts_register_txn
@@ -60,12 +61,13 @@ _on_its_hosts = select(operations.c.id).where(
 class Gateway:
     """The gateway of one cell, in the cell's own process. Implements `GatewayClient`."""
 
-    def __init__(self, parts: Parts, cell: Cell) -> None:
-        """Serve the agents of `cell`."""
+    def __init__(self, parts: Parts, cell: Cell, strays: Strays | None = None) -> None:
+        """Serve the agents of `cell`; `strays` says what becomes of guests and records that don't belong together."""
         self._runtime = parts.runtime
         self._bus = parts.bus
         self._cell = cell
         self._database = cell.database
+        self._strays = strays or Strays()
 
     async def register(
         self, agent: str, newest: str, descriptions: bytes, session: Session = WITHOUT_EPOCHS
@@ -110,15 +112,20 @@ class Gateway:
     async def observe(self, agent: str, guests: bytes, seen_after: float, epoch: int = 0) -> bytes:
         """See `GatewayClient.observe`."""
         shown = wire.read(WIRE, guests, Guest)
-        level, differences = await self._database.scan(_compare_txn, agent, epoch, shown, seen_after)
+        level, differences = await self._database.scan(_compare_txn, agent, epoch, self._sight(shown, seen_after))
         orders: list[Order] = []
         if differences is None or differences:
-            settled = await self._database.write(_settle_txn, agent, epoch, differences, seen_after, self._runtime.uuid)
+            settled = await self._database.write(
+                _settle_txn, agent, epoch, differences, self._sight(shown, seen_after), self._runtime.uuid
+            )
             settled = _current(agent, settled)
             orders = settled.orders
             if settled.work:
                 self._bus.hint(hosts_topic(self._cell.topic))
         return wire.told(wire.agreed(WIRE, level), orders, Order)
+
+    def _sight(self, shown: Sequence[Guest], seen_after: float) -> Sight:
+        return Sight(guests=shown, seen_after=seen_after, cell_id=self._cell.id, strays=self._strays)
 
     async def _due(self, agent: str, wait_s: float, epoch: int) -> bool:
         """Whether there are steps for the agent's hosts, now or before `wait_s` seconds have passed.
@@ -151,7 +158,7 @@ class Gateway:
             host=HostName(str(operation.host)),
             generation=operation.params["generation"],
             timeout_s=step.timeout_s,
-            action=action_of(HostWork(operation, server, self._runtime.token)),
+            action=action_of(HostWork(operation, server, self._cell.id, self._runtime.token)),
             host_epoch=host_epoch,
         )
 
@@ -253,14 +260,12 @@ def _report_txn(tx: Transaction, agent: str, report: HostReport) -> Operation | 
     return move_txn(tx, CELL_PLANS[operation.kind], operation, outcome, projection.project_txn)
 
 
-def _compare_txn(
-    tx: Transaction, agent: str, epoch: int, guests: Sequence[Guest], seen_after: float
-) -> tuple[str, observation.Differences | None]:
+def _compare_txn(tx: Transaction, agent: str, epoch: int, sight: Sight) -> tuple[str, observation.Differences | None]:
     """The level to speak at, and what differs; None for an agent that was replaced."""
     served_at = agent_epoch_txn(tx, agent, epoch)
     if served_at is None:
         return "", None
-    return agent_wire_txn(tx, agent), observation.compare_txn(tx, agent, served_at, guests, seen_after)
+    return agent_wire_txn(tx, agent), observation.compare_txn(tx, agent, served_at, sight)
 
 
 def _settle_txn(
@@ -268,14 +273,14 @@ def _settle_txn(
     agent: str,
     epoch: int,
     differences: observation.Differences | None,
-    seen_after: float,
+    sight: Sight,
     new_uuid: Callable[[], str],
 ) -> observation.Settled | None:
     """See `observation.settle_txn`; None for an agent that was replaced."""
     served_at = _epoch_txn(tx, agent, epoch)
     if served_at is None or differences is None:
         return None
-    return observation.settle_txn(tx, agent, served_at, differences, seen_after, new_uuid)
+    return observation.settle_txn(tx, agent, served_at, differences, sight, new_uuid)
 
 
 def _shown(guest: Guest | None) -> dict[str, object]:

@@ -19,7 +19,7 @@ from kilonova.cells.agents import Agent
 from kilonova.cells.cells import Cell, Cells
 from kilonova.database.database import Database, Transaction
 from kilonova.database.tables.api_database import host_map
-from kilonova.database.tables.cell_database import agents, hosts, migrations, servers, tombstones
+from kilonova.database.tables.cell_database import agents, hosts, migrations, operations, servers, tombstones
 from kilonova.kernel.errors import Conflict, NotFound, Unavailable
 from kilonova.kernel.ids import CellId, HostName
 from kilonova.objects.flavor import Flavor
@@ -47,6 +47,9 @@ _moving = (
         or_(migrations.c.source == bindparam("host"), migrations.c.dest == bindparam("host")),
         migrations.c.status.in_(MIGRATION_OPEN),
     )
+)
+_at_work = (
+    select(func.count()).select_from(operations).where(operations.c.live == 1, operations.c.host == bindparam("host"))
 )
 _encode = msgspec.json.encode
 _decode = msgspec.json.Decoder(HostDescription).decode
@@ -130,8 +133,12 @@ class Hosts:
         await self._cells.get(host.cell_id).database.write(host_force_down_txn, name, down)
         return await self.get(name)
 
+    async def check_idle(self, host: Host) -> None:
+        """Raise `HostBusy` while the host has servers, or anything is done there."""
+        await self._cells.get(host.cell_id).database.read(host_check_idle_txn, host.name)
+
     async def delete(self, name: HostName) -> None:
-        """Forget a host. Raises `HostBusy` while it has servers, `NotFound`."""
+        """Forget a host. Raises `HostBusy` while it has servers, `NotFound`. Its provider is for `host_remove`."""
         host = await self.get(name)
         await self._cells.get(host.cell_id).database.write(host_delete_txn, name)
         await self._database.write(lambda tx: tx.execute(delete(host_map).where(host_map.c.host == name)))
@@ -363,11 +370,25 @@ def host_force_down_txn(tx: Transaction, name: HostName, down: bool) -> None:
     host_change_txn(tx, name, values)
 
 
-def host_delete_txn(tx: Transaction, name: HostName) -> None:
-    """Remove a host's row. Raises `HostBusy`, also for a host that servers have not moved away from, or to, for good."""
-    count = server_counts_txn(tx).get(name, 0) + tx.execute(_moving, {"host": name}).scalar_one()
+def host_known_txn(tx: Transaction, name: HostName) -> bool:
+    """Whether there is such a host, and it was not deleted."""
+    return tx.execute(select(hosts.c.name).where(hosts.c.name == name)).first() is not None
+
+
+def host_check_idle_txn(tx: Transaction, name: HostName) -> None:
+    """Raise `HostBusy` for a host with servers, or that servers have not moved away from, or to, for good."""
+    at_work: int = tx.execute(_at_work, {"host": name}).scalar_one()
+    count = server_counts_txn(tx).get(name, 0) + tx.execute(_moving, {"host": name}).scalar_one() + at_work
     if count:
         raise HostBusy(host=name, count=count)
+
+
+def host_delete_txn(tx: Transaction, name: HostName) -> None:
+    """Remove a host's row, and what is written down of it. Raises `HostBusy`."""
+    host_check_idle_txn(tx, name)
+    agent = tx.execute(select(hosts.c.agent).where(hosts.c.name == name)).scalar()
+    if agent is not None:
+        agents_of.agent_forgets_txn(tx, agent)
     tx.execute(delete(hosts).where(hosts.c.name == name))
     tx.execute(delete(tombstones).where(tombstones.c.host == name))
 

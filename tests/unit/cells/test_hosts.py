@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from kilonova.cells.cells import CellRecord, DuplicateCell
 from kilonova.cells.agents import agent_wire_txn
+from kilonova.cells.cells import CellRecord, DuplicateCell
 from kilonova.cells.hosts import HostBusy, agent_beat_txn, hosts_register_txn, hosts_settle_txn, hosts_up_txn
 from kilonova.kernel.errors import NotFound
 from kilonova.kernel.ids import CELL0, CellId, HostName

@@ -3,8 +3,10 @@
 | table | written by |
 |---|---|
 | servers, server_tags, server_metadata | `operations/store.py` |
-| hosts, agents | `cells/hosts.py` |
+| hosts | `cells/hosts.py` |
+| agents | `cells/agents.py` |
 | tombstones, settlements | `operations/store.py` |
+| missing_guests, unknown_guests | `operations/sightings.py` |
 | migrations | `operations/migrations.py` |
 | operations, operation_events | `engine/store.py` |
 | counters | `engine/counters.py` |
@@ -59,6 +61,24 @@ tombstones = Table(
     Column("generation", Integer, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("may_run", Boolean, nullable=False, server_default=false()),  # whether the guest may run there now
+)
+
+missing_guests = Table(
+    "missing_guests",  # servers at rest whose hosts don't show their guests: see operations.sightings
+    metadata,
+    Column("server_id", String(36), primary_key=True),
+    Column("host", String(255), nullable=False),
+    Column("since", Double, nullable=False),
+    Index("missing_guests_host", "host"),
+)
+
+unknown_guests = Table(
+    "unknown_guests",  # guests that no record knows
+    metadata,
+    Column("host", String(255), primary_key=True),
+    Column("server_id", String(36), primary_key=True),
+    Column("cell_id", String(36), nullable=False),  # of the cell that it was made for; empty where it doesn't say
+    Column("first_seen_at", Double, nullable=False),
 )
 
 settlements = Table(

@@ -77,4 +77,12 @@ HOST_EPOCHS = (
         name="report-host-epoch",
         why="A report says the same, and counts for nothing once another agent has taken the host.",
     ),
+    added(
+        "host_step",
+        "action.spec.cell_id",
+        name="guest-spec-cell",
+        why="A guest is told the cell that it is made for, and keeps that as its mark.",
+    ),
+    added("guest", "cell_id", name="guest-cell", why="A guest shows the cell that it was made for."),
+    added("host_report", "guest.cell_id", name="report-guest-cell", why="So does the guest in a report."),
 )

@@ -35,6 +35,8 @@ class Hypervisor:
         """How much time is between the halves of an order at most: of an ordinary one, of a slow one."""
         self.migration_s = (5.0, 60.0)
         """How long a live migration lasts: at least, at most."""
+        self.planted: dict[ServerId, CellId] = {}
+        """Guests that no record knows, and their marks."""
         self.lost: set[HostName] = set()
         """Hosts that never come back."""
         self._loop = loop
@@ -114,6 +116,7 @@ class Hypervisor:
 
     def plant(self, host: HostName, server_id: ServerId, generation: int = 1, cell_id: CellId = NO_MARK) -> None:
         """A guest runs that no agent was told to make; `cell_id` is its mark."""
+        self.planted[server_id] = cell_id
         known = {"server_id": server_id, "generation": generation, "cell_id": cell_id}
         spec = msgspec.convert({**_NOTHING, **known}, GuestSpec)
         disk, state = Disk(generation, 0), PowerState.RUNNING

@@ -10,7 +10,7 @@ from typing_extensions import override
 from kilonova.agent.gateway import LEASE_S, Gateway
 from kilonova.agent.observation import Strays
 from kilonova.agent.turns import Turns
-from kilonova.cells.hosts import host_force_down_txn, hosts_register_txn
+from kilonova.cells.hosts import host_force_down_txn, hosts_register_txn, hosts_up_txn
 from kilonova.engine import store as operation_store
 from kilonova.kernel.ids import CellId, HostName, OperationId, ServerId
 from kilonova.objects.guest import Guest, HostDescription, PowerState
@@ -498,6 +498,49 @@ def test_agent_is_killed_at_its_work__the_next_incarnation_goes_on() -> None:
         await rig.settled()
         assert now_of(rig).status == "SHUTOFF"
         assert server_id(7) in rig.hypervisor.on(HOST), "a guest that nobody knows is left alone"
+
+    play(work)
+
+
+def test_agent_that_was_replaced__ends_and_takes_nothing_back() -> None:
+    async def work(rig: Rig) -> None:
+        await rig.add_hosts()
+        first = await rig.start_agent()
+        await asyncio.sleep(1.0)
+        assert rig.cell1.rows("SELECT epoch FROM hosts") == [(2,)]
+        second = await rig.start_agent()
+        await asyncio.sleep(20.0)
+        assert rig.cell1.rows("SELECT epoch FROM hosts") == [(3,)]
+        second.kill()
+        await asyncio.sleep(2 * DOWN_AFTER_S)
+        assert rig.cell1.rows("SELECT epoch FROM hosts") == [(3,)]
+        assert rig.cell1.read(hosts_up_txn) == frozenset()
+        assert first.tasks == []
+
+    play(work)
+
+
+def test_agent_is_frozen_at_its_work_while_another_takes_over__what_it_does_then_counts_for_nothing() -> None:
+    """Scenario G4."""
+
+    async def work(rig: Rig) -> None:
+        await rig.add_hosts()
+        await rig.start_all()
+        first = await rig.start_agent()
+        api = await rig.boot(1)
+        while ("boot", "spawn") not in rig.live():
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        first.freeze(rig.loop.time() + 60.0)
+        await rig.start_agent()
+        await rig.settled()
+        assert now_of(rig).status == "ACTIVE"
+        await api.act(CALLER, REQUEST, server_id(), "stop", {})
+        await rig.settled()
+        await asyncio.sleep(60.0)
+        assert now_of(rig).status == "SHUTOFF"
+        assert rig.hypervisor.on(HOST)[server_id()].power_state is P.SHUTDOWN
+        assert rig.complaints == []
 
     play(work)
 

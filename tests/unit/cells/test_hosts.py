@@ -245,6 +245,36 @@ def test_delete__refused_while_servers_live_there_then_forgotten_everywhere() ->
     play(work)
 
 
+def test_deleted_host__is_new_once_its_agent_was_heard_of_and_not_by_a_message_that_was_late() -> None:
+    async def work(rig: Rig) -> None:
+        parts = await rig.parts("process")
+        await take(parts, "agent", 1, "a", "b")
+        before = await parts.hosts.get(HostName("a"))
+        await parts.hosts.delete(HostName("a"))
+        await take(parts, "agent", 1, "a", "b")
+        assert [host.name for host in await parts.hosts.all()] == ["b"]
+        await asyncio.sleep(1.0)
+        await parts.cells.get(CELL1).database.write(agent_beat_txn, "agent", 1)
+        await take(parts, "agent", 1, "a", "b")
+        after = await parts.hosts.get(HostName("a"))
+        assert after.uuid != before.uuid
+
+    play(work)
+
+
+def test_delete__refused_while_a_step_is_to_be_done_there() -> None:
+    async def work(rig: Rig) -> None:
+        await rig.add_hosts()
+        await rig.start_all()
+        await rig.boot(1)
+        while ("boot", "spawn") not in rig.live():
+            await asyncio.sleep(0.1)
+        with pytest.raises(HostBusy):
+            await (await rig.parts("operator")).hosts.delete(HOST)
+
+    play(work)
+
+
 def test_cells__cell0_first_then_by_age_and_no_name_or_database_twice() -> None:
     async def work(rig: Rig) -> None:
         cells = (await rig.parts("process")).cells

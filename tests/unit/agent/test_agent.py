@@ -10,13 +10,12 @@ from typing_extensions import override
 from kilonova.agent.gateway import LEASE_S, Gateway
 from kilonova.agent.observation import Strays
 from kilonova.agent.turns import Turns
-from kilonova.cells.hosts import host_force_down_txn, hosts_register_txn, hosts_up_txn
+from kilonova.cells.hosts import hosts_register_txn
 from kilonova.engine import store as operation_store
-from kilonova.kernel.ids import CellId, HostName, OperationId, ServerId
+from kilonova.kernel.ids import HostName, OperationId, ServerId
 from kilonova.objects.guest import Guest, HostDescription, PowerState
 from kilonova.objects.history import wire
 from kilonova.objects.history.wire import WIRE
-from kilonova.objects.host import DOWN_AFTER_S, Session
 from kilonova.objects.host_step import HostReport, HostStep, Order
 from kilonova.objects.server import Server, TaskState, VmState
 from kilonova.operations import accept, store
@@ -283,194 +282,6 @@ def test_debt__settled_when_the_guest_is_gone_and_by_its_own_host_only() -> None
     play(work)
 
 
-def test_second_agent_takes_the_host__the_first_can_do_nothing_any_more() -> None:
-    async def work(rig: Rig) -> None:
-        gateway = await gateway_of(rig)
-        put(rig, 1)
-        put(rig, 2, vm_state=V.DELETED, deleted_at=1.0)
-        put(rig, 3)
-        accept_action(rig, "stop", 1)
-        (step,) = await poll(gateway)
-        held = [(step.operation_id, step.epoch)]
-        hosts = wire.told(WIRE.newest, [description()], HostDescription)
-        assert (await gateway.register("second", WIRE.newest.label, hosts, Session(id="second", epoch=2))).held
-        accept_action(rig, "stop", 3)
-        assert await gateway.renew("agent", held) == {}
-        assert not await report(gateway, step, guest=guest(power=P.SHUTDOWN))
-        assert await poll(gateway) == []
-        seen = [guest(2), guest(3, power=P.SHUTDOWN)]
-        assert await observe(gateway, *seen) == [], "its late clean-up is nobody's any more"
-        assert now_of(rig).task_state is TaskState.POWERING_OFF
-        assert ("epochs_rejected", 1) in rig.cell1.rows("SELECT name, value FROM counters")
-        assert await gateway.register("agent", WIRE.newest.label, hosts) is not None
-        assert rig.cell1.rows("SELECT agent, epoch FROM hosts WHERE name = 'host-1'") == [("second", 2)]
-
-    play(work)
-
-
-def test_host_that_came_back__no_step_before_it_has_settled() -> None:
-    async def work(rig: Rig) -> None:
-        gateway = await gateway_of(rig)
-        put(rig, 1)
-        put(rig, 2, vm_state=V.DELETED, deleted_at=1.0)
-        rig.cell1.write(lambda tx: store.tombstone_add_txn(tx, HOST, server_id(2), 1))
-        await asyncio.sleep(DOWN_AFTER_S + 1.0)
-        accept_action(rig, "delete", 1)
-        assert await poll(gateway) == [], "it is down as long as it says no more than this"
-        before = await gateway.beat("agent")
-        assert await poll(gateway) == []
-        assert len(await observe(gateway, guest(1), guest(2), seen_after=before)) == 1
-        assert await poll(gateway) == [], "the guest that has to go is still there"
-        assert await observe(gateway, guest(1), seen_after=before) == []
-        assert [step.kind for step in await poll(gateway)] == ["delete"]
-
-    play(work)
-
-
-@pytest.mark.parametrize("declared", [True, False])
-def test_host_that_is_declared_down__no_step_until_that_is_taken_back_and_it_has_settled(declared: bool) -> None:
-    async def work(rig: Rig) -> None:
-        gateway = await gateway_of(rig)
-        put(rig)
-        rig.cell1.write(lambda tx: host_force_down_txn(tx, HOST, True))
-        accept_action(rig, "delete")
-        if declared:
-            assert await poll(gateway) == []
-            return
-        rig.cell1.write(lambda tx: host_force_down_txn(tx, HOST, False))
-        assert await poll(gateway) == []
-        await observe(gateway, guest(), seen_after=await gateway.beat("agent"))
-        assert len(await poll(gateway)) == 1
-
-    play(work)
-
-
-NEEDS = [
-    (V.ACTIVE, True),
-    (V.STOPPED, True),
-    (V.PAUSED, True),
-    (V.SUSPENDED, True),
-    (V.RESCUED, True),
-    (V.RESIZED, False),
-    (V.SHELVED, False),
-    (V.SOFT_DELETED, False),
-    (V.ERROR, False),
-]
-
-
-@pytest.mark.parametrize(("vm_state", "lost"), NEEDS)
-def test_guest_is_missing__its_server_is_in_error_after_a_while_and_says_why(vm_state: VmState, lost: bool) -> None:
-    async def work(rig: Rig) -> None:
-        gateway = await gateway_of(rig, Strays(missing_after_s=60.0))
-        put(rig, vm_state=vm_state)
-        before = now_of(rig)
-        await observe(gateway, seen_after=STARTED_AT)
-        await asyncio.sleep(50.0)
-        await observe(gateway, seen_after=STARTED_AT)
-        assert now_of(rig) == before, "it may come back"
-        await asyncio.sleep(11.0)
-        await observe(gateway, seen_after=STARTED_AT)
-        after = now_of(rig)
-        assert (after.vm_state is V.ERROR) is (lost or vm_state is V.ERROR)
-        if lost:
-            assert after.fault is not None
-            assert "no longer on its host" in after.fault.message
-            assert (after.task_state, after.power_state) == (None, P.NOSTATE)
-        assert rig.cell1.rows("SELECT * FROM missing_guests") == []
-
-    play(work)
-
-
-@pytest.mark.parametrize("case", ["operation", "looked before it ended", "host of another agent", "came back"])
-def test_guest_is_missing__passed_over_while_that_may_be_right(case: str) -> None:
-    async def work(rig: Rig) -> None:
-        gateway = await gateway_of(rig, Strays(missing_after_s=0.0))
-        put(rig, updated_at=STARTED_AT)
-        seen_after = STARTED_AT
-        if case == "operation":
-            accept_action(rig, "reboot")
-        elif case == "looked before it ended":
-            seen_after = STARTED_AT - 1.0
-        before = now_of(rig)
-        for number in range(3):
-            shown = [guest()] if case == "came back" and number else []
-            agent = "other" if case == "host of another agent" else "agent"
-            await observe(gateway, *shown, agent=agent, seen_after=seen_after)
-        assert now_of(rig) == before
-        assert rig.cell1.rows("SELECT * FROM missing_guests") == []
-
-    play(work)
-
-
-@pytest.mark.parametrize("way", ["rebuild", "delete", "reboot_hard"])
-def test_guest_vanished__the_ways_out_of_error(way: str) -> None:
-    async def work(rig: Rig) -> None:
-        await rig.add_hosts()
-        await rig.start_all()
-        await rig.start_agent()
-        api = await rig.boot(1)
-        await rig.settled()
-        rig.hypervisor.vanish(HOST, server_id())
-        await asyncio.sleep(100.0)
-        assert now_of(rig).status == "ERROR"
-        if way == "delete":
-            await api.delete(CALLER, REQUEST, server_id())
-        else:
-            await api.act(CALLER, REQUEST, server_id(), way, {"changes": {}} if way == "rebuild" else {})
-        await rig.settled()
-        after = now_of(rig)
-        assert after.status == {"rebuild": "ACTIVE", "delete": "DELETED", "reboot_hard": "ERROR"}[way]
-        if way == "rebuild":
-            assert after.fault is None
-            assert rig.hypervisor.on(HOST)[server_id()].power_state is P.RUNNING
-        elif way == "reboot_hard":
-            assert after.fault is not None
-            assert "Rebuild the server" in after.fault.message, "there is no disk that it could start from"
-
-    play(work)
-
-
-STRANGERS = [
-    ("report", CELL1, False),
-    ("destroy", CELL1, True),
-    ("destroy", CellId("another cell"), False),
-    ("destroy", CellId(""), False),
-]
-
-
-@pytest.mark.parametrize(("policy", "mark", "goes"), STRANGERS)
-def test_guest_that_no_record_knows__noted_once_and_destroyed_only_by_policy_and_with_our_mark(
-    policy: str, mark: CellId, goes: bool
-) -> None:
-    async def work(rig: Rig) -> None:
-        gateway = await gateway_of(rig, Strays(destroyed=policy == "destroy"))
-        put(rig, 1)
-        put(rig, 2, OTHER)
-        stranger = msgspec.structs.replace(guest(5, generation=4), cell_id=mark)
-        for _ in range(2):
-            orders = await observe(gateway, guest(1), stranger)
-            assert [(order.server_id, order.generation) for order in orders] == ([(server_id(5), 4)] if goes else [])
-            assert rig.cell1.rows("SELECT host, server_id, cell_id FROM unknown_guests") == [(HOST, server_id(5), mark)]
-        await observe(gateway, guest(2, OTHER), agent="other")
-        assert len(rig.cell1.rows("SELECT * FROM unknown_guests")) == 1
-        await observe(gateway, guest(1))
-        assert rig.cell1.rows("SELECT * FROM unknown_guests") == []
-
-    play(work)
-
-
-def test_guest_that_no_record_knew__is_left_alone_once_one_does() -> None:
-    async def work(rig: Rig) -> None:
-        gateway = await gateway_of(rig, Strays(destroyed=True))
-        stranger = msgspec.structs.replace(guest(), cell_id=CELL1)
-        assert len(await observe(gateway, stranger)) == 1
-        put(rig)
-        assert await observe(gateway, stranger) == []
-        assert rig.cell1.rows("SELECT * FROM unknown_guests") == []
-
-    play(work)
-
-
 def test_register__the_level_that_both_know_is_agreed_and_kept() -> None:
     async def work(rig: Rig) -> None:
         gateway = await gateway_of(rig)
@@ -498,49 +309,6 @@ def test_agent_is_killed_at_its_work__the_next_incarnation_goes_on() -> None:
         await rig.settled()
         assert now_of(rig).status == "SHUTOFF"
         assert server_id(7) in rig.hypervisor.on(HOST), "a guest that nobody knows is left alone"
-
-    play(work)
-
-
-def test_agent_that_was_replaced__ends_and_takes_nothing_back() -> None:
-    async def work(rig: Rig) -> None:
-        await rig.add_hosts()
-        first = await rig.start_agent()
-        await asyncio.sleep(1.0)
-        assert rig.cell1.rows("SELECT epoch FROM hosts") == [(2,)]
-        second = await rig.start_agent()
-        await asyncio.sleep(20.0)
-        assert rig.cell1.rows("SELECT epoch FROM hosts") == [(3,)]
-        second.kill()
-        await asyncio.sleep(2 * DOWN_AFTER_S)
-        assert rig.cell1.rows("SELECT epoch FROM hosts") == [(3,)]
-        assert rig.cell1.read(hosts_up_txn) == frozenset()
-        assert first.tasks == []
-
-    play(work)
-
-
-def test_agent_is_frozen_at_its_work_while_another_takes_over__what_it_does_then_counts_for_nothing() -> None:
-    """Scenario G4."""
-
-    async def work(rig: Rig) -> None:
-        await rig.add_hosts()
-        await rig.start_all()
-        first = await rig.start_agent()
-        api = await rig.boot(1)
-        while ("boot", "spawn") not in rig.live():
-            await asyncio.sleep(0.01)
-        await asyncio.sleep(0.1)
-        first.freeze(rig.loop.time() + 60.0)
-        await rig.start_agent()
-        await rig.settled()
-        assert now_of(rig).status == "ACTIVE"
-        await api.act(CALLER, REQUEST, server_id(), "stop", {})
-        await rig.settled()
-        await asyncio.sleep(60.0)
-        assert now_of(rig).status == "SHUTOFF"
-        assert rig.hypervisor.on(HOST)[server_id()].power_state is P.SHUTDOWN
-        assert rig.complaints == []
 
     play(work)
 

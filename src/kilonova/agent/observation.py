@@ -46,11 +46,14 @@ _MUST_STOP: Mapping[VmState, frozenset[PowerState]] = MappingProxyType(
 )
 """What a guest may not be when its server is at rest in a state."""
 _mine = select(hosts.c.name).where(hosts.c.agent == bindparam("agent"), hosts.c.epoch == bindparam("epoch"))
-_in_quarantine = _mine.where(hosts.c.quarantined_at.is_not(None))
+_in_quarantine = _mine.where(hosts.c.quarantined_at > 0.0)
 _living = select(
     *(servers.c[name] for name in ("id", "host", "power_state", "vm_state", "current_op", "generation", "updated_at"))
 ).where(servers.c.host.in_(_mine), servers.c.deleted_at.is_(None))
-_debts = select(tombstones.c.host, tombstones.c.server_id).where(tombstones.c.host.in_(_mine))
+# Asked of each debt, of which there are few, and not the other way round: an agent may serve thousands of hosts.
+_debts = select(tombstones.c.host, tombstones.c.server_id).where(
+    _mine.where(hosts.c.name == tombstones.c.host).exists()
+)
 
 
 @dataclass(frozen=True, kw_only=True)

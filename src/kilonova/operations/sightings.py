@@ -30,10 +30,11 @@ class Unknown(msgspec.Struct, frozen=True, kw_only=True):
     first_seen_at: float
 
 
+# Asked of each sighting, of which there are few, and not the other way round: an agent may serve thousands of hosts.
 _of_agent = select(hosts.c.name).where(hosts.c.agent == bindparam("agent"), hosts.c.epoch == bindparam("epoch"))
-_missing = select(missing_guests).where(missing_guests.c.host.in_(_of_agent))
+_missing = select(missing_guests).where(_of_agent.where(hosts.c.name == missing_guests.c.host).exists())
 _unknown = select(unknown_guests).order_by(unknown_guests.c.host, unknown_guests.c.server_id)
-_unknown_of_agent = _unknown.where(unknown_guests.c.host.in_(_of_agent))
+_unknown_of_agent = _unknown.where(_of_agent.where(hosts.c.name == unknown_guests.c.host).exists())
 
 
 def missing_since_txn(tx: Transaction, agent: str, epoch: int) -> dict[ServerId, float]:

@@ -69,7 +69,6 @@ missing_guests = Table(
     Column("server_id", String(36), primary_key=True),
     Column("host", String(255), nullable=False),
     Column("since", Double, nullable=False),
-    Index("missing_guests_host", "host"),
 )
 
 unknown_guests = Table(

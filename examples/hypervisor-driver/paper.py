@@ -6,8 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from kilonova.drivers.driver import HypervisorFailure, ImageSource, StaleGeneration
-from kilonova.kernel.ids import HostName, ServerId
+from kilonova.drivers.driver import HypervisorFailure, ImageSource, NoSuchGuest, StaleGeneration
+from kilonova.kernel.ids import CellId, HostName, ServerId
 from kilonova.objects.guest import Guest, GuestImage, GuestSpec, HostDescription, PowerState
 from kilonova.runtime.runtime import Runtime
 
@@ -18,6 +18,7 @@ class Line(msgspec.Struct):
     generation: int
     power_state: PowerState
     image: str | None
+    cell_id: CellId
     boots: int = 1
     rebooted: int = 0
     """The generation it was last rebooted for."""
@@ -84,7 +85,7 @@ class PaperDriver:
         line = self._line(paper, host, spec.server_id, spec.generation)
         if line is None:
             image = None if spec.image is None else spec.image.id
-            line = paper.guests[spec.server_id] = Line(spec.generation, PowerState.RUNNING, image)
+            line = paper.guests[spec.server_id] = Line(spec.generation, PowerState.RUNNING, image, spec.cell_id)
         elif line.power_state is not PowerState.RUNNING:
             line.power_state = PowerState.RUNNING
             line.boots += 1
@@ -170,7 +171,7 @@ class PaperDriver:
         paper = self._read()
         line = self._line(paper, host, server_id, generation)
         if line is None:
-            raise HypervisorFailure(host=host, action=action, reason=f"there is no guest {server_id}")
+            raise NoSuchGuest(host=host, action=action, server_id=server_id)
         return paper, line
 
     def _kept(self, paper: Paper, server_id: ServerId, line: Line, generation: int) -> Guest:
@@ -180,7 +181,11 @@ class PaperDriver:
 
     def _shown(self, server_id: str, line: Line) -> Guest:
         return Guest(
-            server_id=ServerId(server_id), host=self.host, generation=line.generation, power_state=line.power_state
+            server_id=ServerId(server_id),
+            host=self.host,
+            generation=line.generation,
+            power_state=line.power_state,
+            cell_id=line.cell_id,
         )
 
     def _read(self) -> Paper:

@@ -28,6 +28,8 @@ from kilonova.objects.history.wire import WIRE
 from kilonova.operations.quota import Quota
 from kilonova.operations.servers import Servers
 from kilonova.operations.work import Parts
+from kilonova.placement import tables as placement_tables
+from kilonova.placement.placement import Placement
 from kilonova.runtime.real import RealRuntime
 from kilonova.web.mount import Mounts
 from kilonova.web.policy import Policy
@@ -125,6 +127,9 @@ class Rig:
             name: SqliteDatabase(name, self._path / f"{name}.db", runtime) for name in ("api", "cell0", "cell1")
         }
         await self.databases["api"].create(api_database.metadata)
+        self.databases["placement"] = SqliteDatabase("placement", self._path / "placement.db", runtime)
+        await self.databases["placement"].create(placement_tables.metadata)
+        placement = Placement(self.databases["placement"])
         for name in ("cell0", "cell1"):
             await self.databases[name].create(cell_database.metadata)
         cells = Cells(self.databases["api"], lambda record: self.databases[record.name])
@@ -142,7 +147,7 @@ class Rig:
             database=self.databases["api"],
             cells=cells,
             hosts=hosts,
-            placement=cast("Any", None),
+            placement=placement,
             scheduler=cast("Any", None),
             networks=cast("Any", None),
             images=cast("Any", None),
@@ -152,6 +157,7 @@ class Rig:
             database=self.databases["api"],
             servers=Servers(parts, quota, cast("Any", None)),
             hosts=hosts,
+            placement=placement,
             quota=quota,
             identity=Projects(),
             images=cast("Any", None),

@@ -14,11 +14,13 @@ from kilonova.agent.gateway import Gateway
 from kilonova.agent.gateway_client import GatewayClient
 from kilonova.agent.gateway_http import BODY_BYTES, Access, GatewayService, NotYours
 from kilonova.agent.gateway_remote import RemoteGateway
+from kilonova.cells.agents import AgentReplaced
 from kilonova.kernel.errors import NotAuthenticated, TooLarge, Unavailable
 from kilonova.kernel.ids import HostName, OperationId
 from kilonova.objects.guest import Guest, GuestImage, HostDescription, PowerState
 from kilonova.objects.history import wire
 from kilonova.objects.history.wire import WIRE, BadMessage
+from kilonova.objects.host import Session
 from kilonova.objects.host_action import AnyHostAction, Snapshot, Spawn
 from kilonova.objects.host_step import HostReport, HostStep, Order
 from kilonova.objects.server import VmState
@@ -26,6 +28,7 @@ from unit.agent.test_agent import accept_action, now_of, put
 from unit.operations.rig import CELL1, HOST, Rig, description, play, server_id
 
 OTHER = HostName("host-2")
+SESSION = Session(id="session", epoch=1)
 SECRETS = {"agent": "agent's secret", "other": "other's secret"}
 IMAGE = GuestImage(id="image", disk_format="raw", size=7, sha512="0" * 128)
 
@@ -67,7 +70,7 @@ class Site:
 
     async def registered(self) -> None:
         for name, host in (("agent", HOST), ("other", OTHER)):
-            await self.clients[name].register(name, "1.0", described(host))
+            await self.clients[name].register(name, WIRE.newest.label, described(host), SESSION)
 
 
 Work = Callable[[Site], Awaitable[None]]
@@ -107,10 +110,12 @@ ways = pytest.mark.parametrize("way", ["direct", "http"])
 @ways
 def test_register_and_beat__the_host_is_there(way: str) -> None:
     async def work(site: Site) -> None:
-        assert await site.agent.register("agent", "1.0", described(HOST)) == "1.0"
-        first = await site.agent.beat("agent")
+        answer = await site.agent.register("agent", "1.0", described(HOST), SESSION)
+        assert (answer.level, answer.epoch, answer.held) == ("1.0", 1, True)
+        first = await site.agent.beat("agent", 1)
+        assert first == pytest.approx(answer.time, abs=1.0)
         await asyncio.sleep(10.0)
-        assert await site.agent.beat("agent") == pytest.approx(first + 10.0, abs=1.0)
+        assert await site.agent.beat("agent", 1) == pytest.approx(first + 10.0, abs=1.0)
 
     played(work, way)
 
@@ -121,13 +126,13 @@ def test_step__polled_renewed_reported_once(way: str) -> None:
         await site.registered()
         put(site.rig)
         accept_action(site.rig, "stop")
-        (step,) = wire.read(WIRE, await site.agent.poll("agent", 0.1), HostStep)
+        (step,) = wire.read(WIRE, await site.agent.poll("agent", 0.1, 1), HostStep)
         assert step.server_id == server_id()
-        assert wire.read(WIRE, await site.other.poll("other", 0.1), HostStep) == []
+        assert wire.read(WIRE, await site.other.poll("other", 0.1, 1), HostStep) == []
         held = [(step.operation_id, step.epoch), (OperationId("another"), 1)]
-        assert await site.agent.renew("agent", held) == {step.operation_id: ""}
+        assert await site.agent.renew("agent", held, 1) == {step.operation_id: ""}
         off = Guest(server_id=server_id(), host=HOST, generation=2, power_state=PowerState.SHUTDOWN)
-        said = [HostReport(operation_id=step.operation_id, epoch=step.epoch, guest=off)]
+        said = [HostReport(operation_id=step.operation_id, epoch=step.epoch, host_epoch=step.host_epoch, guest=off)]
         message = wire.told(WIRE.newest, said, HostReport)
         assert await site.agent.report("agent", message)
         assert not await site.agent.report("agent", message)
@@ -141,7 +146,7 @@ def test_poll__waits_for_a_step(way: str) -> None:
     async def work(site: Site) -> None:
         await site.registered()
         put(site.rig)
-        waiting = asyncio.ensure_future(site.agent.poll("agent", 50.0))
+        waiting = asyncio.ensure_future(site.agent.poll("agent", 50.0, 1))
         await asyncio.sleep(1.0)
         accept_action(site.rig, "stop")
         site.rig.broker.publish(f"cell/{CELL1}/hosts")
@@ -160,7 +165,7 @@ def test_observe__power_is_taken_over_and_orders_come_back(way: str) -> None:
             Guest(server_id=server_id(1), host=HOST, generation=1, power_state=PowerState.SHUTDOWN),
             Guest(server_id=server_id(2), host=HOST, generation=1, power_state=PowerState.RUNNING),
         ]
-        answer = await site.agent.observe("agent", wire.told(WIRE.newest, shown, Guest), 0.0)
+        answer = await site.agent.observe("agent", wire.told(WIRE.newest, shown, Guest), 0.0, 1)
         assert [order.server_id for order in wire.read(WIRE, answer, Order)] == [server_id(2)]
         assert now_of(site.rig, 1).vm_state is VmState.STOPPED
 
@@ -179,12 +184,53 @@ def test_nonsense__is_a_bad_message(way: str) -> None:
     played(work, way)
 
 
+@ways
+def test_session_that_was_replaced__is_told_so_whatever_it_asks(way: str) -> None:
+    async def work(site: Site) -> None:
+        await site.registered()
+        later = Session(id="later", epoch=2)
+        assert (await site.agent.register("agent", WIRE.newest.label, described(HOST), later)).held
+        for call in (
+            site.agent.beat("agent", 1),
+            site.agent.renew("agent", [], 1),
+            site.agent.poll("agent", 0.1, 1),
+            site.agent.observe("agent", wire.told(WIRE.newest, [], Guest), 0.0, 1),
+        ):
+            with pytest.raises(AgentReplaced, match="agent"):
+                await call
+        again = await site.agent.register("agent", WIRE.newest.label, described(HOST), SESSION)
+        assert (again.epoch, again.held) == (2, False)
+        await site.agent.beat("agent", 2)
+
+    played(work, way)
+
+
+def test_program_that_knows_no_epochs__is_understood() -> None:
+    async def work(site: Site) -> None:
+        client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(site.service),
+            base_url="http://gateway",
+            headers={"Authorization": f"Bearer {SECRETS['agent']}"},
+        )
+        answer = await client.post("/agent/register?newest=1.1", content=described(HOST))
+        assert answer.json() == "1.1"
+        assert (await client.post("/agent/beat")).json() > 0
+        newest = WIRE.newest.label
+        refused = await site.agent.register("agent", newest, described(HOST), SESSION)
+        assert (refused.epoch, refused.held) == (1, False), "the same epoch, but not this session's"
+        assert (await site.agent.register("agent", newest, described(HOST), Session(id="session", epoch=2))).held
+        refusal = await client.post("/agent/beat")
+        assert (refusal.status_code, refusal.json()["code"]) == (409, "agent-replaced")
+
+    played(work, "http")
+
+
 def test_stranger__is_refused() -> None:
     async def work(site: Site) -> None:
         await site.registered()
         for secret in ("", "agent's", "agent's secret "):
             with pytest.raises(NotAuthenticated):
-                await remote(site.service, "agent", secret).poll("agent", 0.1)
+                await remote(site.service, "agent", secret).poll("agent", 0.1, 1)
 
     played(work, "http")
 

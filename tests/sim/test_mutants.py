@@ -19,6 +19,7 @@ AT_ONCE = (
     "secrets-kept",
     "ports-kept",
     "guest-not-destroyed",
+    "host-epoch-not-checked",
 )
 """Caught by one of their first seeds."""
 

@@ -18,6 +18,7 @@ BRANCHING = (
     ("evacuations", 16),
     ("devices", 10),
     ("host-lost", 10),
+    ("takeovers", 10),
 )
 """Scenarios, and how many seeds of each reach every branch but those in `RARER`."""
 RARER = {"move_tried_elsewhere", "resize_refused_by_quota", "resized_in_place"}
@@ -43,7 +44,7 @@ def test_boot_and_delete__kills_freezes_and_losses__nothing_stuck_and_nothing_le
 
 
 @pytest.mark.parametrize("seeds", _chunks(OTHERS), ids=lambda seeds: f"{seeds.start}..{seeds.stop - 1}")
-@pytest.mark.parametrize("scenario", ["storm", "cells", "silent-bus", "freezes", "power", "host-lost"])
+@pytest.mark.parametrize("scenario", ["storm", "cells", "silent-bus", "freezes", "power", "host-lost", "takeovers"])
 def test_scenario__everything_goes_wrong__nothing_stuck_and_nothing_leaked(scenario: str, seeds: range):
     assert _violations(scenario, seeds) == {}
 

@@ -10,15 +10,19 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from kilonova.agent.gateway_client import GatewayClient
+import msgspec
+
+from kilonova.agent.gateway_client import GatewayClient, Registered
 from kilonova.agent.steps import perform
 from kilonova.agent.turns import Turns
+from kilonova.cells.agents import AgentReplaced
 from kilonova.drivers.driver import Driver, ImageStore, MigrationAborted, NoGuestAgent
 from kilonova.kernel.errors import KilonovaError
 from kilonova.kernel.ids import HostName, OperationId
 from kilonova.objects.guest import Guest, HostDescription
 from kilonova.objects.history import wire
 from kilonova.objects.history.wire import WIRE
+from kilonova.objects.host import Session
 from kilonova.objects.host_action import Migrate
 from kilonova.objects.host_step import HostReport, HostStep, Order
 from kilonova.objects.server import Server
@@ -63,16 +67,26 @@ class Agent:
         self._is_mine = hosts
         self._rhythm = rhythm or Rhythm()
         self._level = WIRE.newest
+        self._session = Session(id=runtime.uuid(), epoch=0)
         self._cell_time = 0.0
         self._doing: dict[OperationId, tuple[HostStep, asyncio.Task[None]]] = {}
         self._turns = Turns()
 
     async def run(self) -> None:
-        """Work until cancelled. The driver has been started."""
+        """Work until cancelled, or until a session that registered later has taken the hosts. The driver has been started."""
+        try:
+            while not await self._patiently(self._take_hosts):
+                await self._runtime.sleep(self._rhythm.retry_s)
+            await self._patiently(self._observe)
+            await self._work()
+        except* AgentReplaced as replaced:
+            log.warning("%s", replaced.exceptions[0])
+            for _, task in self._doing.values():
+                task.cancel()
+
+    async def _work(self) -> None:
+        """Do everything that an agent does, again and again."""
         rhythm = self._rhythm
-        while not await self._patiently(self._describe):
-            await self._runtime.sleep(rhythm.retry_s)
-        await self._patiently(self._observe)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._pull())
             for work, every_s in (
@@ -96,7 +110,7 @@ class Agent:
 
     async def _take(self) -> None:
         """Wait for steps and set to work on them."""
-        message = await self._gateway.poll(self.name, self._rhythm.poll_s)
+        message = await self._gateway.poll(self.name, self._rhythm.poll_s, self._session.epoch)
         for step in wire.read(WIRE, message, HostStep):
             task = self._runtime.spawn(self._do(step), name=f"{step.kind}/{step.step} {step.server_id}")
             self._doing[step.operation_id] = (step, task)
@@ -105,7 +119,7 @@ class Agent:
         try:
             async with self._turns.of(step.server_id) as waited:
                 if not waited or await self._is_still_mine(step):
-                    await self._report(await self._attempt(step))
+                    await self._report(step, await self._attempt(step))
         except KilonovaError as error:
             log.warning("%s of %s is left to its lease: %s", step.step, step.server_id, error.message)
         finally:
@@ -114,7 +128,8 @@ class Agent:
                 del self._doing[step.operation_id]
 
     async def _is_still_mine(self, step: HostStep) -> bool:
-        return step.operation_id in await self._gateway.renew(self.name, [(step.operation_id, step.epoch)])
+        held = [(step.operation_id, step.epoch)]
+        return step.operation_id in await self._gateway.renew(self.name, held, self._session.epoch)
 
     async def _attempt(self, step: HostStep) -> HostReport:
         try:
@@ -132,24 +147,40 @@ class Agent:
             return HostReport(operation_id=step.operation_id, epoch=step.epoch, error=reason)
         return HostReport(operation_id=step.operation_id, epoch=step.epoch, guest=guest, outputs=outputs)
 
-    async def _report(self, report: HostReport) -> None:
+    async def _report(self, step: HostStep, report: HostReport) -> None:
+        report = msgspec.structs.replace(report, host_epoch=step.host_epoch)
         if not await self._gateway.report(self.name, wire.told(self._level, [report], HostReport)):
             log.info("the report on %s came too late", report.operation_id)
 
     async def _beat(self) -> None:
-        self._cell_time = await self._gateway.beat(self.name)
+        self._cell_time = await self._gateway.beat(self.name, self._session.epoch)
+
+    async def _take_hosts(self) -> None:
+        """Ask for a higher epoch than the hosts have. Whoever asks at the same time makes it higher still, so ask again."""
+        asked = Session(id=self._session.id, epoch=1)
+        while not (answer := await self._register(asked)).held:
+            asked = msgspec.structs.replace(asked, epoch=answer.epoch + 1)
+        self._session, self._cell_time = asked, answer.time
 
     async def _describe(self) -> None:
+        answer = await self._register(self._session)
+        if not answer.held:
+            raise AgentReplaced(agent=self.name)
+
+    async def _register(self, session: Session) -> Registered:
         hosts = [host for host in await self._driver.hosts() if self._is_mine(host.name)]
         message = wire.told(self._level, hosts, HostDescription)
-        self._level = WIRE.level(await self._gateway.register(self.name, WIRE.newest.label, message))
+        answer = await self._gateway.register(self.name, WIRE.newest.label, message, session)
+        self._level = WIRE.level(answer.level)
+        return answer
 
     async def _renew(self) -> None:
         """Keep the leases of what is done, and hear what is wished; a step that was superseded or taken over is given up."""
         doing = dict(self._doing)
         if not doing:
             return
-        ours = await self._gateway.renew(self.name, sorted((id_, step.epoch) for id_, (step, _) in doing.items()))
+        held = sorted((id_, step.epoch) for id_, (step, _) in doing.items())
+        ours = await self._gateway.renew(self.name, held, self._session.epoch)
         for id_, (step, task) in doing.items():
             if id_ not in ours:
                 task.cancel()
@@ -165,7 +196,8 @@ class Agent:
         """Show what is there, and end the guests that must go."""
         seen_after = self._cell_time
         guests = [guest for guest in await self._driver.guests() if self._is_mine(guest.host)]
-        answer = await self._gateway.observe(self.name, wire.told(self._level, guests, Guest), seen_after)
+        message = wire.told(self._level, guests, Guest)
+        answer = await self._gateway.observe(self.name, message, seen_after, self._session.epoch)
         for order in wire.read(WIRE, answer, Order):
             async with self._turns.of(order.server_id):
                 await self._driver.guest_destroy(
@@ -181,9 +213,11 @@ class Agent:
             await self._patiently(work)
 
     async def _patiently(self, work: Callable[[], Awaitable[None]]) -> bool:
-        """Do `work`; False when a gateway or hypervisor didn't answer, and it has to be tried again."""
+        """Do `work`; False when a gateway or hypervisor didn't answer, and it has to be tried again. Raises `AgentReplaced`."""
         try:
             await work()
+        except AgentReplaced:
+            raise
         except KilonovaError as error:
             log.warning("%s", error.message)
             return False

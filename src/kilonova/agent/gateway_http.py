@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from kilonova.agent.consoles import ConsoleClient
 from kilonova.agent.gateway_client import GatewayClient
+from kilonova.cells.agents import AgentReplaced
 from kilonova.drivers.driver import ImageStore
 from kilonova.kernel.errors import Forbidden, Invalid, KilonovaError, NotAuthenticated, NotFound, TooLarge, Unavailable
 from kilonova.kernel.ids import HostName, OperationId
@@ -24,6 +25,7 @@ from kilonova.objects import host_action as do
 from kilonova.objects.guest import Guest, GuestImage, HostDescription
 from kilonova.objects.history import wire
 from kilonova.objects.history.wire import WIRE
+from kilonova.objects.host import Session
 from kilonova.objects.host_step import HostReport, HostStep
 
 T = TypeVar("T")
@@ -37,6 +39,7 @@ STATUS: Mapping[type[KilonovaError], int] = {
     NotAuthenticated: 401,
     Forbidden: 403,
     NotFound: 404,
+    AgentReplaced: 409,
     TooLarge: 413,
     Invalid: 400,
     Unavailable: 503,
@@ -138,18 +141,20 @@ class GatewayService:
         body = await _body(request)
         described = wire.read(WIRE, body, HostDescription)
         access.check("a host", *(host.name for host in described))
-        label = await access.gateway.register(access.agent, _query(request, "newest"), body)
-        return _json(label)
+        newest = _query(request, "newest")
+        session = Session(id=_query(request, "session")[:36], epoch=_epoch(request))
+        answer = await access.gateway.register(access.agent, newest, body, session)
+        return _json(answer if session.id else answer.level)  # programs that know no epochs expect the level alone
 
-    async def _beat(self, access: Access, _: Request) -> Response:
-        return _json(await access.gateway.beat(access.agent))
+    async def _beat(self, access: Access, request: Request) -> Response:
+        return _json(await access.gateway.beat(access.agent, _epoch(request)))
 
     async def _renew(self, access: Access, request: Request) -> Response:
         held = _decoded(await _body(request), list[tuple[OperationId, int]])
-        return _json(await access.gateway.renew(access.agent, held))
+        return _json(await access.gateway.renew(access.agent, held, _epoch(request)))
 
     async def _poll(self, access: Access, request: Request) -> Response:
-        steps = await access.gateway.poll(access.agent, _seconds(request))
+        steps = await access.gateway.poll(access.agent, _seconds(request), _epoch(request))
         for step in wire.read(WIRE, steps, HostStep):
             access.told(step)
         return Response(steps, media_type=JSON)
@@ -165,7 +170,8 @@ class GatewayService:
         body = await _body(request)
         access.check("a guest", *{guest.host for guest in wire.read(WIRE, body, Guest)})
         seen_after = _number(_query(request, "seen_after"))
-        return Response(await access.gateway.observe(access.agent, body, seen_after), media_type=JSON)
+        answer = await access.gateway.observe(access.agent, body, seen_after, _epoch(request))
+        return Response(answer, media_type=JSON)
 
     async def _questions(self, access: Access, request: Request) -> Response:
         return _json(await self._consoles.console_questions(access.agent, _seconds(request)))
@@ -217,6 +223,11 @@ def _decoded(body: bytes, shape: type[T]) -> T:
 
 def _query(request: Request, name: str) -> str:
     return request.query_params.get(name, "")
+
+
+def _epoch(request: Request) -> int:
+    """The epoch at which an agent speaks; 0 from programs that know none."""
+    return int(_number(_query(request, "epoch") or "0"))
 
 
 def _seconds(request: Request) -> float:

@@ -11,11 +11,14 @@ import httpx
 import msgspec
 
 from kilonova.agent.consoles import ConsoleQuestion
+from kilonova.agent.gateway_client import Registered
 from kilonova.agent.gateway_http import NotYours, Problem
+from kilonova.cells.agents import AgentReplaced
 from kilonova.kernel.errors import KilonovaError, NotAuthenticated, NotFound, TooLarge, Unavailable
 from kilonova.kernel.ids import OperationId
 from kilonova.objects.guest import GuestImage
 from kilonova.objects.history.wire import BadMessage
+from kilonova.objects.host import WITHOUT_EPOCHS, Session
 
 T = TypeVar("T")
 
@@ -24,7 +27,7 @@ ANSWER_S = 30.0
 PIECE = 1 << 20
 
 _ERRORS: Mapping[str, type[KilonovaError]] = {
-    kind.code: kind for kind in (BadMessage, NotAuthenticated, NotFound, NotYours, TooLarge)
+    kind.code: kind for kind in (AgentReplaced, BadMessage, NotAuthenticated, NotFound, NotYours, TooLarge)
 }
 """Errors that come across as what they are; all others mean that the gateway can't answer."""
 
@@ -47,29 +50,34 @@ class RemoteGateway:
         """Let go of connections."""
         await self._http.aclose()
 
-    async def register(self, agent: str, newest: str, descriptions: bytes) -> str:
+    async def register(
+        self, agent: str, newest: str, descriptions: bytes, session: Session = WITHOUT_EPOCHS
+    ) -> Registered:
         """See `GatewayClient.register`."""
-        return await self._ask(agent, "register", str, descriptions, newest=newest)
+        asked = {"newest": newest, "session": session.id, "epoch": session.epoch}
+        return await self._ask(agent, "register", Registered, descriptions, **asked)
 
-    async def beat(self, agent: str) -> float:
+    async def beat(self, agent: str, epoch: int = 0) -> float:
         """See `GatewayClient.beat`."""
-        return await self._ask(agent, "beat", float)
+        return await self._ask(agent, "beat", float, epoch=epoch)
 
-    async def renew(self, agent: str, held: Sequence[tuple[OperationId, int]]) -> dict[OperationId, str]:
+    async def renew(
+        self, agent: str, held: Sequence[tuple[OperationId, int]], epoch: int = 0
+    ) -> dict[OperationId, str]:
         """See `GatewayClient.renew`."""
-        return await self._ask(agent, "renew", dict[OperationId, str], msgspec.json.encode(held))
+        return await self._ask(agent, "renew", dict[OperationId, str], msgspec.json.encode(held), epoch=epoch)
 
-    async def poll(self, agent: str, wait_s: float) -> bytes:
+    async def poll(self, agent: str, wait_s: float, epoch: int = 0) -> bytes:
         """See `GatewayClient.poll`."""
-        return await self._send("POST", agent, "poll", wait_s=wait_s)
+        return await self._send("POST", agent, "poll", wait_s=wait_s, epoch=epoch)
 
     async def report(self, agent: str, report: bytes) -> bool:
         """See `GatewayClient.report`."""
         return await self._ask(agent, "report", bool, report)
 
-    async def observe(self, agent: str, guests: bytes, seen_after: float) -> bytes:
+    async def observe(self, agent: str, guests: bytes, seen_after: float, epoch: int = 0) -> bytes:
         """See `GatewayClient.observe`."""
-        return await self._send("POST", agent, "observe", guests, seen_after=seen_after)
+        return await self._send("POST", agent, "observe", guests, seen_after=seen_after, epoch=epoch)
 
     async def console_questions(self, agent: str, wait_s: float) -> list[ConsoleQuestion]:
         """See `ConsoleClient.console_questions`."""

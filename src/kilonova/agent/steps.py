@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kilonova.drivers.driver import Driver, ImageStore
+from kilonova.drivers.driver import Driver, ImageStore, NoSuchGuest
 from kilonova.objects import host_action as do
 from kilonova.objects.guest import Guest
 from kilonova.objects.host_step import HostStep
@@ -35,14 +35,24 @@ async def _made(driver: Driver, step: HostStep, images: ImageStore) -> Guest | N
             return await driver.guest_ensure(step.host, spec, images, run=run)
         case do.Rescue(spec=spec):
             return await driver.guest_rescue(step.host, spec, images)
-        case do.Rebuild(spec=spec, run=run, keep_disk=keep_disk):
-            return await driver.guest_rebuild(step.host, spec, images, run=run, keep_disk=keep_disk)
+        case do.Rebuild():
+            return await _rebuilt(driver, step, step.action, images)
         case do.Resize(spec=spec, run=run):
             return await driver.guest_resize(step.host, spec, run=run)
         case do.Receive(spec=spec, offer=offer, run=run):
             return await driver.guest_receive(step.host, spec, offer, images, run=run)
         case _:
             return None
+
+
+async def _rebuilt(driver: Driver, step: HostStep, rebuild: do.Rebuild, images: ImageStore) -> Guest:
+    """Rebuild a guest, or make it where it is gone: nothing that it had is to be kept, or all that is lies on volumes."""
+    try:
+        return await driver.guest_rebuild(step.host, rebuild.spec, images, run=rebuild.run, keep_disk=rebuild.keep_disk)
+    except NoSuchGuest:
+        if rebuild.keep_disk and not any(volume.boot for volume in rebuild.spec.volumes):
+            raise
+        return await driver.guest_ensure(step.host, rebuild.spec, images, run=rebuild.run)
 
 
 async def _changed(driver: Driver, step: HostStep, images: ImageStore) -> Guest | None:  # noqa: C901, PLR0911, PLR0912 - a table

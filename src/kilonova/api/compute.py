@@ -10,6 +10,7 @@ from kilonova.clients.volume import NoVolumes, Volumes
 from kilonova.database.database import Database
 from kilonova.operations.quota import Quota
 from kilonova.operations.servers import Servers
+from kilonova.placement.placement import Placement
 from kilonova.runtime.runtime import Runtime
 from kilonova.web.policy import Policy
 
@@ -23,6 +24,7 @@ class Compute:
     """The API database."""
     servers: Servers
     hosts: Hosts
+    placement: Placement
     quota: Quota
     identity: Identity
     images: Images

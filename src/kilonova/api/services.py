@@ -18,6 +18,7 @@ from kilonova.kernel.errors import Invalid, NotFound
 from kilonova.kernel.ids import HostName
 from kilonova.kernel.versions import Doc
 from kilonova.objects.host import Host
+from kilonova.operations.host_removal import host_remove
 from kilonova.web.call import Call, Reply
 from kilonova.web.routing import Body
 
@@ -136,7 +137,7 @@ class Services:
         """Forget a service and its host, which must have no servers."""
         self._compute.policy.enforce(_RULE + "delete", call.user)
         host = await self._find(call)
-        await self._compute.hosts.delete(host.name)
+        await host_remove(self._compute.hosts, self._compute.placement, host.name)
         await self._compute.database.write(aggregates_forget_host_txn, host.name)
         return Reply()
 

@@ -135,6 +135,14 @@ class Compute(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     allow_resize_to_same_host: Annotated[
         bool, _text("Whether a server may stay on its host when it is resized and no other host has room.")
     ] = True
+    missing_guest_s: Annotated[
+        int,
+        _count("How many seconds a server's guest may be missing on its host before the server is put in ERROR.", 10),
+    ] = 60
+    unknown_guests: Annotated[
+        Literal["report", "destroy"],
+        _text("What is done with guests of this cloud that no record knows: `report` leaves them running."),
+    ] = "report"
 
 
 class Fake(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -9,6 +9,7 @@ import msgspec
 from kilonova.agent.agent import Agent
 from kilonova.agent.consoles import ConsoleDesk
 from kilonova.agent.gateway import Gateway
+from kilonova.agent.observation import Strays
 from kilonova.app.foundation import Foundation
 from kilonova.app.hypervisor import Shape, fake_file_made, hosts_apart, make, storage_of
 from kilonova.app.state import write_private
@@ -61,18 +62,25 @@ async def _start_together(foundation: Foundation, parts: Parts, shape: Shape, im
     await driver.start()
     foundation.parts.push_async_callback(driver.close)
     cell_of = await _hosts_by_cell(parts, [host.name for host in await driver.hosts()])
-    agents = {cell.id: _agent(parts, cell, driver, images, cell_of) for cell in parts.cells.with_hosts}
+    agents = {cell.id: _agent(foundation, parts, cell, driver, images, cell_of) for cell in parts.cells.with_hosts}
     for agent in agents.values():
         foundation.run(agent.name, agent.run())
     return Hypervisor(Agents(agents, cell_of), tuple(driver.notices()), driver)
 
 
-def _agent(parts: Parts, cell: Cell, driver: Driver, images: ImageStore, cell_of: Mapping[HostName, CellId]) -> Agent:
+def _agent(
+    foundation: Foundation,
+    parts: Parts,
+    cell: Cell,
+    driver: Driver,
+    images: ImageStore,
+    cell_of: Mapping[HostName, CellId],
+) -> Agent:
     return Agent(
         f"agent-{cell.record.name}",
         parts.runtime,
         driver,
-        Gateway(parts, cell),
+        Gateway(parts, cell, _strays(foundation)),
         images,
         hosts=lambda host: cell_of.get(host) == cell.id,
     )
@@ -86,7 +94,7 @@ async def _start_apart(foundation: Foundation, parts: Parts, shape: Shape, image
     state, runtime = foundation.state, foundation.runtime
     folders = hosts_apart(shape, state)
     cell_of = await _hosts_by_cell(parts, list(folders))
-    gateways = {cell.id: Gateway(parts, cell) for cell in parts.cells.with_hosts}
+    gateways = {cell.id: Gateway(parts, cell, _strays(foundation)) for cell in parts.cells.with_hosts}
     secrets = {host: state.secret(f"gateway-{host}", runtime) for host in folders}
     access = {secrets[host]: Access(_agent_name(host), frozenset({host}), gateways[cell_of[host]]) for host in folders}
     desk = ConsoleDesk(runtime, _agent_name)
@@ -125,6 +133,11 @@ def _host_files(
         files[host] = folder / "agent.json"
         write_private(files[host], msgspec.json.encode(told))
     return files
+
+
+def _strays(foundation: Foundation) -> Strays:
+    told = foundation.config.compute
+    return Strays(destroyed=told.unknown_guests == "destroy", missing_after_s=float(told.missing_guest_s))
 
 
 def _agent_name(host: HostName) -> str:

@@ -100,6 +100,7 @@ async def build(
             database=work.database,
             servers=Servers(work, quota, hosts.consoles),
             hosts=work.hosts,
+            placement=work.placement,
             quota=quota,
             identity=identity,
             images=images,

@@ -1,33 +1,45 @@
-"""Hosts: the only module that writes `hosts` and `agents` of a cell and `host_map` of the API database."""
+"""Hosts: the only module that writes `hosts` of a cell and `host_map` of the API database.
+
+A host that was down and is back is in quarantine: it gets no work and no new servers until all its guests were seen, and those
+that had to end meanwhile are gone. So a guest that was made anew elsewhere never runs in two places because of us.
+"""
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Row, bindparam, delete, func, insert, or_, select, update
 
+from kilonova.cells import agents as agents_of
+from kilonova.cells.agents import Agent
 from kilonova.cells.cells import Cell, Cells
 from kilonova.database.database import Database, Transaction
 from kilonova.database.tables.api_database import host_map
-from kilonova.database.tables.cell_database import agents, hosts, migrations, servers, tombstones
+from kilonova.database.tables.cell_database import agents, hosts, migrations, operations, servers, tombstones
 from kilonova.kernel.errors import Conflict, NotFound, Unavailable
 from kilonova.kernel.ids import CellId, HostName
 from kilonova.objects.flavor import Flavor
 from kilonova.objects.guest import HostDescription
-from kilonova.objects.host import DOWN_AFTER_S, Host
+from kilonova.objects.host import DOWN_AFTER_S, WITHOUT_EPOCHS, Host, Session
 from kilonova.objects.migration import MIGRATION_OPEN
 
 log = logging.getLogger(__name__)
 
-_wire_of = select(agents.c.wire).where(agents.c.name == bindparam("key"))
 _stamp = select(
     select(func.count()).select_from(hosts).scalar_subquery(), select(func.max(hosts.c.updated_at)).scalar_subquery()
 )
 _beats = select(agents.c.name, agents.c.heartbeat_at)
 _owing = select(tombstones.c.host).distinct()
+_in_quarantine = select(hosts.c.name).where(hosts.c.quarantined_at > 0.0)  # said like this, SQLite uses the index
+_served = select(hosts.c.name, hosts.c.description, hosts.c.agent, hosts.c.epoch)
+_of_name = update(hosts).where(hosts.c.name == bindparam("key"))
+_its = (hosts.c.agent == bindparam("the_agent"), hosts.c.epoch == bindparam("the_epoch"))
+_of_agent = update(hosts).where(*_its)
+_serves = select(hosts.c.name).where(hosts.c.name == bindparam("key"), *_its)
 _moving = (
     select(func.count())
     .select_from(migrations)
@@ -35,6 +47,9 @@ _moving = (
         or_(migrations.c.source == bindparam("host"), migrations.c.dest == bindparam("host")),
         migrations.c.status.in_(MIGRATION_OPEN),
     )
+)
+_at_work = (
+    select(func.count()).select_from(operations).where(operations.c.live == 1, operations.c.host == bindparam("host"))
 )
 _encode = msgspec.json.encode
 _decode = msgspec.json.Decoder(HostDescription).decode
@@ -114,10 +129,16 @@ class Hosts:
 
     async def force_down(self, name: HostName, *, down: bool) -> Host:
         """Declare it down, or take that back. Raises `NotFound`."""
-        return await self._change(name, forced_down=down)
+        host = await self.get(name)
+        await self._cells.get(host.cell_id).database.write(host_force_down_txn, name, down)
+        return await self.get(name)
+
+    async def check_idle(self, host: Host) -> None:
+        """Raise `HostBusy` while the host has servers, or anything is done there."""
+        await self._cells.get(host.cell_id).database.read(host_check_idle_txn, host.name)
 
     async def delete(self, name: HostName) -> None:
-        """Forget a host. Raises `HostBusy` while it has servers, `NotFound`."""
+        """Forget a host. Raises `HostBusy` while it has servers, `NotFound`. Its provider is for `host_remove`."""
         host = await self.get(name)
         await self._cells.get(host.cell_id).database.write(host_delete_txn, name)
         await self._database.write(lambda tx: tx.execute(delete(host_map).where(host_map.c.host == name)))
@@ -139,7 +160,7 @@ class Hosts:
         return found
 
     async def owing(self) -> frozenset[HostName]:
-        """Hosts with tombstones: they get no new servers until they have settled them."""
+        """Hosts with tombstones, or in quarantine: they get no new servers until they have settled."""
         found: set[HostName] = set()
         for cell in self._cells.with_hosts:
             with suppress(Unavailable):
@@ -196,36 +217,114 @@ _NOT_SEEN = _Seen((0, None), {}, ())
 
 
 def hosts_register_txn(
-    tx: Transaction, agent: str, wire: str, descriptions: Sequence[HostDescription], new_uuid: Callable[[], str]
+    tx: Transaction,
+    agent: str,
+    wire: str,
+    descriptions: Sequence[HostDescription],
+    new_uuid: Callable[[], str],
+    session: Session = WITHOUT_EPOCHS,
+) -> tuple[int, bool]:
+    """Write what an agent says of its hosts, and the level it speaks at.
+
+    A session takes its hosts at the epoch that it asks for, if that is higher than those of all of them; hosts that were down
+    are in quarantine then. A session that has its hosts describes them: new ones are added, and those that another agent has
+    taken meanwhile are passed over.
+
+    Returns:
+        The highest epoch of the agent and its hosts now, and whether they are the session's. Else nothing was written.
+    """
+    known = agents_of.agent_find_txn(tx, agent)
+    there = {row.name: row for row in tx.execute(_served)}
+    if known is not None and known.held_by(session):
+        agents_of.agent_speak_txn(tx, agent, wire)
+        mine = [one for one in descriptions if _may_describe(known, there.get(one.name))]
+        _write_txn(tx, agent, known.epoch, mine, there, new_uuid)
+        return known.epoch, True
+    before: list[int] = [there[one.name].epoch for one in descriptions if one.name in there]
+    highest = max([0 if known is None else known.epoch, *before])
+    if session.id and session.epoch <= highest:
+        return highest, False
+    session = msgspec.structs.replace(session, epoch=session.epoch or highest + 1)
+    silent = agents_of.agents_silent_txn(tx)
+    taken = [one.name for one in descriptions if one.name in there]
+    back = [name for name in taken if there[name].agent in silent]
+    agents_of.agent_take_txn(tx, agent, wire, session)
+    _write_txn(tx, agent, session.epoch, descriptions, there, new_uuid)
+    if taken:
+        tx.execute(_of_name.values(epoch=session.epoch), [{"key": name} for name in taken])
+    if back:
+        tx.execute(_of_name.values(quarantined_at=tx.now), [{"key": name} for name in back])
+    return session.epoch, True
+
+
+def _may_describe(agent: Agent, host: Row[Any] | None) -> bool:
+    """Whether what the agent says of a host is to be written: it has it, or the host is new.
+
+    A deleted host is new when its agent was heard of since: a message that comes late doesn't bring it back.
+    """
+    if host is None:
+        return agent.forgot_at is None or agent.heartbeat_at > agent.forgot_at
+    return (host.agent, host.epoch) == (agent.name, agent.epoch)
+
+
+def _write_txn(
+    tx: Transaction,
+    agent: str,
+    epoch: int,
+    descriptions: Sequence[HostDescription],
+    there: Mapping[str, Row[Any]],
+    new_uuid: Callable[[], str],
 ) -> None:
-    """Write what an agent says of its hosts, new and changed ones, the level it speaks at, and that it is there."""
-    rows = tx.execute(select(hosts.c.name, hosts.c.description, hosts.c.agent)).all()
-    there = {row.name: (row.description, row.agent) for row in rows}
+    """Write new hosts, and what has changed of others."""
     new, changed = [], []
     for description in descriptions:
-        body = _encode(description)
-        if description.name not in there:
-            new.append(_new_host(tx, agent, description.name, body, new_uuid))
-        elif there[description.name] != (body, agent):
+        body, row = _encode(description), there.get(description.name)
+        if row is None:
+            new.append(_new_host(tx, agent, epoch, description.name, body, new_uuid))
+        elif (row.description, row.agent) != (body, agent):
             changed.append({"key": description.name, "description": body, "agent": agent, "updated_at": tx.now})
     if new:
         tx.execute(insert(hosts), new)
     if changed:
-        tx.execute(update(hosts).where(hosts.c.name == bindparam("key")), changed)
-    said = update(agents).where(agents.c.name == agent).values(heartbeat_at=tx.now, wire=wire)
-    if tx.execute(said).rowcount == 0:
-        tx.execute(insert(agents), {"name": agent, "heartbeat_at": tx.now, "wire": wire})
+        tx.execute(_of_name, changed)
 
 
-def agent_beat_txn(tx: Transaction, agent: str) -> float:
-    """One heartbeat, for all hosts of the agent at once; its time. It counts for nothing before the agent has registered."""
-    tx.execute(update(agents).where(agents.c.name == agent).values(heartbeat_at=tx.now))
+def agent_beat_txn(tx: Transaction, agent: str, epoch: int = 0) -> float | None:
+    """One heartbeat, for all hosts of the agent at once; its time. It counts for nothing before the agent has registered.
+
+    Hosts that were down are in quarantine from now on. None when a later session speaks in the agent's name.
+    """
+    known = agents_of.agent_find_txn(tx, agent)
+    if known is None:
+        return tx.now
+    if not known.speaks(epoch):
+        return None
+    if known.silent(tx.now):
+        tx.execute(_of_agent.values(quarantined_at=tx.now), {"the_agent": agent, "the_epoch": known.epoch})
+    agents_of.agent_heard_txn(tx, agent)
     return tx.now
 
 
-def agent_wire_txn(tx: Transaction, agent: str) -> str:
-    """The level of the wire at which the agent is spoken to; an empty text before it has registered."""
-    return tx.execute(_wire_of, {"key": agent}).scalar() or ""
+def host_served_txn(tx: Transaction, name: HostName, agent: str, epoch: int) -> bool:
+    """Whether an agent serves a host at this epoch."""
+    return tx.execute(_serves, {"key": name, "the_agent": agent, "the_epoch": epoch}).first() is not None
+
+
+def hosts_settle_txn(
+    tx: Transaction, agent: str, epoch: int, seen_after: float, unsettled: Collection[HostName]
+) -> bool:
+    """End the quarantine of the agent's hosts that owe nothing and whose guests were all seen since they came back.
+
+    `seen_after` is when the agent began to look at the earliest, `unsettled` are the hosts on which it saw guests that must go.
+    Whether there were any.
+    """
+    settled = (
+        hosts.c.quarantined_at <= seen_after,
+        hosts.c.name.not_in(_owing),
+        hosts.c.name.not_in(sorted(unsettled)),
+    )
+    ended = tx.execute(_of_agent.where(*settled).values(quarantined_at=None), {"the_agent": agent, "the_epoch": epoch})
+    return ended.rowcount > 0
 
 
 def hosts_txn(tx: Transaction, cell_id: CellId) -> list[Host]:
@@ -262,11 +361,34 @@ def host_change_txn(tx: Transaction, name: HostName, values: dict[str, object]) 
     tx.execute(update(hosts).where(hosts.c.name == name).values(updated_at=tx.now, **values))
 
 
-def host_delete_txn(tx: Transaction, name: HostName) -> None:
-    """Remove a host's row. Raises `HostBusy`, also for a host that servers have not moved away from, or to, for good."""
-    count = server_counts_txn(tx).get(name, 0) + tx.execute(_moving, {"host": name}).scalar_one()
+def host_force_down_txn(tx: Transaction, name: HostName, down: bool) -> None:
+    """Declare a host down, or take that back: it has to settle then, like every host that comes back."""
+    was_down = tx.execute(select(hosts.c.forced_down).where(hosts.c.name == name)).scalar()
+    values: dict[str, object] = {"forced_down": down}
+    if was_down and not down:
+        values["quarantined_at"] = tx.now
+    host_change_txn(tx, name, values)
+
+
+def host_known_txn(tx: Transaction, name: HostName) -> bool:
+    """Whether there is such a host, and it was not deleted."""
+    return tx.execute(select(hosts.c.name).where(hosts.c.name == name)).first() is not None
+
+
+def host_check_idle_txn(tx: Transaction, name: HostName) -> None:
+    """Raise `HostBusy` for a host with servers, or that servers have not moved away from, or to, for good."""
+    at_work: int = tx.execute(_at_work, {"host": name}).scalar_one()
+    count = server_counts_txn(tx).get(name, 0) + tx.execute(_moving, {"host": name}).scalar_one() + at_work
     if count:
         raise HostBusy(host=name, count=count)
+
+
+def host_delete_txn(tx: Transaction, name: HostName) -> None:
+    """Remove a host's row, and what is written down of it. Raises `HostBusy`."""
+    host_check_idle_txn(tx, name)
+    agent = tx.execute(select(hosts.c.agent).where(hosts.c.name == name)).scalar()
+    if agent is not None:
+        agents_of.agent_forgets_txn(tx, agent)
     tx.execute(delete(hosts).where(hosts.c.name == name))
     tx.execute(delete(tombstones).where(tombstones.c.host == name))
 
@@ -296,8 +418,8 @@ def usage_txn(tx: Transaction) -> dict[HostName, HostUsage]:
 
 
 def hosts_owing_txn(tx: Transaction) -> set[HostName]:
-    """Hosts that owe the end of a guest."""
-    return {HostName(row.host) for row in tx.execute(_owing)}
+    """Hosts that owe the end of a guest, or came back and have not settled yet."""
+    return {HostName(name) for query in (_owing, _in_quarantine) for name in tx.execute(query).scalars()}
 
 
 def hosts_mapped_txn(tx: Transaction) -> dict[HostName, CellId]:
@@ -320,14 +442,14 @@ def _stamp_txn(tx: Transaction) -> tuple[tuple[int, float | None], dict[str, flo
 
 
 def _new_host(
-    tx: Transaction, agent: str, name: HostName, body: bytes, new_uuid: Callable[[], str]
+    tx: Transaction, agent: str, epoch: int, name: HostName, body: bytes, new_uuid: Callable[[], str]
 ) -> dict[str, object]:
     return {
         "name": name,
         "uuid": new_uuid(),
         "service_uuid": new_uuid(),
         "agent": agent,
-        "epoch": 1,
+        "epoch": epoch,
         "enabled": True,
         "disabled_reason": None,
         "forced_down": False,

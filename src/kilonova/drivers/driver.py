@@ -33,6 +33,12 @@ class NoGuestAgent(HypervisorFailure):
     code = "no-guest-agent"
 
 
+class NoSuchGuest(HypervisorFailure):
+    """The hypervisor on {host} could not {action}: there is no guest {server_id}. Rebuild the server, or delete it."""
+
+    code = "no-such-guest"
+
+
 class MigrationAborted(HypervisorFailure):
     """The migration of {server_id} from {host} was aborted; the guest runs where it was"""
 
@@ -80,7 +86,8 @@ class Driver(Protocol):
     async def guests(self) -> Sequence[Guest]:
         """Every guest there is on these hosts, running or not.
 
-        NOSTATE says that the driver doesn't know: an order is just working on the guest, or its hypervisor hangs.
+        NOSTATE says that the driver doesn't know: an order is just working on the guest, or its hypervisor hangs. Raises
+        `HypervisorFailure` when it can't see all of them: a guest that isn't shown is one that isn't there.
         """
 
     async def guest_ensure(self, host: HostName, spec: GuestSpec, images: ImageSource, *, run: bool = True) -> Guest:
@@ -135,7 +142,7 @@ class Driver(Protocol):
     ) -> Guest:
         """End the guest, make its root disk anew from the spec's image (unless `keep_disk`) and the rest as `spec` says.
 
-        Rebuilding twice with one generation rebuilds once. Raises `HypervisorFailure` when there is no guest.
+        Rebuilding twice with one generation rebuilds once. Raises `NoSuchGuest` when there is none.
         """
 
     async def guest_resize(self, host: HostName, spec: GuestSpec, *, run: bool) -> Guest:

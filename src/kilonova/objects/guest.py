@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from kilonova.kernel.ids import HostName, ServerId
+from kilonova.kernel.ids import CellId, HostName, ServerId
 
 
 class PowerState(enum.IntEnum):
@@ -90,6 +90,8 @@ class GuestSpec(msgspec.Struct, frozen=True, kw_only=True):
     user_id: str
     flavor_name: str
     volumes: tuple[GuestVolume, ...] = ()
+    cell_id: CellId = CellId("")
+    """Of the cell that it is made for: its mark, kept with it; empty for guests that older versions made."""
 
 
 class Guest(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,6 +103,8 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     power_state: PowerState
     ssh_port: int | None = None
     """Loopback port of this machine that leads to the guest's port 22, where the driver makes one."""
+    cell_id: CellId = CellId("")
+    """As its spec said."""
 
 
 class HostDescription(msgspec.Struct, frozen=True, kw_only=True):

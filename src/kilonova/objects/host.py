@@ -9,6 +9,23 @@ DOWN_AFTER_S = 60.0
 """A host whose agent was silent for longer is down."""
 
 
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of an agent's program: what it says counts as long as no later one has taken its hosts.
+
+    The epoch of a host goes up with each session that takes it, and each thing that an agent says carries the epoch at which
+    it took its hosts.
+    """
+
+    id: str
+    """New for each run; empty for a program of a version that knows no epochs."""
+    epoch: int
+    """Asked for, and held once the answer says the same; 0 for a program of such a version."""
+
+
+WITHOUT_EPOCHS = Session(id="", epoch=0)
+"""Of a program that knows no epochs: it speaks for whoever has the agent's name, unless that one does know them."""
+
+
 class Host(msgspec.Struct, frozen=True, kw_only=True):
     """One hypervisor host (Compute API: a `nova-compute` service and its hypervisor)."""
 

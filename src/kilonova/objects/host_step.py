@@ -24,6 +24,8 @@ class HostStep(msgspec.Struct, frozen=True, kw_only=True):
     """How long an attempt may take."""
     action: AnyHostAction
     """What to do."""
+    host_epoch: int = 0
+    """The epoch of the host at which it was claimed, for the report; 0 between programs that know none."""
 
 
 class HostReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +41,8 @@ class HostReport(msgspec.Struct, frozen=True, kw_only=True):
     """Why the attempt failed; None when it is done."""
     final: bool = False
     """No use in trying again."""
+    host_epoch: int = 0
+    """As the step said."""
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,5 +1,7 @@
 """The auditor: looks for what was made for servers and has no owner any more, says so, and takes it away in the end.
 
+Guests are only told of here: agents note those that no record knows, and end them where the configuration says so.
+
 Every step of an operation is undone or finished by somebody, so there should be nothing to find. What remains possible is a
 worker that outlives its lease and dies between making something and taking it back.
 
@@ -22,6 +24,7 @@ from kilonova.kernel.ids import ServerId
 from kilonova.network import ports
 from kilonova.operations import findings, store
 from kilonova.operations.findings import Finding, Orphan
+from kilonova.operations.sightings import unknown_all_txn
 from kilonova.operations.work import Parts
 from kilonova.placement.shapes import Stale
 
@@ -58,12 +61,12 @@ class Auditor:
 
     async def look(self) -> Sequence[Finding]:
         """Audit everything once, and remove what was found long enough ago; what is there now."""
-        orphans = [*await self._consumers(), *await self._ports()]
+        orphans = [*await self._consumers(), *await self._ports(), *await self._guests()]
         seen = await self._parts.database.write(findings.findings_merge_txn, orphans)
         for orphan in seen.new:
             log.error("%s %s, made for server %s, has no owner", orphan.kind, orphan.id, orphan.server_id)
         for finding in seen.there:
-            if finding.found_at <= seen.at - self._pace.remove_after_s:
+            if finding.orphan.kind != "guest" and finding.found_at <= seen.at - self._pace.remove_after_s:
                 await self._remove(finding.orphan)
         return seen.there
 
@@ -93,6 +96,14 @@ class Auditor:
                 if not owners.owns_port(server_id, port_id) and await self._is_there(server_id, port_id):
                     orphans.append(Orphan(kind="port", id=port_id, server_id=server_id))
         return orphans
+
+    async def _guests(self) -> list[Orphan]:
+        """Guests that no record knows, as agents have noted them. What becomes of them is the agents' hosts' business."""
+        found: dict[ServerId, Orphan] = {}
+        for cell in self._parts.cells.with_hosts:
+            for guest in await cell.database.scan(unknown_all_txn):
+                found[guest.server_id] = Orphan(kind="guest", id=guest.server_id, server_id=guest.server_id)
+        return list(found.values())
 
     async def _is_there(self, server_id: ServerId, port_id: str) -> bool:
         return any(port.id == port_id for port in await self._parts.networks.ports_of(server_id))

@@ -17,7 +17,7 @@ class Orphan(msgspec.Struct, frozen=True, kw_only=True):
     """Something that was made for a server, and that no server and no operation owns."""
 
     kind: str
-    """`consumer` in placement, or `port`."""
+    """`consumer` in placement, `port`, or `guest`."""
     id: str
     server_id: ServerId | None
     """Whose it was, where that is known."""

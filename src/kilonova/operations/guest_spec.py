@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from kilonova.kernel.ids import CellId
 from kilonova.objects.guest import GuestNic, GuestSpec
 from kilonova.objects.server import Server
 
@@ -17,6 +18,7 @@ from kilonova.objects.server import Server
 def guest_spec(
     server: Server,
     *,
+    cell_id: CellId,
     generation: int,
     random_seed: str,
     files: Sequence[tuple[str, str]] = (),
@@ -26,6 +28,7 @@ def guest_spec(
 
     Args:
         server: as it is, or is to be.
+        cell_id: of its cell.
         generation: of the wish that the guest is made for.
         random_seed: feeds the guest's own randomness (base64).
         files: to be injected, path and base64 content.
@@ -49,6 +52,7 @@ def guest_spec(
         user_id=server.user_id,
         flavor_name=server.flavor.name,
         volumes=tuple(volume.guest for volume in server.volumes),
+        cell_id=cell_id,
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from kilonova.kernel.ids import CellId
 from kilonova.objects.guest import GuestSpec
 from kilonova.objects.operation import Operation
 from kilonova.objects.server import Server
@@ -18,6 +19,7 @@ class HostWork:
 
     operation: Operation
     server: Server
+    cell_id: CellId
     token: Callable[[int], str]
     """See `Runtime.token`."""
 
@@ -35,6 +37,7 @@ class HostWork:
         """The guest as the server says, or as it will say: `server`, when this operation changes it."""
         return guest_spec(
             server or self.server,
+            cell_id=self.cell_id,
             generation=self.params["generation"],
             random_seed=self.token(SEED_BYTES),
             files=self.params.get("files", ()),

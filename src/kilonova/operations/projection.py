@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from kilonova.cells.hosts import host_known_txn
 from kilonova.database.database import Transaction
 from kilonova.engine.progress import Move
 from kilonova.objects.guest import PowerState
@@ -17,7 +18,7 @@ from kilonova.operations.states import Action
 def project_txn(tx: Transaction, before: Operation, move: Move) -> None:
     """Write what `move` means for the server, unless another operation has taken its place."""
     operation = move.operation
-    if move.owed_by is not None:
+    if move.owed_by is not None and host_known_txn(tx, move.owed_by):
         may_run = before.state is OperationState.UNDOING and ACTIONS[operation.kind].strays
         generation = operation.params["generation"]
         store.tombstone_add_txn(tx, move.owed_by, operation.server_id, generation, may_run=may_run)

@@ -21,6 +21,7 @@ server_metadata = server_tables.server_metadata(_metadata)
 
 _decoder = msgspec.json.Decoder(Server)
 _by_id = select(servers.c.body, servers.c.version).where(servers.c.id == bindparam("key"))
+_known = select(servers.c.id).where(servers.c.id.in_(bindparam("keys", expanding=True)))
 _insert = insert(servers)
 _delete = delete(servers).where(servers.c.id == bindparam("key"))
 _tags_insert, _metadata_insert = insert(server_tags), insert(server_metadata)
@@ -63,6 +64,13 @@ def bodies_living_txn(tx: Transaction, ids: Collection[str]) -> dict[ServerId, b
     living = (servers.c.id.in_(list(ids)), servers.c.vm_state != VmState.DELETED)
     rows = tx.execute(select(servers.c.id, servers.c.body).where(*living))
     return {ServerId(row.id): row.body for row in rows}
+
+
+def servers_known_txn(tx: Transaction, ids: Collection[ServerId]) -> frozenset[ServerId]:
+    """Those of `ids` that are servers of this cell, deleted or not."""
+    if not ids:
+        return frozenset()
+    return frozenset(tx.execute(_known, {"keys": sorted(ids)}).scalars())
 
 
 def server_insert_txn(tx: Transaction, server: Server) -> bool:

@@ -56,6 +56,10 @@ class Placement:
         """Delete providers; those that are not there are no error. Raises `ProviderInUse`, and then deletes none."""
         await self._database.write(providers.remove_txn, uuids)
 
+    async def tree_remove(self, root: str) -> None:
+        """Delete a root provider with all below it; none there is no error. Raises `ProviderInUse`, and then deletes none."""
+        await self._database.write(providers.tree_remove_txn, root)
+
     async def candidates(self, query: CandidateQuery) -> Candidates:
         """Every provider that can give what `query` asks for, in order of UUID, as of one snapshot."""
         # An answer as short as the last one may cost less than handing the question to a thread.

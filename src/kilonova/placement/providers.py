@@ -35,6 +35,12 @@ def remove_txn(tx: Transaction, uuids: Sequence[str]) -> None:
     store.providers_delete_txn(tx, uuids)
 
 
+def tree_remove_txn(tx: Transaction, root: str) -> None:
+    """Delete a root provider with all below it. Raises `ProviderInUse`."""
+    table = tables.providers
+    remove_txn(tx, tx.execute(select(table.c.uuid).where(table.c.root_uuid == root)).scalars().all())
+
+
 def require_names_free_txn(tx: Transaction, wanted: Mapping[str, str]) -> None:
     """Raise `DuplicateName` if a name in `wanted` (UUID by name) belongs to another provider."""
     table = tables.providers

@@ -23,6 +23,8 @@ _QUERIES = {
         JOIN operations o ON o.id = a.operation_id WHERE o.kind IN ('resize', 'migration') AND a.step = 'receive'
         AND a.result = 'undone' AND b.step = 'claim' AND b.result = 'done'""",
     "boot_tried_elsewhere": "SELECT count(*) FROM operation_events WHERE step = 'place' AND result = 'done'",
+    "guest_missed": "SELECT count(*) FROM servers WHERE instr(CAST(body AS TEXT), 'no longer on its host')",
+    "host_settled": "SELECT count(*) FROM seen_returns WHERE settled = 1",
     "move_reverted": _MOVED + "kind = 'revert_resize' AND state = 'done'",
     "delete_before_cell": """
         SELECT count(*) FROM servers
@@ -38,6 +40,9 @@ _WITHOUT_HOST = "SELECT count(*) FROM operations WHERE kind = 'boot'"
 def look(durable: Durable, sometimes: Sometimes) -> None:
     """Count what the logs of operations show, and what the auditor took away."""
     sometimes.counts["orphan_removed"] += durable.api.rows(_REMOVED)[0][0]
+    hypervisor = durable.hypervisor
+    left = {server_id for _, server_id, _ in hypervisor.everything()}
+    sometimes.counts["stranger_destroyed"] += len(hypervisor.planted.keys() - left)
     for cell_id, database in durable.cells.items():
         for name, query in _QUERIES.items():
             sometimes.counts[name] += database.rows(query)[0][0]

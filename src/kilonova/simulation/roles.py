@@ -34,6 +34,7 @@ class Role:
             "clock_drift": (clock.random() - 0.5) * 2 * DRIFT_MAX,
         }
         self._incarnation = 0
+        self._others: list[Process] = []
         self.process = self._loop.process(name, 0, **self._clock)
         self.process.kill()
 
@@ -41,12 +42,21 @@ class Role:
         """Start the program, unless it runs."""
         if self.process.alive or self.held_down:
             return
+        self._begin()
+
+    def start_beside(self) -> None:
+        """Start another one while the first runs on: two that believe to be the one. Nobody looks after the first any more."""
+        self.process.forget(self._died)
+        self._others.append(self.process)
+        self._begin()
+
+    def _begin(self) -> None:
         self._incarnation += 1
         self.serving = None
         self.process = self._loop.process(self.name, self._incarnation, **self._clock)
         self._loop.note("start", self.name, self._incarnation)
         self.process.on_death(self._died)
-        self.process.spawn(self._run(SimRuntime(self._loop, self.process)), name=self.name)
+        self.process.spawn(self._run(self.process), name=self.name)
 
     def kill(self, down_s: float) -> None:
         """Kill it; it is started again after `down_s` seconds."""
@@ -54,6 +64,16 @@ class Role:
         self.process.forget(self._died)
         self.process.kill()
         self._loop.call_later(down_s, self.start)
+
+    def kill_others(self) -> None:
+        """Kill those that run on beside the one that is looked after."""
+        for other in self._others:
+            other.kill()
+
+    @property
+    def others(self) -> "list[Process]":
+        """Those that run on beside the one that is looked after."""
+        return [other for other in self._others if other.alive]
 
     def found(self) -> tuple[Process, Any] | None:
         """The process and what it serves, for callers; None while it doesn't."""
@@ -67,10 +87,10 @@ class Role:
     def _died(self, _: Process) -> None:
         self._loop.call_later(RESTART_S, self.start)
 
-    async def _run(self, runtime: SimRuntime) -> None:
+    async def _run(self, process: Process) -> None:
         """Run the program; when it ends, so does the process, and its supervisor starts another."""
         try:
-            await self._main(self, runtime)
+            await self._main(self, SimRuntime(self._loop, process))
         except Exception as error:  # noqa: BLE001 - whatever ended it, the process is over
             causes = list(_leaves(error))
             self._loop.note("ended", self.name, *(repr(cause) for cause in causes))
@@ -78,8 +98,9 @@ class Role:
                 if not isinstance(cause, Unavailable):
                     self._report(f"{self.name} ended with {cause!r}")
         else:
-            self._report(f"{self.name} ended by itself")
-        self.process.kill()
+            if process is self.process:
+                self._report(f"{self.name} ended by itself")
+        process.kill()
 
 
 def _leaves(error: BaseException) -> list[BaseException]:

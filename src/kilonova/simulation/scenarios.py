@@ -141,6 +141,17 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
                 storm_s=150.0,
             ),
             Scenario(
+                name="takeovers",
+                about="agents run twice, guests vanish, strange ones appear, and hosts come back to what was done without them",
+                shape=Shape(agents=3),
+                plan=Plan(actions=(*MOVES, "reboot_hard", "pause", "unpause"), acts=6, most_at_once=2, requests=6),
+                weights=Weights(
+                    kill=1.0, host_dark=2.0, agent_twice=2.0, guest_vanishes=2.0, guest_planted=1.0, freeze=2.0
+                ),
+                evacuates=True,
+                storm_s=150.0,
+            ),
+            Scenario(
                 name="quiet",
                 about="nothing goes wrong: what is violated here is wrong on any day",
                 rates=QUIET,

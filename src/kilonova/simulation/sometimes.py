@@ -28,6 +28,10 @@ REACHED = {
     "guest_half_made": "a process died, or a hypervisor failed, with a guest half made",
     "database_lost_power": "a database lost its power, and every connection with it",
     "network_partitioned": "some processes and databases could not reach the others",
+    "replaced_agent_spoke": "an agent said something after another session had taken its hosts",
+    "host_settled": "a host came back with guests that had to go, and got work only after",
+    "guest_missed": "a server went to ERROR because its guest was gone",
+    "stranger_destroyed": "a guest that no record knew was ended",
     "process_frozen_past_lease": "a process was frozen for longer than its leases last",
 }
 """Every name, and what it says."""

@@ -26,6 +26,9 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
     database_power_cut: float = 0.7
     host_dark: float = 1.0
     guest_crash: float = 0.5
+    agent_twice: float = 0.0
+    guest_vanishes: float = 0.0
+    guest_planted: float = 0.0
 
 
 class Breakable(Protocol):
@@ -55,6 +58,15 @@ class Breakable(Protocol):
     def guest_crash(self, pick: float) -> None:
         """End a guest."""
 
+    def agent_twice(self, pick: float, for_s: float) -> None:
+        """Start an agent that runs already, or one of another name for the same hosts; the first is frozen for a while."""
+
+    def guest_vanishes(self, pick: float) -> None:
+        """Remove a guest whose server is at rest, with its disk."""
+
+    def guest_planted(self, pick: float) -> None:
+        """Let a guest run that no record knows, with the mark of its cell or without one."""
+
 
 class Storm:
     """Breaks a world, again and again. Each kind of event comes at times of its own, from a stream of its own."""
@@ -77,6 +89,9 @@ class Storm:
             "database_power_cut": lambda chance: world.database_power_cut(chance.random(), chance.random() * 10.0),
             "host_dark": lambda chance: world.host_dark(chance.random(), chance.random() * 120.0),
             "guest_crash": lambda chance: world.guest_crash(chance.random()),
+            "agent_twice": lambda chance: world.agent_twice(chance.random(), self._frozen_for(chance)),
+            "guest_vanishes": lambda chance: world.guest_vanishes(chance.random()),
+            "guest_planted": lambda chance: world.guest_planted(chance.random()),
         }
 
     async def rage(self, for_s: float) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+import uuid
+from collections import defaultdict
 from collections.abc import Collection, Iterable
 from functools import partial
 
@@ -12,11 +14,12 @@ from kilonova.agent.agent import Agent
 from kilonova.agent.gateway import Gateway
 from kilonova.agent.gateway_client import GatewayClient
 from kilonova.agent.images import ImagesInProcess
+from kilonova.agent.observation import Strays
 from kilonova.cells.cells import CellRecord, Cells, cell_add_txn
 from kilonova.cells.hosts import Hosts
 from kilonova.database.tables import api_database, cell_database
 from kilonova.kernel.errors import Unavailable
-from kilonova.kernel.ids import CELL0, CellId, HostName, ProjectId
+from kilonova.kernel.ids import CELL0, CellId, HostName, ProjectId, ServerId
 from kilonova.objects.guest import PowerState
 from kilonova.objects.server import Server
 from kilonova.operations.auditor import AuditPace
@@ -36,6 +39,7 @@ from kilonova.simulation.doubles.volumes import SimVolumes, simulated
 from kilonova.simulation.faults import Faults, Rates
 from kilonova.simulation.groups import group_of
 from kilonova.simulation.hypervisor import HostSize, Hypervisor, SimDriver
+from kilonova.simulation.hypervisor.hardware import NO_MARK
 from kilonova.simulation.invariants import always
 from kilonova.simulation.invariants.at_rest import Durable
 from kilonova.simulation.loop import SimLoop
@@ -43,12 +47,17 @@ from kilonova.simulation.network import Network
 from kilonova.simulation.process import Process
 from kilonova.simulation.roles import Main, Role
 from kilonova.simulation.runtime import STARTED_AT, SimRuntime
+from kilonova.simulation.sessions import Takings, WatchedGateway
 from kilonova.simulation.sometimes import Sometimes
 
 WARM_UP_MAX_S = 180
 FAR_SHARE = 0.3
 """How likely each process and database is on the far side of a partition."""
-
+ANOTHER_NAME_SHARE = 0.3
+"""How many agents that are started beside another call themselves otherwise."""
+_RESTING = """
+    SELECT host, id FROM servers WHERE current_op IS NULL AND host IS NOT NULL
+    AND vm_state IN ('active', 'stopped', 'paused', 'suspended', 'rescued') ORDER BY id"""
 
 AUDIT = AuditPace(every_s=10.0, remove_after_s=0.0)
 """Often enough to be done before judgement, and as soon as it may be, so that whatever it must not take is taken."""
@@ -72,6 +81,8 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     """As `[compute] resize_confirm_window_s`."""
     shelved_offload_after_s: float | None = None
     """How long shelved servers stay on their hosts; None: until somebody asks."""
+    strays: Strays = Strays(destroyed=True, missing_after_s=5.0)
+    """As `[compute] missing_guest_s` and `unknown_guests`; with little time, so that all is over before judgement."""
 
 
 class World:
@@ -94,6 +105,9 @@ class World:
         self.roles: dict[str, Role] = {}
         self.hosts_of: dict[str, list[HostName]] = {}
         """By the name of their agent."""
+        self._agent_names: dict[str, str] = {}
+        """What agents call themselves, by role."""
+        self._takings: defaultdict[str, Takings] = defaultdict(Takings)
         self._add_roles()
 
     def report(self, what: str) -> None:
@@ -215,6 +229,7 @@ class World:
         role.held_down = True
         for host in self.hosts_of[name]:
             self.durable.hypervisor.cut_power(host)
+        role.kill_others()
         role.kill(0.0)
         self.loop.call_later(for_s, self.light, name)
 
@@ -229,6 +244,46 @@ class World:
             host, server_id = running[int(pick * len(running))]
             self.loop.note("crash", server_id, host)
             self.durable.hypervisor.crash(host, server_id)
+
+    def agent_twice(self, pick: float, for_s: float) -> None:
+        """See `Breakable.agent_twice`."""
+        names = list(self.hosts_of)
+        name = names[int(pick * len(names))]
+        role, chance = self.roles[name], random.Random(pick)
+        if not role.process.alive:
+            return
+        if chance.random() < ANOTHER_NAME_SHARE:
+            self._agent_names[name] = f"{self._agent_names[name]}'"
+        self.loop.note("twice", name, self._agent_names[name], f"frozen for {for_s:.3f} s")
+        role.process.freeze(self.loop.time() + for_s)
+        role.start_beside()
+
+    def guest_vanishes(self, pick: float) -> None:
+        """See `Breakable.guest_vanishes`."""
+        hypervisor = self.durable.hypervisor
+        there = [
+            (HostName(host), ServerId(server_id))
+            for database in self.durable.cells.values()
+            for host, server_id in database.rows(_RESTING)
+            if not hypervisor.is_dark(HostName(host)) and server_id in hypervisor.on(HostName(host))
+        ]
+        if there:
+            hypervisor.vanish(*there[int(pick * len(there))])
+
+    def guest_planted(self, pick: float) -> None:
+        """See `Breakable.guest_planted`."""
+        chance, hypervisor = random.Random(pick), self.durable.hypervisor
+        cell_of = {
+            HostName(host): cell_id
+            for cell_id, database in self.durable.cells.items()
+            for (host,) in database.rows("SELECT name FROM hosts ORDER BY name")
+            if not hypervisor.is_dark(HostName(host))
+        }
+        if cell_of:
+            host = chance.choice(list(cell_of))
+            server_id = ServerId(str(uuid.UUID(int=chance.getrandbits(128))))
+            hypervisor.plant(host, server_id, cell_id=chance.choice((cell_of[host], NO_MARK)))
+            self.loop.note("planted", server_id, host)
 
     def _reunite(self, far_side: frozenset[str]) -> None:
         """End a partition, unless another has taken its place."""
@@ -268,6 +323,7 @@ class World:
             )
             api.write(partial(cell_add_txn, record=record))
             always.watch_cell(cells[cell_id], self.report)
+            always.watch_hosts(cells[cell_id])
         always.watch_cell(api, self.report)
         always.watch_quota(api, self.shape.instances, self.report)
         always.watch_placement(placement, self.report)
@@ -300,6 +356,7 @@ class World:
                 for host in hosts:
                     self.durable.hypervisor.add_host(host)
                 self.hosts_of[name] = hosts
+                self._agent_names[name] = name
                 self._add(name, self._agent(hosts, gateway))
 
     def _add(self, name: str, main: Main) -> Role:
@@ -330,7 +387,7 @@ class World:
     def _gateway(self, cell_id: CellId) -> Main:
         async def main(role: Role, runtime: SimRuntime) -> None:
             parts = await self._parts(role, runtime)
-            role.serving = Gateway(parts, parts.cells.get(cell_id))
+            role.serving = Gateway(parts, parts.cells.get(cell_id), self.shape.strays)
             await asyncio.Event().wait()
 
         return main
@@ -340,8 +397,10 @@ class World:
             driver = SimDriver(self.loop, self.durable.hypervisor, hosts, self.faults, self.sometimes)
             await driver.start()
             client = self.network.remote(GatewayClient, role.process, gateway.found, repeats=True)
+            watched = WatchedGateway(client, self._takings[role.name], self.report, self.sometimes)
             images = ImagesInProcess(self._images(role))
-            await Agent(role.name, runtime, driver, client, images).run()
+            await Agent(self._agent_names[role.name], runtime, driver, watched, images).run()
+            raise Unavailable(service=role.name, reason="another session has its hosts")
 
         return main
 

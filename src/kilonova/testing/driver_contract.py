@@ -14,8 +14,8 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import pytest
 
-from kilonova.drivers.driver import Driver, HypervisorFailure, StaleGeneration
-from kilonova.kernel.ids import HostName
+from kilonova.drivers.driver import Driver, HypervisorFailure, NoSuchGuest, StaleGeneration
+from kilonova.kernel.ids import CellId, HostName
 from kilonova.objects.guest import GuestSpec, PowerState
 from kilonova.runtime.real import RealRuntime
 from kilonova.testing.guests import (
@@ -90,6 +90,19 @@ class DriverContract:
             assert await driver.guests() == [made]
 
         play(hypervisor, scenario)
+
+    def test_ensure__the_cell_that_it_is_made_for_is_kept_as_its_mark(
+        self, hypervisor: Hypervisor, images: Images, spec: GuestSpec
+    ) -> None:
+        marked = msgspec.structs.replace(spec, cell_id=CellId("cell"))
+
+        async def scenario(driver: Driver) -> None:
+            assert (await driver.guest_ensure(hypervisor.host, marked, images)).cell_id == "cell"
+
+        async def after_a_restart(driver: Driver) -> None:
+            assert [guest.cell_id for guest in await driver.guests()] == ["cell"]
+
+        play(hypervisor, scenario, after_a_restart)
 
     def test_ensure__twice__makes_and_boots_once(self, hypervisor: Hypervisor, images: Images, spec: GuestSpec) -> None:
         async def scenario(driver: Driver) -> None:
@@ -168,7 +181,7 @@ class DriverContract:
                 driver.guest_stop(hypervisor.host, SERVER, 1, grace_s=0),
                 driver.guest_reboot(hypervisor.host, SERVER, 1, hard=True),
             ):
-                with pytest.raises(HypervisorFailure, match=f"no guest {SERVER}"):
+                with pytest.raises(NoSuchGuest, match=f"no guest {SERVER}"):
                     await order
 
         play(hypervisor, scenario)

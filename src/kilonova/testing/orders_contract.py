@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from kilonova.drivers.driver import Driver, HypervisorFailure, NoGuestAgent, StaleGeneration
+from kilonova.drivers.driver import Driver, HypervisorFailure, NoGuestAgent, NoSuchGuest, StaleGeneration
 from kilonova.kernel.ids import HostName
 from kilonova.objects.guest import Guest, GuestSpec, PowerState
 from kilonova.testing.driver_contract import play
@@ -105,7 +105,7 @@ class OrdersContract:
         self, hypervisor: Hypervisor, images: Images, spec: GuestSpec, order: str
     ) -> None:
         async def scenario(driver: Driver) -> None:
-            with pytest.raises(HypervisorFailure, match=f"no guest {SERVER}"):
+            with pytest.raises(NoSuchGuest, match=f"no guest {SERVER}"):
                 await _ORDERS[order](driver, hypervisor.host, spec, images)
 
         play(hypervisor, scenario)

@@ -3,8 +3,12 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from api.compute_rig import MEMBER, Rig
+from kilonova.operations.discovery import provider_of
+from kilonova.placement.shapes import Claim, Claimed
+from kilonova.placement.tables import providers
 
 BRIEF = {"id", "hypervisor_hostname", "state", "status"}
 LASTING = BRIEF | {"hypervisor_type", "hypervisor_version", "host_ip", "service"}
@@ -184,6 +188,33 @@ def test_service__update_by_uuid__since_2_53(rig: Rig) -> None:
 )
 def test_service__bad_update__400(rig: Rig, body: Any) -> None:
     assert rig.ask("PUT", f"/os-services/{first(rig, '2.53')['id']}", body, version="2.53").status_code == 400
+
+
+def test_service__deleted__refused_while_anything_is_held_then_nothing_is_left_in_placement(rig: Rig) -> None:
+    async def discovered() -> str:
+        hosts = await rig.compute.hosts.all()
+        await rig.compute.placement.providers_ensure([provider_of(host) for host in hosts])
+        return hosts[0].uuid
+
+    async def held(amount: int) -> None:
+        placement = rig.compute.placement
+        generation = await placement.consumer_generation("consumer")
+        allocations = {uuid: {"VCPU": amount}} if amount else {}
+        claim = Claim(consumer="consumer", generation=generation, allocations=allocations, project_id="p", user_id="u")
+        assert isinstance(await placement.claim(claim), Claimed)
+
+    uuid = rig.run(discovered())
+    rig.run(held(1))
+    path = f"/os-services/{first(rig, '2.53')['id']}"
+    refused = rig.ask("DELETE", path, version="2.53")
+    assert refused.status_code == 409
+    assert "placement" in refused.text
+    assert rig.ok("GET", "/os-services")["services"][0]["host"] == "host-1"
+    rig.run(held(0))
+    rig.ok("DELETE", path, version="2.53", status=204)
+    rows = rig.run(rig.databases["placement"].read(lambda tx: tx.execute(select(providers.c.uuid)).scalars().all()))
+    assert uuid not in rows
+    assert len(rows) == len(rig.ok("GET", "/os-services")["services"])
 
 
 def test_service__deleted__host_leaves_its_aggregates(rig: Rig) -> None:

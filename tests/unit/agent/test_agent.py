@@ -8,6 +8,7 @@ import pytest
 from typing_extensions import override
 
 from kilonova.agent.gateway import LEASE_S, Gateway
+from kilonova.agent.observation import Strays
 from kilonova.agent.turns import Turns
 from kilonova.cells.hosts import hosts_register_txn
 from kilonova.engine import store as operation_store
@@ -29,13 +30,13 @@ V, P = VmState, PowerState
 OTHER = HostName("host-2")
 
 
-async def gateway_of(rig: Rig) -> Gateway:
+async def gateway_of(rig: Rig, strays: Strays | None = None) -> Gateway:
     """A gateway to a cell in which `agent` serves host-1, and `other` host-2."""
     parts = await rig.parts("gateway")
     cell = parts.cells.get(CELL1)
     for agent, host in (("agent", HOST), ("other", OTHER)):
         await cell.database.write(hosts_register_txn, agent, "1.0", [description(host)], parts.runtime.uuid)
-    return Gateway(parts, cell)
+    return Gateway(parts, cell, strays)
 
 
 def put(rig: Rig, number: int = 1, host: HostName | None = HOST, vm_state: VmState = V.ACTIVE, **fields: Any) -> Server:
@@ -285,7 +286,7 @@ def test_register__the_level_that_both_know_is_agreed_and_kept() -> None:
     async def work(rig: Rig) -> None:
         gateway = await gateway_of(rig)
         hosts = wire.told(WIRE.newest, [description()], HostDescription)
-        assert await gateway.register("agent", "9.9", hosts) == WIRE.newest.label
+        assert (await gateway.register("agent", "9.9", hosts)).level == WIRE.newest.label
         assert ("agent", WIRE.newest.label) in rig.cell1.rows("SELECT name, wire FROM agents")
 
     play(work)

@@ -161,10 +161,14 @@ class Rig:
     def cell1(self) -> DatabaseServer:
         return self.cells[CELL1]
 
-    async def parts(self, name: str, interruption: Interruption | None = None) -> Parts:
-        """The services as a new process called `name` reaches them."""
+    def process(self, name: str) -> Process:
+        """A new process."""
         self._processes += 1
-        process = self.loop.process(name, self._processes)
+        return self.loop.process(name, self._processes)
+
+    async def parts(self, name: str, interruption: Interruption | None = None, process: Process | None = None) -> Parts:
+        """The services as `process`, or a new one called `name`, reaches them."""
+        process = process or self.process(name)
         runtime = SimRuntime(self.loop, process)
 
         def connected(to: DatabaseServer) -> Any:
@@ -202,8 +206,8 @@ class Rig:
 
     async def start_agent(self, *names: str, driver_class: type[SimDriver] = SimDriver) -> Process:
         """Start the agent of these hosts, beside its gateway."""
-        parts = await self.parts("agent")
-        process = self.loop.process("agent")
+        process = self.process("agent")
+        parts = await self.parts("agent", process=process)
         hosts = [HostName(name) for name in names or (HOST,)]
         driver = driver_class(self.loop, self.hypervisor, hosts, self.faults, self.sometimes)
         images = ImagesInProcess(SimImages(self.loop, self.images, process, self.faults))

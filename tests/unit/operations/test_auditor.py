@@ -9,11 +9,12 @@ import pytest
 from kilonova.database.database import Transaction
 from kilonova.engine import store as operation_store
 from kilonova.kernel.errors import Unavailable
-from kilonova.kernel.ids import OperationId, ProjectId
+from kilonova.kernel.ids import HostName, OperationId, ProjectId
+from kilonova.objects.guest import Guest, PowerState
 from kilonova.objects.operation import OperationState
 from kilonova.objects.port import PortRequest
 from kilonova.objects.server import NicRequest
-from kilonova.operations import store
+from kilonova.operations import sightings, store
 from kilonova.operations.auditor import Auditor, AuditPace
 from kilonova.operations.findings import Finding, findings_txn
 from kilonova.operations.work import Parts
@@ -184,6 +185,21 @@ def test_run__looks_again_and_again_and_outlives_trouble() -> None:
         assert [found.orphan.id for found in cloud.findings()] == [port]
         await asyncio.sleep(700.0)
         assert port not in cloud.rig.ports.ports
+
+    audited(work)
+
+
+def test_guest_that_no_record_knows__is_a_finding_until_it_is_gone_and_never_taken_away_from_here() -> None:
+    async def work(cloud: Audited) -> None:
+        elsewhere = HostName("host-of-another-agent")
+        stranger = Guest(server_id=server_id(7), host=elsewhere, generation=1, power_state=PowerState.RUNNING)
+        cloud.rig.cell1.write(lambda tx: sightings.unknown_add_txn(tx, stranger))
+        assert await cloud.look() == [("guest", server_id(7))]
+        await asyncio.sleep(PACE.remove_after_s + 1.0)
+        assert await cloud.look() == [("guest", server_id(7))]
+        assert [found.removed_at for found in cloud.findings()] == [None]
+        cloud.rig.cell1.write(lambda tx: sightings.unknown_forget_txn(tx, elsewhere, server_id(7)))
+        assert await cloud.look() == []
 
     audited(work)
 

@@ -145,7 +145,7 @@ limits = Table(
 findings = Table(
     "findings",  # what the auditor has found without an owner
     metadata,
-    Column("kind", String(16), primary_key=True),  # `consumer` or `port`
+    Column("kind", String(16), primary_key=True),  # `consumer`, `port` or `guest`
     Column("id", String(64), primary_key=True),
     Column("server_id", String(36)),  # whose it was, where that is known
     Column("found_at", Double, nullable=False),

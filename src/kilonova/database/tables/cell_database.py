@@ -3,8 +3,10 @@
 | table | written by |
 |---|---|
 | servers, server_tags, server_metadata | `operations/store.py` |
-| hosts, agents | `cells/hosts.py` |
+| hosts | `cells/hosts.py` |
+| agents | `cells/agents.py` |
 | tombstones, settlements | `operations/store.py` |
+| missing_guests, unknown_guests | `operations/sightings.py` |
 | migrations | `operations/migrations.py` |
 | operations, operation_events | `engine/store.py` |
 | counters | `engine/counters.py` |
@@ -26,6 +28,9 @@ agents = Table(
     Column("name", String(255), primary_key=True),
     Column("heartbeat_at", Double, nullable=False),
     Column("wire", String(16), nullable=False),  # the level of objects.history.wire to speak at with it
+    Column("epoch", Integer, nullable=False, server_default="0"),  # of the session that speaks in its name
+    Column("session", String(36), nullable=False, server_default=""),  # empty for a program that knows no epochs
+    Column("forgot_at", Double),  # when a host of its was deleted: only a beat after that makes it new
 )
 
 hosts = Table(
@@ -35,7 +40,8 @@ hosts = Table(
     Column("uuid", String(36), nullable=False, unique=True),
     Column("service_uuid", String(36), nullable=False, unique=True),
     Column("agent", String(255), nullable=False),
-    Column("epoch", Integer, nullable=False),
+    Column("epoch", Integer, nullable=False),  # of the session that serves it: goes up with each that takes it
+    Column("quarantined_at", Double),  # when it came back; null once it has settled
     Column("enabled", Boolean, nullable=False),
     Column("disabled_reason", Text),
     Column("forced_down", Boolean, nullable=False),
@@ -44,6 +50,7 @@ hosts = Table(
     Column("description", LargeBinary, nullable=False),  # objects.guest.HostDescription as JSON
     Index("hosts_agent", "agent"),
     Index("hosts_updated", "updated_at"),
+    Index("hosts_quarantined", "quarantined_at"),
 )
 
 tombstones = Table(
@@ -54,6 +61,23 @@ tombstones = Table(
     Column("generation", Integer, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("may_run", Boolean, nullable=False, server_default=false()),  # whether the guest may run there now
+)
+
+missing_guests = Table(
+    "missing_guests",  # servers at rest whose hosts don't show their guests: see operations.sightings
+    metadata,
+    Column("server_id", String(36), primary_key=True),
+    Column("host", String(255), nullable=False),
+    Column("since", Double, nullable=False),
+)
+
+unknown_guests = Table(
+    "unknown_guests",  # guests that no record knows
+    metadata,
+    Column("host", String(255), primary_key=True),
+    Column("server_id", String(36), primary_key=True),
+    Column("cell_id", String(36), nullable=False),  # of the cell that it was made for; empty where it doesn't say
+    Column("first_seen_at", Double, nullable=False),
 )
 
 settlements = Table(

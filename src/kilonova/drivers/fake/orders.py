@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from kilonova.drivers.driver import HypervisorFailure, ImageSink, ImageSource, StaleGeneration
+from kilonova.drivers.driver import HypervisorFailure, ImageSink, ImageSource, NoSuchGuest, StaleGeneration
 from kilonova.drivers.fake import moves
 from kilonova.drivers.fake.disk_content import disk_content
 from kilonova.drivers.fake.guest import HALF_MADE, Disk, FakeGuest, Presence
@@ -306,7 +306,7 @@ class Orders(abc.ABC):
         """The guest, which must be on the host and not on its way."""
         guest = self._checked(host, server_id, generation)
         if guest is None:
-            raise HypervisorFailure(host=host, action=action, reason=f"there is no guest {server_id}.")
+            raise NoSuchGuest(host=host, action=action, server_id=server_id)
         if guest.presence is not Presence.HERE:
             reason = f"the guest {server_id} {_ELSEWHERE[guest.presence]}."
             raise HypervisorFailure(host=host, action=action, reason=reason)

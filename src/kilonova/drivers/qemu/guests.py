@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
-from kilonova.drivers.driver import HypervisorFailure, StaleGeneration
+from kilonova.drivers.driver import HypervisorFailure, NoSuchGuest, StaleGeneration
 from kilonova.drivers.qemu.builder import GuestBuilder
 from kilonova.drivers.qemu.guest_dir import GuestDirs, GuestRecord
 from kilonova.drivers.qemu.images import ImageCache, ImageRefused
@@ -109,7 +109,7 @@ class Guests:
         async with self.lock(server_id):
             record = self.records.get(server_id)
             if record is None:
-                raise HypervisorFailure(host=host, action=action, reason=f"there is no guest {server_id}.")
+                raise NoSuchGuest(host=host, action=action, server_id=server_id)
             self.check_generation(record, generation)
             with self.failures(action):
                 yield record
@@ -158,6 +158,13 @@ class Guests:
         await self.runtime.run_blocking(self.dirs.remove, record.server_id)
         self.cache.used(record.image_names)
         del self.records[record.server_id]
+
+    def forget_vanished(self, record: GuestRecord) -> bool:
+        """Forget a guest whose directory somebody has removed; whether that is so."""
+        if self.dirs.path(record.server_id).exists():
+            return False
+        del self.records[record.server_id]
+        return True
 
     async def tidy(self, record: GuestRecord) -> None:
         """Remove the files of a guest that it has no use for any more."""
@@ -218,6 +225,7 @@ class Guests:
             generation=record.generation,
             power_state=state,
             ssh_port=record.ssh_port,
+            cell_id=record.spec.cell_id,
         )
 
     @contextmanager

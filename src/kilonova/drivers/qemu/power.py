@@ -31,7 +31,7 @@ class Power:
             return await self._look_amid_order(server_id)
         async with lock:
             record = self._guests.records.get(server_id)
-            if record is None:
+            if record is None or self._guests.forget_vanished(record):
                 return None
             state = await self._guests.machine(record).look()
             if record.running and state is PowerState.SHUTDOWN:

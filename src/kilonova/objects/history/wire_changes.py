@@ -63,3 +63,26 @@ HOST_ACTIONS = (
         why="A host says which storage its guests' disks lie on, and how volumes are connected to it.",
     ),
 )
+
+HOST_EPOCHS = (
+    added(
+        "host_step",
+        "host_epoch",
+        name="step-host-epoch",
+        why="A step says at which epoch of its host it was claimed.",
+    ),
+    added(
+        "host_report",
+        "host_epoch",
+        name="report-host-epoch",
+        why="A report says the same, and counts for nothing once another agent has taken the host.",
+    ),
+    added(
+        "host_step",
+        "action.spec.cell_id",
+        name="guest-spec-cell",
+        why="A guest is told the cell that it is made for, and keeps that as its mark.",
+    ),
+    added("guest", "cell_id", name="guest-cell", why="A guest shows the cell that it was made for."),
+    added("host_report", "guest.cell_id", name="report-guest-cell", why="So does the guest in a report."),
+)

@@ -1,7 +1,7 @@
 """Reboot: soft asks the running system, hard cuts the power and starts anew."""
 
 from kilonova.engine.plan import Plan, Step
-from kilonova.objects.host_action import HostAction, Reboot
+from kilonova.objects.host_action import HostAction, Reboot, Rebuild
 from kilonova.objects.server import TaskState, VmState
 from kilonova.operations.host_work import HostWork
 from kilonova.operations.states import Action, during
@@ -13,8 +13,10 @@ def soft(_: HostWork) -> HostAction:
     return Reboot(hard=False)
 
 
-def hard(_: HostWork) -> HostAction:
-    """Cut the power and start anew."""
+def hard(work: HostWork) -> HostAction:
+    """Cut the power and start anew. A server in ERROR that boots from a volume is made anew around it: its guest may be gone."""
+    if work.params["vm_state"] == VmState.ERROR and any(volume.guest.boot for volume in work.server.volumes):
+        return Rebuild(spec=work.spec(), run=True, keep_disk=True)
     return Reboot(hard=True)
 
 

@@ -74,11 +74,7 @@ class SimDriver(Orders):
         """See `Driver.guests`: what it shows may be old when it arrives."""
         shown = []
         for host in self._hosts:
-            try:
-                there = self._hypervisor.on(host)
-            except HypervisorFailure:
-                continue
-            shown += [guest.shown() for guest in there.values()]
+            shown += [guest.shown() for guest in self._hypervisor.on(host).values()]
         if self._faults.strikes("hypervisor_late"):
             await asyncio.sleep(self._stream.random() * LATE_MAX_S)
         return shown

@@ -8,11 +8,12 @@ import msgspec
 from kilonova.drivers.driver import HypervisorFailure
 from kilonova.drivers.fake.guest import HALF_MADE, Disk, FakeGuest, Presence
 from kilonova.drivers.fake.moves import end, moved
-from kilonova.kernel.ids import HostName, ServerId
+from kilonova.kernel.ids import CellId, HostName, ServerId
 from kilonova.objects.guest import GuestSpec, GuestVolume, PowerState
 from kilonova.simulation.hypervisor.migration import Migration, Outcome
 from kilonova.simulation.loop import SimLoop
 
+NO_MARK = CellId("")
 ALIVE = frozenset({PowerState.RUNNING, PowerState.PAUSED})
 
 
@@ -35,6 +36,8 @@ class Hypervisor:
         """How much time is between the halves of an order at most: of an ordinary one, of a slow one."""
         self.migration_s = (5.0, 60.0)
         """How long a live migration lasts: at least, at most."""
+        self.planted: dict[ServerId, CellId] = {}
+        """Guests that no record knows, and their marks."""
         self.lost: set[HostName] = set()
         """Hosts that never come back."""
         self._loop = loop
@@ -113,9 +116,11 @@ class Hypervisor:
 
     # What happens to it.
 
-    def plant(self, host: HostName, server_id: ServerId, generation: int = 1) -> None:
-        """A guest runs that no agent was told to make."""
-        spec = msgspec.convert({**_NOTHING, "server_id": server_id, "generation": generation}, GuestSpec)
+    def plant(self, host: HostName, server_id: ServerId, generation: int = 1, cell_id: CellId = NO_MARK) -> None:
+        """A guest runs that no agent was told to make; `cell_id` is its mark."""
+        self.planted[server_id] = cell_id
+        known = {"server_id": server_id, "generation": generation, "cell_id": cell_id}
+        spec = msgspec.convert({**_NOTHING, **known}, GuestSpec)
         disk, state = Disk(generation, 0), PowerState.RUNNING
         self.guests_put(FakeGuest(host=host, generation=generation, spec=spec, disk=disk, power_state=state))
 
@@ -132,6 +137,14 @@ class Hypervisor:
     def relent(self) -> None:
         """Refuse nothing any more."""
         self._refusals.clear()
+
+    def vanish(self, host: HostName, server_id: ServerId) -> None:
+        """A guest is gone with its disk, as when somebody has removed its files."""
+        guest = self._guests[host].pop(server_id)
+        storage = self._storage[host]
+        if storage is not None and self._sharing(host, server_id) is None:
+            self._disks_left.pop((storage, server_id), None)
+        self._loop.note("vanished", guest.server_id, host)
 
     def crash(self, host: HostName, server_id: ServerId) -> None:
         """A guest ends, as when its operating system panics."""

@@ -5,8 +5,10 @@ A trigger sees a forbidden change of a row and writes it down; a query finds a f
 
 from collections.abc import Callable
 
+from kilonova.objects.host import DOWN_AFTER_S
 from kilonova.objects.server import TaskState, VmState
 from kilonova.operations.catalog import ACTIONS
+from kilonova.operations.sightings import NEED_GUESTS
 from kilonova.simulation.database import DatabaseServer
 
 _SEEN = "CREATE TABLE seen_violations (what TEXT NOT NULL);"
@@ -44,6 +46,25 @@ CREATE TRIGGER back_in_time AFTER UPDATE ON servers
 CREATE TRIGGER illegal_states AFTER UPDATE ON servers WHEN NEW.task_state IS NOT NULL
     AND NEW.vm_state || '/' || NEW.task_state NOT IN ({legal}) BEGIN
     INSERT INTO seen_violations VALUES ('server ' || NEW.id || ' is ' || NEW.vm_state || '/' || NEW.task_state); END;
+"""
+
+_HOST_TRIGGERS = """
+CREATE TABLE seen_returns (agent TEXT NOT NULL, at REAL NOT NULL, settled INTEGER NOT NULL);
+CREATE TRIGGER host_returns AFTER UPDATE ON agents WHEN NEW.heartbeat_at - OLD.heartbeat_at > {down_after_s} BEGIN
+    INSERT INTO seen_returns SELECT NEW.name, NEW.heartbeat_at, EXISTS (
+        SELECT 1 FROM tombstones t JOIN hosts h ON h.name = t.host AND h.agent = NEW.name); END;
+CREATE TRIGGER work_before_settled AFTER UPDATE ON operations
+    WHEN NEW.owner IS NOT NULL AND NEW.epoch > OLD.epoch AND NEW.host IS NOT NULL AND EXISTS (
+        SELECT 1 FROM tombstones t JOIN hosts h ON h.name = t.host JOIN seen_returns r ON r.agent = h.agent
+        WHERE t.host = NEW.host AND t.created_at <= r.at) BEGIN
+    INSERT INTO seen_violations VALUES ('host ' || NEW.host || ' got work before it had settled'); END;
+CREATE TRIGGER work_while_down AFTER UPDATE ON operations
+    WHEN NEW.owner IS NOT NULL AND NEW.epoch > OLD.epoch AND NEW.host IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM hosts h JOIN agents a ON a.name = h.agent WHERE h.name = NEW.host AND h.forced_down = 0
+        AND NEW.updated_at - a.heartbeat_at <= {down_after_s}) BEGIN
+    INSERT INTO seen_violations VALUES ('host ' || NEW.host || ' got work while it was down'); END;
+CREATE TRIGGER host_epoch_down AFTER UPDATE ON hosts WHEN NEW.epoch < OLD.epoch BEGIN
+    INSERT INTO seen_violations VALUES ('the epoch of host ' || NEW.name || ' went down'); END;
 """
 
 _PLACEMENT_TRIGGERS = """
@@ -98,6 +119,11 @@ def watch_cell(server: DatabaseServer, report: Callable[[str], None]) -> None:
     server.on_commit = _checking((*_CELL_QUERIES, _NO_TASK.format(quiet=quiet)), report)
 
 
+def watch_hosts(server: DatabaseServer) -> None:
+    """Watch the hosts of a cell's database, beside what `watch_cell` does."""
+    server.script(_HOST_TRIGGERS.format(down_after_s=DOWN_AFTER_S))
+
+
 def watch_quota(server: DatabaseServer, instances: int, report: Callable[[str], None]) -> None:
     """Watch the ledger in the API database too; `instances` is what each project may have."""
     server.on_commit = _checking((*_CELL_QUERIES, _QUOTA_QUERY.format(instances=instances)), report)
@@ -121,6 +147,7 @@ def _checking(queries: tuple[str, ...], report: Callable[[str], None]) -> Callab
 def _legal_moves() -> list[tuple[VmState, VmState]]:
     """Every change of vm_state that the table of actions allows, and those that follow the hypervisor."""
     moves = dict.fromkeys(((VmState.ACTIVE, VmState.STOPPED), (VmState.PAUSED, VmState.STOPPED)))
+    moves.update({(before, VmState.ERROR): None for before in sorted(NEED_GUESTS)})
     for action in ACTIONS.values():
         for before in sorted(action.starts_in):
             ends = (action.ends_in, action.fails_in, *sorted(action.may_end_in))

@@ -16,11 +16,15 @@ from kilonova.simulation.doubles.networks import NetworkService
 from kilonova.simulation.doubles.volumes import VolumeService
 from kilonova.simulation.history import History, Promise, Told
 from kilonova.simulation.hypervisor import Hypervisor
+from kilonova.simulation.hypervisor.hardware import NO_MARK
 from kilonova.simulation.roles import Role
 
 Report = Callable[[str], None]
 
 _LIVE_OPERATIONS = "SELECT kind || ' ' || id || ' of ' || server_id || ' at ' || step FROM operations WHERE live = 1"
+_NEED_GUESTS = """
+    SELECT host, id FROM servers WHERE deleted_at IS NULL AND host IS NOT NULL AND current_op IS NULL
+    AND vm_state IN ('active', 'stopped', 'paused', 'suspended', 'rescued') ORDER BY id"""
 # Every secret of the workload has this word in it.
 _KEPT_SECRETS = {
     "operation": """
@@ -68,6 +72,7 @@ def unfinished(durable: Durable) -> list[str]:
     waiting = [f"{row[0]} is live" for row in durable.api.rows(_LIVE_OPERATIONS)]
     for database in durable.cells.values():
         waiting += [f"{row[0]} is live" for row in database.rows(_LIVE_OPERATIONS)]
+        waiting += [f"server {id_} misses its guest on {host}" for host, id_ in _missing(durable, database)]
         waiting += [f"settlement of {row[0]} is open" for row in database.rows("SELECT server_id FROM settlements")]
         waiting += [f"tombstone of {id_} on {host} is open" for host, id_ in owed(durable) if host not in lost]
     return waiting
@@ -79,12 +84,23 @@ def owed(durable: Durable) -> list[tuple[HostName, ServerId]]:
     return [(host, server_id) for database in durable.cells.values() for host, server_id in database.rows(query)]
 
 
+def _missing(durable: Durable, database: DatabaseServer) -> list[tuple[HostName, ServerId]]:
+    """Servers that say nothing of it that their guests are gone."""
+    there = {(host, server_id) for host, server_id, _ in durable.hypervisor.everything()}
+    return [
+        (host, server_id)
+        for host, server_id in database.rows(_NEED_GUESTS)
+        if (host, server_id) not in there and host not in durable.hypervisor.lost
+    ]
+
+
 def check(durable: Durable, history: History, report: Report) -> None:
     """Report everything that doesn't hold."""
     servers = _Servers(durable)
     _check_promises(history, servers, report)
     _check_allocations(durable, servers, report)
     _check_guests(durable, servers, report)
+    _check_planted(durable, report)
     _check_ports(durable, servers, report)
     _check_devices(durable, servers, report)
     _check_volumes(durable, servers, report)
@@ -208,6 +224,8 @@ def _check_guests(durable: Durable, servers: _Servers, report: Report) -> None:
         running[server_id] += guest.power_state is PowerState.RUNNING
         if host in durable.hypervisor.lost and (host, server_id) in debts:
             continue
+        if server_id in durable.hypervisor.planted:
+            continue
         if server is None:
             report(f"guest {server_id} on {host} belongs to no living server")
         elif host not in {server.host, server.move.source if server.move is not None else None}:
@@ -225,10 +243,29 @@ def _check_guests(durable: Durable, servers: _Servers, report: Report) -> None:
             report(f"server {server.id} is offloaded from {server.host} and was shelved as {server.shelved}")
 
 
+def _check_planted(durable: Durable, report: Report) -> None:
+    """Of the guests that no record knows, those with their cell's mark are gone, and the others are as they were, and noted."""
+    hypervisor = durable.hypervisor
+    there = {server_id: host for host, server_id, _ in hypervisor.everything()}
+    noted = {id_ for cell in durable.cells.values() for (id_,) in cell.rows("SELECT server_id FROM unknown_guests")}
+    for server_id, mark in hypervisor.planted.items():
+        host = there.get(server_id)
+        if host in hypervisor.lost:
+            continue
+        if mark != NO_MARK and host is not None:
+            report(f"guest {server_id} on {host}, which no record knows, was not ended")
+        if mark == NO_MARK and host is None:
+            report(f"guest {server_id} was ended, which was not made for its cell")
+        if (server_id in noted) != (host is not None):
+            report(f"guest {server_id} on {host}, which no record knows, is {'' if host else 'still '}noted wrongly")
+
+
 def _check_findings(durable: Durable, report: Report) -> None:
     """The auditor is for ports of workers that were killed before they could take them back, and for nothing else."""
     for kind, id_ in durable.api.rows("SELECT kind, id FROM findings ORDER BY found_at"):
         maker = durable.networks.makers.get(id_)
+        if kind == "guest" and id_ in durable.hypervisor.planted:
+            continue
         if kind != "port" or maker is None or maker.alive:
             report(f"the auditor found the {kind} {id_}, which nobody owned")
 

@@ -4,12 +4,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from sqlalchemy import and_, exists
+
 from kilonova.agent import gateway, observation
 from kilonova.agent.turns import Turns
+from kilonova.cells import agents
+from kilonova.cells import hosts as hosts_of
 from kilonova.database.database import Transaction
 from kilonova.drivers.fake.guest import FakeGuest
 from kilonova.engine import progress, store
+from kilonova.engine.queue import Queue
 from kilonova.engine.runner import move_txn
+from kilonova.engine.store import operations
 from kilonova.kernel.ids import HostName, ServerId
 from kilonova.objects.guest import Guest, PowerState
 from kilonova.objects.host_step import HostReport, Order
@@ -19,7 +25,7 @@ from kilonova.operations.catalog import CELL_PLANS
 from kilonova.operations.store import server_find_txn
 from kilonova.simulation.database import DatabaseServer
 from kilonova.simulation.hypervisor import SimDriver
-from kilonova.simulation.mutants.mutant import Change, Mutant, Replaced, nothing
+from kilonova.simulation.mutants.mutant import Change, Mutant, Replaced, no_effect, nothing
 
 SYNC_EVERY = 20
 """Commits between two writes to disk of a database that doesn't wait for them."""
@@ -57,6 +63,11 @@ def _order_anyway(tx: Transaction, guest: Guest) -> Order | None:
     return Order(server_id=guest.server_id, host=guest.host, generation=server.generation)
 
 
+def _any_epoch(tx: Transaction, name: str, epoch: int) -> int | None:
+    agent = agents.agent_find_txn(tx, name)
+    return epoch if agent is None else agent.epoch
+
+
 def _any_generation(self: SimDriver, host: HostName, server_id: ServerId, generation: int) -> FakeGuest | None:
     return self._hypervisor.on(host).get(server_id)
 
@@ -78,6 +89,14 @@ def _lose_unsynced(self: Any, until: float) -> None:
     if hasattr(self, "synced"):
         self._raw.deserialize(self.synced)
 
+
+def _settle_at_once(tx: Transaction, agent: str, epoch: int, _seen_after: float, _unsettled: Any) -> bool:
+    ended = hosts_of._of_agent.values(quarantined_at=None)
+    return tx.execute(ended, {"the_agent": agent, "the_epoch": epoch}).rowcount > 0
+
+
+_WHATEVER_WAS = Queue(and_(operations.c.host.is_not(None), exists().where(*gateway._is_the_agents)))
+"""The steps for an agent's hosts, down or not."""
 
 MUTANTS = (
     Mutant(
@@ -114,6 +133,36 @@ MUTANTS = (
         name="nothing-ordered-away",
         breaks="a guest that belongs to no living server stays on its host",
         changes=(Replaced(observation._order_txn, lambda _tx, _guest: None),),
+    ),
+    Mutant(
+        name="host-epoch-not-checked",
+        breaks="what an agent says counts although another session has taken its hosts",
+        changes=(Replaced(agents.agent_epoch_txn, _any_epoch),),
+        scenarios=("takeovers",),
+    ),
+    Mutant(
+        name="no-quarantine",
+        breaks="a host that was down gets work as soon as it is back",
+        changes=(Change(gateway, "_OF_AGENT", _WHATEVER_WAS),),
+        scenarios=("takeovers", "host-lost", "evacuations"),
+    ),
+    Mutant(
+        name="quarantine-ends-with-debts",
+        breaks="a host that is back gets work before the guests are gone that it still owes the end of",
+        changes=(Replaced(hosts_of.hosts_settle_txn, _settle_at_once),),
+        scenarios=("takeovers", "host-lost", "evacuations"),
+    ),
+    Mutant(
+        name="missing-guest-not-missed",
+        breaks="a server goes on being shown as it was although its guest is gone",
+        changes=(Replaced(observation._miss_txn, no_effect),),
+        scenarios=("takeovers",),
+    ),
+    Mutant(
+        name="strangers-of-others-ended",
+        breaks="a guest that no record knows is ended although it was not made for this cell",
+        changes=(Replaced(observation._goes, lambda _guest, _sight: True),),
+        scenarios=("takeovers",),
     ),
     Mutant(
         name="driver-without-generation",

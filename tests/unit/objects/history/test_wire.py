@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from kilonova.kernel.ids import HostName, OperationId, ServerId
+from kilonova.kernel.ids import CellId, HostName, OperationId, ServerId
 from kilonova.objects.guest import (
     Guest,
     GuestAddress,
@@ -86,10 +86,10 @@ SAMPLES: tuple[msgspec.Struct, ...] = (
 
 # A shape that changes gets a change on the line, and then its new fingerprint here.
 FINGERPRINTS = {
-    "guest": "fc434f3d38a74d99",
+    "guest": "b31179540c029ef8",
     "host_description": "176a4d5d9166bbf1",
-    "host_report": "e033b857e2a8f393",
-    "host_step": "fe3f1485d61a7a0b",
+    "host_report": "fd9fad24ceb8ae23",
+    "host_step": "9ce2485a30be130f",
     "order": "4d722a19769b3cfd",
 }
 
@@ -163,6 +163,21 @@ def test_older_peer__is_told_what_it_knows() -> None:
 def test_older_peer__what_it_says_is_read_as_the_newest(kind: str, step: str, undo: bool, action: HostAction) -> None:
     told = msgspec.structs.replace(STEP, kind=kind, step=step, undo=undo, action=action)
     assert wire.read(WIRE, wire.told(OLD, [told], HostStep), HostStep) == [told]
+
+
+def test_peer_of_1_1__knows_no_epochs_and_no_marks() -> None:
+    level = WIRE.level("1.1")
+    epoch, marked = {"host_epoch": 7}, {"cell_id": CellId("c")}
+    step = msgspec.structs.replace(STEP, **epoch, action=Spawn(spec=msgspec.structs.replace(SPEC, **marked)))
+    report = HostReport(operation_id=OPERATION, epoch=2, guest=msgspec.structs.replace(GUEST, **marked), **epoch)
+    (told,) = msgspec.json.decode(wire.told(level, [step], HostStep))["documents"]
+    assert "host_epoch" not in told
+    assert "cell_id" not in told["action"]["spec"]
+    (said,) = msgspec.json.decode(wire.told(level, [report], HostReport))["documents"]
+    assert "host_epoch" not in said
+    assert "cell_id" not in said["guest"]
+    for sample in (STEP, HostReport(operation_id=OPERATION, epoch=2, guest=GUEST), GUEST):
+        assert wire.read(WIRE, wire.told(level, [sample], type(sample)), type(sample)) == [sample]
 
 
 def test_newer_peer__both_speak_at_the_level_that_both_know() -> None:

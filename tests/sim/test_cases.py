@@ -3,10 +3,29 @@
 import pytest
 
 from kilonova.simulation.cases.table import CASES, FAMILIES
+from kilonova.simulation.mutants.table import MUTANTS
 from kilonova.simulation.run import run_seed
 
 SEEDS = range(6)
 """`kilonova sim run --scenario NAME` plays more."""
+BROKEN = (
+    ("cancel-keeps-claim", "A2"),
+    ("no-polling", "A3"),
+    ("boot-undo-keeps-everything", "A5"),
+    ("undo-skipped", "A6"),
+    ("quota-not-in-transaction", "A8"),
+    ("log-not-written", "A9"),
+    ("group-rule-not-claimed", "A10"),
+    ("guest-not-destroyed", "B1"),
+    ("delete-keeps-claim", "B2"),
+    ("delete-leaves-others-live", "B6"),
+    ("nothing-ordered-away", "B8"),
+    ("nobody-watches-hosts", "C1"),
+    ("two-operations-at-once", "C6"),
+    ("lease-for-ever", "C9"),
+    ("no-polling", "I6"),
+)
+"""Mutants, each with a case that is about what it breaks."""
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -30,3 +49,9 @@ def test_cases__their_names__are_those_of_their_family():
     for title, cases in FAMILIES.items():
         assert [case.id[0] for case in cases] == [title[0]] * len(cases)
         assert [int(case.id[1:]) for case in cases] == sorted({int(case.id[1:]) for case in cases})
+
+
+@pytest.mark.parametrize(("mutant", "name"), BROKEN)
+def test_case__the_design_is_broken_where_it_looks__fails(mutant: str, name: str):
+    with MUTANTS[mutant].at_large():
+        assert any(run_seed(seed, name).violations for seed in SEEDS)

@@ -54,7 +54,7 @@ async def _b2(stage: Stage) -> None:
 
 async def _b3(stage: Stage) -> None:
     server = await stage.boot(volumes=(ROOT,))
-    await stage.sometime(0.6)
+    await stage.sometime(0.4)
     shown = stage.truths.server(server.server_id)
     if shown is not None and shown.vm_state is VmState.BUILDING:
         stage.met()

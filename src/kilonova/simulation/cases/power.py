@@ -30,12 +30,11 @@ async def _c1(stage: Stage) -> None:
     server = await stage.made()
     agent, kind = stage.agent_of(server.server_id), stage.pick(("stop", "pause", "suspend", "reboot", "reboot_hard"))
     await stage.ask(server, kind)
-    stage.breaking.dark(agent, for_s=3 * DOWN_AFTER_S)
+    stage.breaking.dark(agent, for_s=2 * DOWN_AFTER_S)
     shown = stage.truths.server(server.server_id)
     if shown is not None and shown.task_state is not None:
         stage.met()
     await stage.until(lambda: _rests(stage, server), "the task state clears", within_s=2 * DOWN_AFTER_S)
-    await asyncio.sleep(DOWN_AFTER_S)
     await stage.ask(server, evacuate.KIND, reason="its host is dark")
     await stage.settled()
     stage.expect(len(stage.truths.guests(server.server_id)) == 1, "the server has not one guest")

@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 
 from kilonova.cells.cells import Cell, Cells
 from kilonova.database.database import Database, Transaction
+from kilonova.database.prepared import Prepared
 from kilonova.database.tables.api_database import host_map
 from kilonova.database.tables.cell_database import agents, hosts, migrations, servers, tombstones
 from kilonova.kernel.errors import Conflict, NotFound, Unavailable
@@ -22,12 +23,15 @@ from kilonova.objects.migration import MIGRATION_OPEN
 
 log = logging.getLogger(__name__)
 
-_wire_of = select(agents.c.wire).where(agents.c.name == bindparam("key"))
-_stamp = select(
-    select(func.count()).select_from(hosts).scalar_subquery(), select(func.max(hosts.c.updated_at)).scalar_subquery()
+_wire_of = Prepared(select(agents.c.wire).where(agents.c.name == bindparam("key")))
+_stamp = Prepared(
+    select(
+        select(func.count()).select_from(hosts).scalar_subquery(),
+        select(func.max(hosts.c.updated_at)).scalar_subquery(),
+    )
 )
-_beats = select(agents.c.name, agents.c.heartbeat_at)
-_owing = select(tombstones.c.host).distinct()
+_beats = Prepared(select(agents.c.name, agents.c.heartbeat_at))
+_owing = Prepared(select(tombstones.c.host).distinct())
 _moving = (
     select(func.count())
     .select_from(migrations)

@@ -7,6 +7,7 @@ import msgspec
 from sqlalchemy import MetaData, bindparam, delete, insert, select, update
 
 from kilonova.database.database import Transaction
+from kilonova.database.prepared import Prepared
 from kilonova.database.tables import server_tables
 from kilonova.database.tables.cell_database import settlements, tombstones
 from kilonova.kernel.errors import Conflict, NotFound
@@ -20,22 +21,22 @@ server_tags = server_tables.server_tags(_metadata)
 server_metadata = server_tables.server_metadata(_metadata)
 
 _decoder = msgspec.json.Decoder(Server)
-_by_id = select(servers.c.body, servers.c.version).where(servers.c.id == bindparam("key"))
-_insert = insert(servers)
-_delete = delete(servers).where(servers.c.id == bindparam("key"))
+_by_id = Prepared(select(servers.c.body, servers.c.version).where(servers.c.id == bindparam("key")))
+_insert = Prepared(insert(servers))
+_delete = Prepared(delete(servers).where(servers.c.id == bindparam("key")))
 _tags_insert, _metadata_insert = insert(server_tags), insert(server_metadata)
-_tags_delete = delete(server_tags).where(server_tags.c.server_id == bindparam("key"))
-_metadata_delete = delete(server_metadata).where(server_metadata.c.server_id == bindparam("key"))
-_settlements = (
+_tags_delete = Prepared(delete(server_tags).where(server_tags.c.server_id == bindparam("key")))
+_metadata_delete = Prepared(delete(server_metadata).where(server_metadata.c.server_id == bindparam("key")))
+_settlements = Prepared(
     select(settlements)
     .where(settlements.c.created_at <= bindparam("now"))
     .order_by(settlements.c.created_at)
     .limit(bindparam("most"))
 )
-_may_run_on = select(tombstones.c.host).where(
-    tombstones.c.server_id == bindparam("key"), tombstones.c.may_run.is_(True)
+_may_run_on = Prepared(
+    select(tombstones.c.host).where(tombstones.c.server_id == bindparam("key"), tombstones.c.may_run.is_(True))
 )
-_update = update(servers).where(servers.c.id == bindparam("key"), servers.c.version == bindparam("believed"))
+_update = Prepared(update(servers).where(servers.c.id == bindparam("key"), servers.c.version == bindparam("believed")))
 
 
 class NoSuchServer(NotFound):

@@ -76,7 +76,14 @@ def server_insert_txn(tx: Transaction, server: Server) -> bool:
 
 
 def server_change_txn(tx: Transaction, server_id: ServerId, change: Callable[[Server], Server]) -> Server:
-    """Replace a server by what `change` makes of it, if that is different. Raises `NoSuchServer`, and what `change` raises.
+    """Replace a server by what `change` makes of it, if that is different. Raises `NoSuchServer`, and what `change` raises."""
+    return server_replace_txn(tx, server_id, change)[1]
+
+
+def server_replace_txn(
+    tx: Transaction, server_id: ServerId, change: Callable[[Server], Server]
+) -> tuple[Server, Server]:
+    """As `server_change_txn`; the server as it was and as it is.
 
     The write is a compare-and-swap on the row's version: the transaction is run again by its database when it loses.
     """
@@ -86,14 +93,14 @@ def server_change_txn(tx: Transaction, server_id: ServerId, change: Callable[[Se
     before = _decoder.decode(row.body)
     after = change(before)
     if after == before:
-        return before
+        return before, before
     after = msgspec.structs.replace(after, updated_at=tx.now)
     values = _columns(after)
     values.update(key=values.pop("id"), believed=row.version, version=row.version + 1)
     if tx.execute(_update, values).rowcount != 1:
         raise LostRace(server_id=server_id)
     _index_txn(tx, before, after)
-    return after
+    return before, after
 
 
 def server_forget_txn(tx: Transaction, server_id: ServerId) -> None:

@@ -7,6 +7,7 @@ import msgspec
 from sqlalchemy import bindparam, delete, insert, or_, select, update
 
 from kilonova.database.database import Transaction
+from kilonova.database.prepared import Prepared
 from kilonova.database.tables.api_database import flavor_access, flavors
 from kilonova.kernel.errors import Conflict, NotFound
 from kilonova.kernel.ids import ProjectId
@@ -17,8 +18,8 @@ _decode = msgspec.json.Decoder(Flavor).decode
 
 _GIVEN = select(flavor_access.c.flavor_id).where(flavor_access.c.project_id == bindparam("project"))
 _VISIBLE = or_(flavors.c.public.is_(True), flavors.c.id.in_(_GIVEN))
-_FIND = select(flavors.c.body).where(flavors.c.id == bindparam("id_"))
-_FIND_VISIBLE = _FIND.where(_VISIBLE)
+_ONE = select(flavors.c.body).where(flavors.c.id == bindparam("id_"))
+_FIND, _FIND_VISIBLE = Prepared(_ONE), Prepared(_ONE.where(_VISIBLE))
 _LIST = (
     select(flavors.c.body, flavors.c.created_at, flavors.c.updated_at)
     .where(flavors.c.memory_mb >= bindparam("min_ram"), flavors.c.disk_gb >= bindparam("min_disk"))

@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from sqlalchemy import bindparam, delete, func, insert, select
 
 from kilonova.database.database import Transaction
+from kilonova.database.prepared import Prepared
 from kilonova.database.tables.api_database import keypairs
 from kilonova.kernel.errors import Conflict, NotFound, OverLimit
 from kilonova.kernel.ids import ProjectId, UserId
 from kilonova.objects.keypair import Keypair
 from kilonova.operations.quota import limits_txn
 
-_FIND = select(keypairs).where(keypairs.c.user_id == bindparam("user"), keypairs.c.name == bindparam("name_"))
+_FIND = Prepared(select(keypairs).where(keypairs.c.user_id == bindparam("user"), keypairs.c.name == bindparam("name_")))
 
 
 class KeypairNotFound(NotFound):

@@ -7,6 +7,7 @@ caller's rights, the level, where links begin) is settled once in a `ServerView`
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -104,7 +105,6 @@ class ServerView:
         )
         self._hostname_for_all = level.has("server-hostname-for-all")
         self._shows_groups = level.has("server-groups-shown")
-        self._host_ids: dict[tuple[str, str], str] = {}
         self.shows_down_cells = level.has("server-down-cells")
         """Whether servers of cells that do not answer are shown."""
 
@@ -162,7 +162,7 @@ class ServerView:
             "tenant_id": server.project_id,
             "user_id": server.user_id,
             "metadata": server.metadata,
-            "hostId": self._host_id(server),
+            "hostId": "" if server.host is None else host_id(server.project_id, server.host),
             "image": self._image(server),
             "flavor": self._flavor(server.flavor),
             "created": times.second(server.created_at),
@@ -212,16 +212,6 @@ class ServerView:
             {"rel": "bookmark", "href": self._bookmark + server_id},
         ]
 
-    def _host_id(self, server: Server) -> str:
-        """A name for the host that tells one project nothing about another's (API reference, `hostId`)."""
-        if server.host is None:
-            return ""
-        key = (server.project_id, server.host)
-        found = self._host_ids.get(key)
-        if found is None:
-            found = self._host_ids[key] = host_id(*key)
-        return found
-
     def _image(self, server: Server) -> Doc | str:
         if server.image_id is None:
             return ""
@@ -260,6 +250,7 @@ class ServerView:
             doc["host_status"] = status
 
 
+@lru_cache(maxsize=4096)
 def host_id(project_id: str, host: str) -> str:
     """What a project's users see of a host: always the same for the two, and nothing that leads back to the host."""
     return hashlib.sha224(f"{project_id}{host}".encode()).hexdigest()

@@ -15,7 +15,7 @@ from kilonova.api.server_view import view_for
 from kilonova.kernel.errors import Conflict, Unavailable
 from kilonova.objects.server import Server
 from kilonova.objects.server_query import ServerPage
-from kilonova.web.call import Call, Reply
+from kilonova.web.call import Call, Reply, encoded
 from kilonova.web.routing import Body
 
 _NOTHING = ServerPage(servers=(), more=False)
@@ -38,7 +38,7 @@ class Servers:
         self._compute.policy.enforce("os_compute_api:servers:index", call.user)
         page = await self._page(call, detail=False)
         view = await view_for(call, self._compute)
-        docs = [view.summary(server) for server in page.servers]
+        docs: list[object] = [view.summary(server) for server in page.servers]
         if view.shows_down_cells:
             docs += [view.summary_down(server) for server in page.down]
         return self._listed(call, page, docs)
@@ -48,7 +48,7 @@ class Servers:
         self._compute.policy.enforce("os_compute_api:servers:detail", call.user)
         page = await self._page(call, detail=True)
         view = await view_for(call, self._compute, page.servers)
-        docs = [view.detail(server) for server in page.servers]
+        docs: list[object] = [encoded(view.detail(server)) for server in page.servers]
         if view.shows_down_cells:
             docs += [view.detail_down(server) for server in page.down]
         return self._listed(call, page, docs)
@@ -89,7 +89,7 @@ class Servers:
         query = server_query.read(call, self._compute, detail=detail)
         return _NOTHING if query is None else await self._compute.servers.list(query)
 
-    def _listed(self, call: Call, page: ServerPage, docs: list[dict[str, object]]) -> Reply:
+    def _listed(self, call: Call, page: ServerPage, docs: list[object]) -> Reply:
         reply: dict[str, object] = {"servers": docs}
         if page.more:
             reply["servers_links"] = [links(call, self._compute).next(call, page.servers[-1].id)]

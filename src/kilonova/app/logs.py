@@ -51,6 +51,8 @@ def quoted(text: str) -> str:
 
 def start_logging(folder: Path, config: Log, name: str = FILE) -> Path:
     """Send what is logged to the rotating file `name` in `folder`; the file."""
+    # What no line says is not found out for each (logging HOWTO, "Optimization").
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     file = folder / name
     handler = LogFile(file, maxBytes=config.max_bytes, backupCount=config.backups, encoding="utf-8")
     handler.setFormatter(LineFormatter())

@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import bindparam, insert, select, update
 
 from kilonova.database.database import Transaction
+from kilonova.database.prepared import Prepared
 from kilonova.database.tables.cell_database import agents
 from kilonova.kernel.errors import Conflict
 from kilonova.objects.host import DOWN_AFTER_S, Session
@@ -47,7 +48,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _columns = tuple(agents.c[name] for name in Agent.__struct_fields__)
-_by_name = select(*_columns).where(agents.c.name == bindparam("key"))
+_by_name = Prepared(select(*_columns).where(agents.c.name == bindparam("key")))
 _of_name = update(agents).where(agents.c.name == bindparam("key"))
 
 

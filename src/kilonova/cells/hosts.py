@@ -18,6 +18,7 @@ from kilonova.cells import agents as agents_of
 from kilonova.cells.agents import Agent
 from kilonova.cells.cells import Cell, Cells
 from kilonova.database.database import Database, Transaction
+from kilonova.database.prepared import Prepared
 from kilonova.database.tables.api_database import host_map
 from kilonova.database.tables.cell_database import agents, hosts, migrations, operations, servers, tombstones
 from kilonova.kernel.errors import Conflict, NotFound, Unavailable
@@ -29,12 +30,17 @@ from kilonova.objects.migration import MIGRATION_OPEN
 
 log = logging.getLogger(__name__)
 
-_stamp = select(
-    select(func.count()).select_from(hosts).scalar_subquery(), select(func.max(hosts.c.updated_at)).scalar_subquery()
+_stamp = Prepared(
+    select(
+        select(func.count()).select_from(hosts).scalar_subquery(),
+        select(func.max(hosts.c.updated_at)).scalar_subquery(),
+    )
 )
-_beats = select(agents.c.name, agents.c.heartbeat_at)
-_owing = select(tombstones.c.host).distinct()
-_in_quarantine = select(hosts.c.name).where(hosts.c.quarantined_at > 0.0)  # said like this, SQLite uses the index
+_beats = Prepared(select(agents.c.name, agents.c.heartbeat_at))
+_owing = Prepared(select(tombstones.c.host).distinct())
+# Said like this, SQLite uses the index.
+_quarantined = select(hosts.c.name).where(hosts.c.quarantined_at > 0.0)
+_in_quarantine = Prepared(_quarantined)
 _served = select(hosts.c.name, hosts.c.description, hosts.c.agent, hosts.c.epoch)
 _of_name = update(hosts).where(hosts.c.name == bindparam("key"))
 _its = (hosts.c.agent == bindparam("the_agent"), hosts.c.epoch == bindparam("the_epoch"))

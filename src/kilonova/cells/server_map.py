@@ -6,6 +6,7 @@ import msgspec
 from sqlalchemy import RowMapping, bindparam, func, insert, select, update
 
 from kilonova.database.database import Transaction
+from kilonova.database.prepared import Prepared
 from kilonova.database.tables.api_database import server_map
 from kilonova.kernel.ids import CellId, OperationId, ProjectId, ServerId, UserId
 from kilonova.objects.flavor import Flavor
@@ -29,13 +30,14 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _COLUMNS = tuple(server_map.c[name] for name in Mapping.__struct_fields__)
-_by_id = select(*_COLUMNS).where(server_map.c.server_id == bindparam("key"))
-_insert = insert(server_map)
-_set_cell = (
+_by_id = Prepared(select(*_COLUMNS).where(server_map.c.server_id == bindparam("key")))
+_insert = Prepared(insert(server_map))
+_set_cell = Prepared(
     update(server_map)
     .where(server_map.c.server_id == bindparam("key"))
     .values(
-        cell_id=bindparam("cell"), availability_zone=func.coalesce(bindparam("zone"), server_map.c.availability_zone)
+        cell_id=bindparam("cell"),
+        availability_zone=func.coalesce(bindparam("zone"), server_map.c.availability_zone),
     )
 )
 _outlines = select(

@@ -1,9 +1,12 @@
 """What a database is to the code above: a place that runs transaction functions."""
 
-from collections.abc import Callable
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from sqlalchemy import Connection, CursorResult, Executable, MetaData, inspect
+from sqlalchemy.engine.interfaces import DBAPIConnection
+
+from kilonova.database.prepared import Parameters, Prepared, Rows
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -12,16 +15,32 @@ T = TypeVar("T")
 class Transaction:
     """One open transaction. Functions that take it run inside it and must not keep it."""
 
-    __slots__ = ("connection", "now")
+    __slots__ = ("_driver", "connection", "now")
 
     def __init__(self, connection: Connection, now: float) -> None:
         """Wrap an open connection; `now` is database time in seconds since the epoch, one value for the whole transaction."""
         self.connection = connection
         self.now = now
+        self._driver = driver_of(connection)
 
-    def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
+    @overload
+    def execute(self, statement: Prepared, parameters: Parameters | Sequence[Parameters] = ...) -> Rows: ...
+
+    @overload
+    def execute(self, statement: Executable, parameters: Any = ...) -> CursorResult[Any]: ...
+
+    def execute(self, statement: Prepared | Executable, parameters: Any = None) -> Rows | CursorResult[Any]:
         """Execute one SQLAlchemy Core statement; a list of dictionaries as `parameters` executes it for each."""
+        if isinstance(statement, Prepared):
+            return statement.run(self.connection, self._driver, parameters or {})
         return self.connection.execute(statement, parameters)
+
+
+def driver_of(connection: Connection) -> DBAPIConnection:
+    """The driver's own connection behind a connection."""
+    driver = connection.connection.dbapi_connection
+    assert driver is not None, "it is open"
+    return driver
 
 
 class Database(Protocol):

@@ -2,10 +2,10 @@
 
 Design notes. A commit costs an fsync (WAL with `synchronous=FULL`: NORMAL loses acknowledged rows on power loss), and only that
 is handed to a thread. While a commit is on its way, further transaction functions wait; then all of them run, each in a
-savepoint of its own, and are committed together: alone, a write costs one fsync; under load they share it. Callers are
-answered after the commit and never before. The functions themselves take tens of microseconds, most of it Python: on a thread of
-their own they would fight the loop for the interpreter, which doubled the cost of a boot. Scans, which may take long, have a
-thread.
+savepoint of its own, and are committed together: alone, a write costs one fsync, and is the whole transaction; under load they
+share it. Callers are answered after the commit and never before. The functions themselves take tens of microseconds, most of it
+Python: on a thread of their own they would fight the loop for the interpreter, which doubled the cost of a boot. Scans, which may
+take long, have a thread.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from kilonova.database import functions
-from kilonova.database.database import Transaction, tables_create_txn
+from kilonova.database.database import Transaction, driver_of, tables_create_txn
 from kilonova.kernel.errors import Unavailable
 from kilonova.runtime.runtime import Runtime
 
@@ -141,6 +141,9 @@ class SqliteDatabase:
         except sqlite3.Error as error:
             self._end_group(loop, group, self._all_failed(group, error))
             return
+        if not _raw(self._writer).in_transaction:  # the only function failed
+            self._end_group(loop, group, results)
+            return
         commit = loop.run_in_executor(self._committer, _raw(self._writer).execute, "COMMIT")
         commit.add_done_callback(lambda done: self._committed(loop, group, results, done))
 
@@ -149,7 +152,18 @@ class SqliteDatabase:
         raw = _raw(self._writer)
         raw.execute("BEGIN IMMEDIATE")
         transaction = Transaction(self._writer, self._runtime.now())
+        if len(works) == 1:
+            return [self._alone(raw, transaction, works[0])]
         return [self._in_savepoint(raw, transaction, work) for work in works]
+
+    def _alone(self, raw: sqlite3.Connection, transaction: Transaction, work: Callable[[Transaction], Any]) -> Any:
+        """What `work` returns, or the exception that it raised; then the transaction is rolled back."""
+        try:
+            return work(transaction)
+        except Exception as error:  # noqa: BLE001 - handed to the caller, who knows what it means
+            if raw.in_transaction:  # a full disk has ended it already
+                raw.execute("ROLLBACK")
+            return _translated(self.name, error)
 
     def _in_savepoint(
         self, raw: sqlite3.Connection, transaction: Transaction, work: Callable[[Transaction], Any]
@@ -189,7 +203,7 @@ class SqliteDatabase:
 
 
 def _raw(connection: Connection) -> sqlite3.Connection:
-    return cast("sqlite3.Connection", connection.connection.dbapi_connection)
+    return cast("sqlite3.Connection", driver_of(connection))
 
 
 def _reason(error: BaseException) -> str:

@@ -9,12 +9,13 @@ from enum import StrEnum
 from sqlalchemy import MetaData, bindparam, insert, select, update
 
 from kilonova.database.database import Transaction
+from kilonova.database.prepared import Prepared
 from kilonova.database.tables import operation_tables
 
 counters = operation_tables.counters(MetaData())
 
 _of_name = counters.c.name == bindparam("key")
-_raise = update(counters).where(_of_name).values(value=counters.c.value + 1)
+_raise = Prepared(update(counters).where(_of_name).values(value=counters.c.value + 1))
 
 
 class Counted(StrEnum):

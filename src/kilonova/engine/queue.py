@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, bindparam, case, func, select
 
 from kilonova.database.database import Transaction
+from kilonova.database.prepared import Prepared
 from kilonova.engine import store
 from kilonova.engine.store import operations
 from kilonova.objects.operation import Operation, OperationState
@@ -18,10 +19,11 @@ class Queue:
         waiting = (operations.c.live == 1, place, operations.c.state != OperationState.BLOCKED)
         due = (operations.c.not_before <= bindparam("now"), operations.c.lease_until <= bindparam("now"))
         order = (operations.c.not_before, operations.c.id)
-        self._due = select(*store.COLUMNS).where(*waiting, *due).order_by(*order).limit(bindparam("most"))
+        found = select(*store.COLUMNS).where(*waiting, *due).order_by(*order)
+        self._due = Prepared(found.limit(bindparam("most")))
         leased_on = operations.c.lease_until > operations.c.not_before
         due_at = case((leased_on, operations.c.lease_until), else_=operations.c.not_before)
-        self._next = select(func.min(due_at)).where(*waiting)
+        self._next = Prepared(select(func.min(due_at)).where(*waiting))
 
     def claim_txn(
         self, tx: Transaction, /, owner: str, lease_s: float, most: int, **parameters: Any

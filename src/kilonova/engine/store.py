@@ -7,6 +7,7 @@ import msgspec
 from sqlalchemy import BindParameter, MetaData, Row, bindparam, delete, func, insert, select, update
 
 from kilonova.database.database import Transaction
+from kilonova.database.prepared import Prepared
 from kilonova.database.tables import operation_tables
 from kilonova.engine import counters
 from kilonova.engine.counters import Counted
@@ -24,37 +25,39 @@ COLUMNS = tuple(operations.c[name] for name in Operation.__struct_fields__)
 _key: BindParameter[str] = bindparam("key")
 _live_as_believed = (operations.c.id == _key, operations.c.epoch == bindparam("believed"), operations.c.live == 1)
 
-_insert = insert(operations)
-_save = update(operations).where(*_live_as_believed)
-_take = update(operations).where(*_live_as_believed)
-_renew = (
+_insert = Prepared(insert(operations))
+_save = Prepared(update(operations).where(*_live_as_believed))
+_take = Prepared(update(operations).where(*_live_as_believed))
+_renew = Prepared(
     update(operations)
     .where(*_live_as_believed, operations.c.owner == bindparam("holder"))
     .values(lease_until=bindparam("until"))
 )
 _params_of = select(operations.c.id, operations.c.params).where(operations.c.id.in_(bindparam("keys", expanding=True)))
-_forget = delete(operations).where(operations.c.id == _key)
-_by_id = select(*COLUMNS).where(operations.c.id == _key)
-_is_live = select(operations.c.id).where(*_live_as_believed)
+_forget = Prepared(delete(operations).where(operations.c.id == _key))
+_by_id = Prepared(select(*COLUMNS).where(operations.c.id == _key))
+_is_live = Prepared(select(operations.c.id).where(*_live_as_believed))
 _live_at = select(operations.c.server_id).where(
     operations.c.live == 1, operations.c.step.in_(bindparam("steps", expanding=True))
 )
 _newest_first = (operations.c.created_at.desc(), operations.c.id.desc())
-_by_server = select(*COLUMNS).where(operations.c.server_id == _key).order_by(*_newest_first)
+_by_server = Prepared(select(*COLUMNS).where(operations.c.server_id == _key).order_by(*_newest_first))
 
 _EVENT_COLUMNS = tuple(events.c[name] for name in OperationEvent.__struct_fields__)
-_events_of = select(*_EVENT_COLUMNS).where(events.c.operation_id == _key).order_by(events.c.seq)
-_events_insert = insert(events)
-_events_forget = delete(events).where(events.c.operation_id == _key)
+_events_of = Prepared(select(*_EVENT_COLUMNS).where(events.c.operation_id == _key).order_by(events.c.seq))
+_events_insert = Prepared(insert(events))
+_events_forget = Prepared(delete(events).where(events.c.operation_id == _key))
 _next_seq = func.coalesce(func.max(events.c.seq), 0) + 1
-_event_append = insert(events).from_select(
-    [column.name for column in _EVENT_COLUMNS],
-    select(
-        *(
-            _next_seq if column.name == "seq" else bindparam(f"the_{column.name}", type_=column.type)
-            for column in _EVENT_COLUMNS
-        )
-    ).where(events.c.operation_id == bindparam("the_operation_id")),
+_event_append = Prepared(
+    insert(events).from_select(
+        [column.name for column in _EVENT_COLUMNS],
+        select(
+            *(
+                _next_seq if column.name == "seq" else bindparam(f"the_{column.name}", type_=column.type)
+                for column in _EVENT_COLUMNS
+            )
+        ).where(events.c.operation_id == bindparam("the_operation_id")),
+    )
 )
 
 
@@ -86,8 +89,10 @@ class About(msgspec.Struct, frozen=True):
 
 
 _AT_HOST_COLUMNS = tuple(operations.c[name] for name in AtHost.__struct_fields__)
-_at_hosts = select(*_AT_HOST_COLUMNS).where(
-    operations.c.live == 1, operations.c.host.is_not(None), operations.c.state != OperationState.BLOCKED
+_at_hosts = Prepared(
+    select(*_AT_HOST_COLUMNS).where(
+        operations.c.live == 1, operations.c.host.is_not(None), operations.c.state != OperationState.BLOCKED
+    )
 )
 
 

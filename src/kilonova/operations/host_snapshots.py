@@ -14,6 +14,7 @@ from kilonova.cells import server_map
 from kilonova.cells.cells import Cells
 from kilonova.cells.hosts import Hosts
 from kilonova.database.database import Database, Transaction
+from kilonova.database.prepared import Prepared
 from kilonova.database.tables.api_database import aggregates, server_groups
 from kilonova.kernel.ids import CellId, HostName, ServerId
 from kilonova.objects.aggregate import DEFAULT_ZONE, Aggregate
@@ -26,8 +27,8 @@ from kilonova.scheduler.hosts import HostState, host_states
 from kilonova.scheduler.request import ServerRequest, request_of
 
 _decode_aggregate = msgspec.json.Decoder(Aggregate).decode
-_aggregates = select(aggregates.c.body).order_by(aggregates.c.id)
-_group = select(server_groups).where(server_groups.c.id == bindparam("key"))
+_aggregates = Prepared(select(aggregates.c.body).order_by(aggregates.c.id))
+_group = Prepared(select(server_groups).where(server_groups.c.id == bindparam("key")))
 
 
 @dataclass(frozen=True)

@@ -25,12 +25,12 @@ def project_txn(tx: Transaction, before: Operation, move: Move) -> None:
     if operation.state is before.state and operation.step == before.step and operation.state.live:
         return  # an attempt that will be repeated: nothing that users see has changed
     action = ACTIONS[operation.kind]
-    was = store.server_find_txn(tx, operation.server_id)
-    server = store.server_change_txn(tx, operation.server_id, lambda server: _shown(server, action, operation, tx.now))
-    if was is not None:
-        migrations.moved_txn(tx, operation, was)
+    was, server = store.server_replace_txn(
+        tx, operation.server_id, lambda server: _shown(server, action, operation, tx.now)
+    )
+    migrations.moved_txn(tx, operation, was)
     resized = action.resizes and not operation.state.live
-    if server.vm_state is VmState.DELETED or resized or (was is not None and _outline(was) != _outline(server)):
+    if server.vm_state is VmState.DELETED or resized or _outline(was) != _outline(server):
         store.settlement_add_txn(tx, server.id, tx.now)
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from kilonova.cells.server_map import group_members_txn
 from kilonova.database.database import Database, Transaction
+from kilonova.database.prepared import Prepared
 from kilonova.database.tables.api_database import limits, quota_ledger, server_groups
 from kilonova.kernel.errors import OverLimit
 from kilonova.kernel.ids import ProjectId, ServerId, UserId
@@ -36,14 +37,17 @@ _COUNTED = ("instances", "cores", "ram")
 """What the ledger counts."""
 _Amounts = tuple[int, int, int]
 
-_limits_of = select(limits).where(limits.c.scope.in_(bindparam("scopes", expanding=True)))
-_of_project = select(
+_limits_of = Prepared(
+    select(limits).where(limits.c.scope.in_([bindparam("class_"), bindparam("project"), bindparam("user")]))
+)
+_counted = select(
     func.count(), func.coalesce(func.sum(quota_ledger.c.cores), 0), func.coalesce(func.sum(quota_ledger.c.memory_mb), 0)
 ).where(quota_ledger.c.project_id == bindparam("project"))
-_of_user = _of_project.where(quota_ledger.c.user_id == bindparam("user"))
-_insert = insert(quota_ledger)
-_line_of = select(quota_ledger).where(quota_ledger.c.server_id == bindparam("key"))
-_line_set = (
+_of_project = Prepared(_counted)
+_of_user = Prepared(_counted.where(quota_ledger.c.user_id == bindparam("user")))
+_insert = Prepared(insert(quota_ledger))
+_line_of = Prepared(select(quota_ledger).where(quota_ledger.c.server_id == bindparam("key")))
+_line_set = Prepared(
     update(quota_ledger)
     .where(quota_ledger.c.server_id == bindparam("key"))
     .values(cores=bindparam("new_cores"), memory_mb=bindparam("new_memory_mb"))
@@ -110,7 +114,7 @@ def limits_txn(
     tx: Transaction, defaults: Mapping[str, int], project_id: ProjectId, user_id: UserId | None
 ) -> dict[str, int]:
     """See `Quota.limits`."""
-    by_scope = _of_scopes_txn(tx, [_DEFAULT_CLASS, _scope(project_id, None), _scope(project_id, user_id)])
+    by_scope = _of_scopes_txn(tx, _DEFAULT_CLASS, _scope(project_id, None), _scope(project_id, user_id))
     return _in_force(defaults, by_scope, project_id, user_id)
 
 
@@ -187,7 +191,7 @@ def _check_all_txn(
 ) -> None:
     """Raise `OverLimit` unless the project, and the user in it, may have `wanted` more."""
     of_user = _scope(project_id, user_id)
-    by_scope = _of_scopes_txn(tx, [_DEFAULT_CLASS, _scope(project_id, None), of_user])
+    by_scope = _of_scopes_txn(tx, _DEFAULT_CLASS, _scope(project_id, None), of_user)
     _check(wanted, _in_force(defaults, by_scope, project_id, None), _counted_txn(tx, project_id, None))
     if of_user in by_scope:
         _check(wanted, _in_force(defaults, by_scope, project_id, user_id), _counted_txn(tx, project_id, user_id))
@@ -219,16 +223,16 @@ def _scope(project_id: ProjectId, user_id: UserId | None) -> str:
     return f"project:{project_id}" if user_id is None else f"user:{project_id}:{user_id}"
 
 
-def _of_scopes_txn(tx: Transaction, scopes: Sequence[str]) -> dict[str, dict[str, int]]:
-    """The limits set for each of `scopes` that has any."""
+def _of_scopes_txn(tx: Transaction, class_: str, project: str = "", user: str = "") -> dict[str, dict[str, int]]:
+    """The limits set for each of the scopes that has any."""
     found: dict[str, dict[str, int]] = {}
-    for row in tx.execute(_limits_of, {"scopes": scopes}):
+    for row in tx.execute(_limits_of, {"class_": class_, "project": project, "user": user}):
         found.setdefault(row.scope, {})[row.resource] = row.value
     return found
 
 
 def _of_class_txn(tx: Transaction, name: str) -> dict[str, int]:
-    return _of_scopes_txn(tx, [f"class:{name}"]).get(f"class:{name}", {})
+    return _of_scopes_txn(tx, f"class:{name}").get(f"class:{name}", {})
 
 
 def _set_txn(tx: Transaction, scope: str, values: dict[str, int]) -> None:

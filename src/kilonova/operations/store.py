@@ -7,6 +7,7 @@ import msgspec
 from sqlalchemy import MetaData, bindparam, delete, insert, select, update
 
 from kilonova.database.database import Transaction
+from kilonova.database.prepared import Prepared
 from kilonova.database.tables import server_tables
 from kilonova.database.tables.cell_database import settlements, tombstones
 from kilonova.kernel.errors import Conflict, NotFound
@@ -20,23 +21,23 @@ server_tags = server_tables.server_tags(_metadata)
 server_metadata = server_tables.server_metadata(_metadata)
 
 _decoder = msgspec.json.Decoder(Server)
-_by_id = select(servers.c.body, servers.c.version).where(servers.c.id == bindparam("key"))
+_by_id = Prepared(select(servers.c.body, servers.c.version).where(servers.c.id == bindparam("key")))
 _known = select(servers.c.id).where(servers.c.id.in_(bindparam("keys", expanding=True)))
-_insert = insert(servers)
-_delete = delete(servers).where(servers.c.id == bindparam("key"))
+_insert = Prepared(insert(servers))
+_delete = Prepared(delete(servers).where(servers.c.id == bindparam("key")))
 _tags_insert, _metadata_insert = insert(server_tags), insert(server_metadata)
-_tags_delete = delete(server_tags).where(server_tags.c.server_id == bindparam("key"))
-_metadata_delete = delete(server_metadata).where(server_metadata.c.server_id == bindparam("key"))
-_settlements = (
+_tags_delete = Prepared(delete(server_tags).where(server_tags.c.server_id == bindparam("key")))
+_metadata_delete = Prepared(delete(server_metadata).where(server_metadata.c.server_id == bindparam("key")))
+_settlements = Prepared(
     select(settlements)
     .where(settlements.c.created_at <= bindparam("now"))
     .order_by(settlements.c.created_at)
     .limit(bindparam("most"))
 )
-_may_run_on = select(tombstones.c.host).where(
-    tombstones.c.server_id == bindparam("key"), tombstones.c.may_run.is_(True)
+_may_run_on = Prepared(
+    select(tombstones.c.host).where(tombstones.c.server_id == bindparam("key"), tombstones.c.may_run.is_(True))
 )
-_update = update(servers).where(servers.c.id == bindparam("key"), servers.c.version == bindparam("believed"))
+_update = Prepared(update(servers).where(servers.c.id == bindparam("key"), servers.c.version == bindparam("believed")))
 
 
 class NoSuchServer(NotFound):
@@ -83,7 +84,14 @@ def server_insert_txn(tx: Transaction, server: Server) -> bool:
 
 
 def server_change_txn(tx: Transaction, server_id: ServerId, change: Callable[[Server], Server]) -> Server:
-    """Replace a server by what `change` makes of it, if that is different. Raises `NoSuchServer`, and what `change` raises.
+    """Replace a server by what `change` makes of it, if that is different. Raises `NoSuchServer`, and what `change` raises."""
+    return server_replace_txn(tx, server_id, change)[1]
+
+
+def server_replace_txn(
+    tx: Transaction, server_id: ServerId, change: Callable[[Server], Server]
+) -> tuple[Server, Server]:
+    """As `server_change_txn`; the server as it was and as it is.
 
     The write is a compare-and-swap on the row's version: the transaction is run again by its database when it loses.
     """
@@ -93,14 +101,14 @@ def server_change_txn(tx: Transaction, server_id: ServerId, change: Callable[[Se
     before = _decoder.decode(row.body)
     after = change(before)
     if after == before:
-        return before
+        return before, before
     after = msgspec.structs.replace(after, updated_at=tx.now)
     values = _columns(after)
     values.update(key=values.pop("id"), believed=row.version, version=row.version + 1)
     if tx.execute(_update, values).rowcount != 1:
         raise LostRace(server_id=server_id)
     _index_txn(tx, before, after)
-    return after
+    return before, after
 
 
 def server_forget_txn(tx: Transaction, server_id: ServerId) -> None:

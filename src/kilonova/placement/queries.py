@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, and_, bindparam, exists, func, select
 
 from kilonova.database.database import Transaction
+from kilonova.database.prepared import Prepared
 from kilonova.placement import tables
 from kilonova.placement.errors import NoSuchProvider
 from kilonova.placement.shapes import Allocations, Consumer, Inventory, Provider
@@ -48,7 +49,7 @@ def provider_of(row: Row[Any]) -> Provider:
     )
 
 
-_PROVIDER = select(tables.providers).where(tables.providers.c.uuid == bindparam("uuid"))
+_PROVIDER = Prepared(select(tables.providers).where(tables.providers.c.uuid == bindparam("uuid")))
 
 
 def provider_txn(tx: Transaction, uuid: str) -> Provider:
@@ -66,7 +67,7 @@ def providers_txn(tx: Transaction, uuids: Iterable[str]) -> dict[str, Provider]:
     return {row.uuid: provider_of(row) for row in rows}
 
 
-_INVENTORIES = select(tables.inventories).where(tables.inventories.c.provider_uuid == bindparam("uuid"))
+_INVENTORIES = Prepared(select(tables.inventories).where(tables.inventories.c.provider_uuid == bindparam("uuid")))
 
 
 def _stock(row: Row[Any]) -> Stock:
@@ -138,7 +139,7 @@ def trait_in_use_txn(tx: Transaction, name: str) -> bool:
     return tx.execute(select(table.c.trait).where(table.c.trait == name).limit(1)).first() is not None
 
 
-_CONSUMER = select(tables.consumers).where(tables.consumers.c.uuid == bindparam("uuid"))
+_CONSUMER = Prepared(select(tables.consumers).where(tables.consumers.c.uuid == bindparam("uuid")))
 
 
 def _consumer(row: Row[Any]) -> Consumer:
@@ -185,9 +186,11 @@ def consumers_txn(tx: Transaction, marker: str, limit: int) -> list[Consumer]:
     return [_consumer(row) for row in tx.execute(statement)]
 
 
-_ALLOCATIONS = select(
-    tables.allocations.c.provider_uuid, tables.allocations.c.resource_class, tables.allocations.c.used
-).where(tables.allocations.c.consumer_uuid == bindparam("uuid"))
+_ALLOCATIONS = Prepared(
+    select(tables.allocations.c.provider_uuid, tables.allocations.c.resource_class, tables.allocations.c.used).where(
+        tables.allocations.c.consumer_uuid == bindparam("uuid")
+    )
+)
 
 
 def allocations_txn(tx: Transaction, consumer: str) -> Allocations:

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import BigInteger, BindParameter, and_, bindparam, delete, exists, insert, or_, select, update
 
 from kilonova.database.database import Transaction
+from kilonova.database.prepared import Prepared
 from kilonova.placement import tables
 from kilonova.placement.shapes import Claim, Inventory, SpreadSet
 
@@ -40,7 +41,7 @@ def providers_delete_txn(tx: Transaction, uuids: Sequence[str]) -> None:
     tx.execute(delete(_PROVIDERS).where(_PROVIDERS.c.uuid == bindparam("u")), [{"u": u} for u in uuids])
 
 
-_ADVANCE = (
+_ADVANCE = Prepared(
     update(_PROVIDERS)
     .where(_PROVIDERS.c.uuid == bindparam("u"))
     .values(generation=_PROVIDERS.c.generation + 1, updated_at=bindparam("now"))
@@ -76,8 +77,10 @@ def inventories_insert_txn(tx: Transaction, rows: Sequence[tuple[str, str, Inven
         )
 
 
-_INVENTORY_UPDATE = update(_INVENTORIES).where(
-    _INVENTORIES.c.provider_uuid == bindparam("provider"), _INVENTORIES.c.resource_class == bindparam("class")
+_INVENTORY_UPDATE = Prepared(
+    update(_INVENTORIES).where(
+        _INVENTORIES.c.provider_uuid == bindparam("provider"), _INVENTORIES.c.resource_class == bindparam("class")
+    )
 )
 
 
@@ -162,8 +165,8 @@ _ONE_INVENTORY = and_(
 )
 _AMOUNT: BindParameter[int] = bindparam("amount", type_=BigInteger)
 _DELTA: BindParameter[int] = bindparam("delta", type_=BigInteger)
-_GIVE_BACK = update(_INVENTORIES).where(_ONE_INVENTORY).values(used=_INVENTORIES.c.used - _AMOUNT)
-_TAKE = (
+_GIVE_BACK = Prepared(update(_INVENTORIES).where(_ONE_INVENTORY).values(used=_INVENTORIES.c.used - _AMOUNT))
+_TAKE = Prepared(
     update(_INVENTORIES)
     .where(
         _ONE_INVENTORY,
@@ -193,8 +196,8 @@ def take_txn(tx: Transaction, rows: Sequence[tuple[str, str, int, int]]) -> bool
     return tx.execute(_TAKE, values).rowcount == len(rows)
 
 
-_ALLOCATION_INSERT = insert(_ALLOCATIONS)
-_ALLOCATION_DELETE = delete(_ALLOCATIONS).where(_ALLOCATIONS.c.consumer_uuid == bindparam("consumer"))
+_ALLOCATION_INSERT = Prepared(insert(_ALLOCATIONS))
+_ALLOCATION_DELETE = Prepared(delete(_ALLOCATIONS).where(_ALLOCATIONS.c.consumer_uuid == bindparam("consumer")))
 
 
 def allocations_replace_txn(tx: Transaction, claim: Claim, *, held: bool) -> None:
@@ -213,11 +216,12 @@ def allocations_replace_txn(tx: Transaction, claim: Claim, *, held: bool) -> Non
 def consumer_insert_txn(tx: Transaction, consumer: str, values: Mapping[str, Any]) -> None:
     """Insert a consumer that was never heard of, at generation 1."""
     times = {"created_at": tx.now, "updated_at": tx.now}
-    tx.execute(insert(_CONSUMERS), {"uuid": consumer, "generation": 1, **times, **values})
+    tx.execute(_CONSUMER_INSERT, {"uuid": consumer, "generation": 1, **times, **values})
 
 
-_CONSUMER_ADVANCE = update(_CONSUMERS).where(
-    _CONSUMERS.c.uuid == bindparam("consumer"), _CONSUMERS.c.generation == bindparam("from")
+_CONSUMER_INSERT = Prepared(insert(_CONSUMERS))
+_CONSUMER_ADVANCE = Prepared(
+    update(_CONSUMERS).where(_CONSUMERS.c.uuid == bindparam("consumer"), _CONSUMERS.c.generation == bindparam("from"))
 )
 
 

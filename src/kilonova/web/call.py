@@ -13,6 +13,7 @@ from kilonova.kernel.versions import Level
 from kilonova.objects.caller import Caller
 
 _decoder = msgspec.json.Decoder()
+_encode = msgspec.json.Encoder().encode
 
 
 class MalformedBody(Invalid):
@@ -92,6 +93,11 @@ def decode(raw: bytes) -> Any:
         raise MalformedBody(reason=str(error)) from error
     except RecursionError as error:
         raise MalformedBody(reason="it is nested too deeply") from error
+
+
+def encoded(part: object) -> msgspec.Raw:
+    """A part of a long body as it will be sent: a thousand small documents are not kept until all are there."""
+    return msgspec.Raw(_encode(part))
 
 
 @dataclass(frozen=True)

@@ -87,20 +87,16 @@ class _Parser:
         return check
 
     def _any(self) -> Check:
-        checks = [self._all()]
+        check = self._all()
         while self._take("or"):
-            checks.append(self._all())
-        if len(checks) == 1:
-            return checks[0]
-        return lambda creds, target: any(check(creds, target) for check in checks)
+            check = _either(check, self._all())
+        return check
 
     def _all(self) -> Check:
-        checks = [self._not()]
+        check = self._not()
         while self._take("and"):
-            checks.append(self._not())
-        if len(checks) == 1:
-            return checks[0]
-        return lambda creds, target: all(check(creds, target) for check in checks)
+            check = _both(check, self._not())
+        return check
 
     def _not(self) -> Check:
         if self._take("not"):
@@ -151,6 +147,14 @@ def _tokens(text: str) -> list[str]:
             tokens.append(bare)
         tokens += [")"] * (len(inner) - len(bare))
     return tokens
+
+
+def _either(one: Check, other: Check) -> Check:
+    return lambda creds, target: one(creds, target) or other(creds, target)
+
+
+def _both(one: Check, other: Check) -> Check:
+    return lambda creds, target: one(creds, target) and other(creds, target)
 
 
 def _always(_credentials: Mapping[str, object], _target: Target) -> bool:

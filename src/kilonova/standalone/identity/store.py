@@ -8,6 +8,7 @@ from sqlalchemy import Select, Table, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from kilonova.database.database import Database, Transaction
+from kilonova.database.prepared import Prepared
 from kilonova.kernel.errors import Conflict, NotFound
 from kilonova.standalone.identity import tables
 
@@ -18,7 +19,7 @@ Row = Mapping[str, Any]
 LIST_MAX = 10_000
 """Most rows of one list."""
 
-_GENERATION = select(tables.generation.c.value)
+_GENERATION = Prepared(select(tables.generation.c.value))
 
 
 class Missing(NotFound):

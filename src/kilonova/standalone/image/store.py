@@ -7,6 +7,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from kilonova.database.database import Transaction
+from kilonova.database.prepared import Prepared
 from kilonova.kernel.errors import Conflict, Forbidden, NotFound, OverLimit
 from kilonova.standalone.image.tables import images, members, tags
 
@@ -19,7 +20,7 @@ MEMBERS_MAX = 128
 TAGS_MAX = 128
 """Most tags of an image."""
 
-_ONE = select(images).where(images.c.id == bindparam("image_id"))
+_ONE = Prepared(select(images).where(images.c.id == bindparam("image_id")))
 _TAGS = select(tags).where(tags.c.image_id.in_(bindparam("ids", expanding=True))).order_by(tags.c.tag)
 
 

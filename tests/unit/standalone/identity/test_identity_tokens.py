@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import jwt
+import msgspec
 import pytest
 
 from contract.services import PASSWORDS, Services, password_auth, project_scope, run, services
+from kilonova.standalone.identity.claims import Claims, read, sign
 
 TOKENS = "/identity/v3/auth/tokens"
 
@@ -273,6 +275,16 @@ def forged_tokens(token: str) -> list[str]:
         "\xff\xfe",
         "t" * 5000,
     ]
+
+
+def test_tokens__read_and_made_elsewhere_with_the_same_secret__the_same() -> None:
+    ours = Claims(
+        audit_id="a", user_id="u", series=1, issued_at=1.5, expires_at=9e9, methods=("password",), project_id="p"
+    )
+    token = sign(ours, "k" * 64)
+    theirs = jwt.decode(token, "k" * 64, algorithms=["HS256"])
+    assert msgspec.convert(theirs, Claims) == ours
+    assert read(jwt.encode(theirs, "k" * 64, algorithm="HS256"), "k" * 64) == ours
 
 
 def test_caller__forged_tokens__unauthorized_never_more(tmp_path: Path) -> None:

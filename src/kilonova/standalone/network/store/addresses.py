@@ -12,6 +12,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from kilonova.database.database import Transaction
+from kilonova.database.prepared import Prepared
 from kilonova.standalone.network.addresses import AUTO_MODES, eui64, free_address, is_usable, position
 from kilonova.standalone.network.errors import (
     InvalidIpForNetwork,
@@ -33,20 +34,23 @@ _OF_PORTS = (
     .where(allocations.c.port_id.in_(bindparam("ids", expanding=True)))
     .order_by(subnets.c.ip_version, subnets.c.created_at, allocations.c.position)
 )
-_SUBNETS = (
+_SUBNETS = Prepared(
     select(subnets)
     .where(subnets.c.network_id == bindparam("network_id"))
     .order_by(subnets.c.created_at, subnets.c.id)
     .with_for_update()
 )
-_TAKEN = (
+_TAKEN = Prepared(
     select(allocations.c.position)
     .where(allocations.c.subnet_id == bindparam("subnet_id"))
     .where(allocations.c.position.between(bindparam("first"), bindparam("last")))
     .order_by(allocations.c.position)
     .limit(bindparam("at_most"))
 )
-_ADVANCE = update(subnets).where(subnets.c.id == bindparam("subnet_id")).values(next_address=bindparam("following"))
+_INSERT = Prepared(insert(allocations))
+_ADVANCE = Prepared(
+    update(subnets).where(subnets.c.id == bindparam("subnet_id")).values(next_address=bindparam("following"))
+)
 
 
 def of_ports_txn(tx: Transaction, ids: Sequence[str]) -> dict[str, list[FixedIp]]:
@@ -180,7 +184,7 @@ def _take_txn(tx: Transaction, subnet: Row, address: str, port: Row) -> FixedIp:
     place = position(int(ipaddress.ip_address(address)), subnet["ip_version"])
     row = {"subnet_id": subnet["id"], "position": place, "address": address, "port_id": port["id"]}
     try:
-        tx.execute(insert(allocations), row)
+        tx.execute(_INSERT, row)
     except IntegrityError:
         raise IpAddressAlreadyAllocated(ip=address, subnet=subnet["id"]) from None
     return {"subnet_id": subnet["id"], "ip_address": address}

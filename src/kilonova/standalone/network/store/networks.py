@@ -7,12 +7,13 @@ from sqlalchemy import bindparam, delete, func, select, true
 from sqlalchemy.exc import IntegrityError
 
 from kilonova.database.database import Transaction
+from kilonova.database.prepared import Prepared
 from kilonova.standalone.network.errors import InvalidSharedSetting, NetworkInUse, NetworkNotFound
 from kilonova.standalone.network.store import rows
 from kilonova.standalone.network.store.chunks import chunks
 from kilonova.standalone.network.tables import networks, ports, subnets, tags
 
-_ONE = select(networks).where(networks.c.id == bindparam("network_id"))
+_ONE = Prepared(select(networks).where(networks.c.id == bindparam("network_id")))
 _SUBNETS = (
     select(subnets.c.network_id, subnets.c.id)
     .where(subnets.c.network_id.in_(bindparam("ids", expanding=True)))

@@ -7,6 +7,7 @@ from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from kilonova.database.database import Transaction
+from kilonova.database.prepared import Prepared
 from kilonova.standalone.network.errors import MacAddressInUse, PortNotFound
 from kilonova.standalone.network.store import rows
 from kilonova.standalone.network.store.chunks import chunks
@@ -16,9 +17,10 @@ UNBOUND = "unbound"
 BOUND = "other"
 """The type of a bound port's interface: none of Neutron's own, for the hypervisor's driver connects it as it can."""
 
-_ONE = select(ports).where(ports.c.id == bindparam("port_id"))
-_OF_DEVICE = select(ports).where(ports.c.device_id == bindparam("device")).order_by(ports.c.id)
-_PAGE = select(ports).where(ports.c.id > bindparam("after")).order_by(ports.c.id).limit(bindparam("most"))
+_ONE = Prepared(select(ports).where(ports.c.id == bindparam("port_id")))
+_LINK = Prepared(insert(port_security_groups))
+_OF_DEVICE = Prepared(select(ports).where(ports.c.device_id == bindparam("device")).order_by(ports.c.id))
+_PAGE = Prepared(select(ports).where(ports.c.id > bindparam("after")).order_by(ports.c.id).limit(bindparam("most")))
 _GROUPS = (
     select(port_security_groups)
     .where(port_security_groups.c.port_id.in_(bindparam("ids", expanding=True)))
@@ -97,4 +99,4 @@ def binding(host_id: str) -> dict[str, str]:
 def _link_txn(tx: Transaction, port_id: str, groups: Sequence[str]) -> None:
     if groups:
         linked = [{"port_id": port_id, "security_group_id": group_id} for group_id in groups]
-        tx.execute(insert(port_security_groups), linked)
+        tx.execute(_LINK, linked)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from sqlalchemy import Table, bindparam, delete, func, insert, select
 
 from kilonova.database.database import Transaction
+from kilonova.database.prepared import Prepared
 from kilonova.standalone.network.errors import OverQuota
 from kilonova.standalone.network.tables import networks, ports, quotas, security_group_rules, security_groups, subnets
 
@@ -23,8 +24,8 @@ _TABLES: Mapping[str, Table] = {
     "security_group_rule": security_group_rules,
 }
 
-_OWN = select(quotas.c.limit).where(
-    quotas.c.project_id == bindparam("project_id"), quotas.c.resource == bindparam("kind")
+_OWN = Prepared(
+    select(quotas.c.limit).where(quotas.c.project_id == bindparam("project_id"), quotas.c.resource == bindparam("kind"))
 )
 _USED = {
     kind: select(func.count()).select_from(table).where(table.c.project_id == bindparam("project_id"))

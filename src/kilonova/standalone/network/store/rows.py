@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Insert, Table, Update, bindparam, insert, update
+from sqlalchemy import Table, bindparam, insert, update
 
 from kilonova.database.database import Transaction
+from kilonova.database.prepared import Prepared
 
 
 def insert_txn(tx: Transaction, table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -23,13 +24,13 @@ def change_txn(tx: Transaction, table: Table, resource_id: str, values: Mapping[
 
 
 @cache
-def _insert(table: Table) -> Insert:
-    return insert(table)
+def _insert(table: Table) -> Prepared:
+    return Prepared(insert(table))
 
 
 @cache
-def _change(table: Table, names: tuple[str, ...]) -> Update:
+def _change(table: Table, names: tuple[str, ...]) -> Prepared:
     """Set the columns `names` of a row, and count it; built once each."""
     new = {name: bindparam(f"new_{name}", type_=table.c[name].type) for name in names}
     counted = {"revision_number": table.c.revision_number + 1, "updated_at": bindparam("now")}
-    return update(table).where(table.c.id == bindparam("key")).values(**new, **counted)
+    return Prepared(update(table).where(table.c.id == bindparam("key")).values(**new, **counted))

@@ -7,6 +7,7 @@ from sqlalchemy import bindparam, delete, select, true
 from sqlalchemy.exc import IntegrityError
 
 from kilonova.database.database import Transaction
+from kilonova.database.prepared import Prepared
 from kilonova.standalone.network.errors import (
     SecurityGroupDefaultAlreadyExists,
     SecurityGroupInUse,
@@ -20,11 +21,13 @@ from kilonova.standalone.network.tables import security_groups
 DEFAULT = "default"
 NewId = Callable[[], str]
 """Makes a new random id."""
-_DEFAULT_OF = select(security_groups.c.id).where(
-    security_groups.c.project_id == bindparam("project_id"), security_groups.c.is_default == true()
+_DEFAULT_OF = Prepared(
+    select(security_groups.c.id).where(
+        security_groups.c.project_id == bindparam("project_id"), security_groups.c.is_default == true()
+    )
 )
 
-_OF_PROJECT = (
+_OF_PROJECT = Prepared(
     select(security_groups)
     .where(security_groups.c.project_id == bindparam("project_id"))
     .order_by(security_groups.c.name, security_groups.c.id)

@@ -8,11 +8,12 @@ from sqlalchemy import bindparam, delete, select
 from sqlalchemy.exc import IntegrityError
 
 from kilonova.database.database import Transaction
+from kilonova.database.prepared import Prepared
 from kilonova.standalone.network.errors import InvalidInput, SubnetInUse
 from kilonova.standalone.network.store import addresses, rows
 from kilonova.standalone.network.tables import networks, ports, subnets
 
-_OF_NETWORK = (
+_OF_NETWORK = Prepared(
     select(subnets).where(subnets.c.network_id == bindparam("network_id")).order_by(subnets.c.created_at, subnets.c.id)
 )
 

@@ -101,6 +101,8 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     power_state: PowerState
     ssh_port: int | None = None
     """Loopback port of this machine that leads to the guest's port 22, where the driver makes one."""
+    resized: bool = False
+    """Whether what it was before a resize is kept, neither confirmed nor reverted."""
 
 
 class HostDescription(msgspec.Struct, frozen=True, kw_only=True):

@@ -80,7 +80,13 @@ class FakeGuest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def shown(self) -> Guest:
         """The guest as drivers show it."""
         power_state = self.power_state if self.presence is Presence.HERE else PowerState.NOSTATE
-        return Guest(server_id=self.server_id, host=self.host, generation=self.generation, power_state=power_state)
+        return Guest(
+            server_id=self.server_id,
+            host=self.host,
+            generation=self.generation,
+            power_state=power_state,
+            resized=self.kept is not None,
+        )
 
 
 def remembered(spec: GuestSpec) -> GuestSpec:

@@ -218,6 +218,7 @@ class Guests:
             generation=record.generation,
             power_state=state,
             ssh_port=record.ssh_port,
+            resized=record.before_resize is not None,
         )
 
     @contextmanager

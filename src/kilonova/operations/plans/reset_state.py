@@ -93,4 +93,5 @@ ACTION = Action(
     walk=during(None, "fence", "destroy_other", "claims", "images"),
     may_end_in=frozenset({VmState.ACTIVE, VmState.ERROR}),
     effect=reset,
+    resizes=True,
 )

@@ -86,6 +86,7 @@ def check(durable: Durable, history: History, report: Report) -> None:
     _check_allocations(durable, servers, report)
     _check_guests(durable, servers, report)
     _check_ports(durable, servers, report)
+    _check_sizes(durable, servers, report)
     _check_devices(durable, servers, report)
     _check_volumes(durable, servers, report)
     _check_ledger(durable, servers, report)
@@ -231,6 +232,17 @@ def _check_findings(durable: Durable, report: Report) -> None:
         maker = durable.networks.makers.get(id_)
         if kind != "port" or maker is None or maker.alive:
             report(f"the auditor found the {kind} {id_}, which nobody owned")
+
+
+def _check_sizes(durable: Durable, servers: _Servers, report: Report) -> None:
+    """A guest has the size of its server's flavor: what it holds in placement is all that it may use."""
+    for host, server_id, guest in durable.hypervisor.everything():
+        server = servers.living.get(server_id)
+        if server is None or host != server.host or server.vm_state not in _MADE:
+            continue
+        size, flavor = (guest.spec.vcpus, guest.spec.memory_mb), server.flavor
+        if size != (flavor.vcpus, flavor.memory_mb):
+            report(f"guest {server_id} on {host} has {size}, and its server the flavor {flavor.name}")
 
 
 def _check_devices(durable: Durable, servers: _Servers, report: Report) -> None:

@@ -42,6 +42,12 @@ DESTROY: Step[Work] = Step(
 )
 RELEASE: Step[Work] = Step(name="release", ensure=release, retries=FOREVER)
 
+
+def ends_guest(operation: Operation) -> bool:
+    """Whether `operation` is an offload, or a shelving that goes on with one, and has come to its guest's end."""
+    return operation.kind in {"shelve", "offload"} and operation.step in {DESTROY.name, RELEASE.name}
+
+
 PLAN: Plan[Work] = Plan(kind="offload", deadline_s=DEADLINE_S, steps=(DESTROY, RELEASE))
 
 ACTION = Action(

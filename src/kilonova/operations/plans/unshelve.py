@@ -5,7 +5,7 @@ import msgspec
 from kilonova.engine.plan import Outputs, Plan, Step
 from kilonova.kernel.ids import HostName
 from kilonova.objects.host_action import Destroy, HostAction, Spawn, Start
-from kilonova.objects.operation import Operation, OperationState
+from kilonova.objects.operation import Operation
 from kilonova.objects.server import Server, TaskState, VmState
 from kilonova.operations import made_images, moving, placing
 from kilonova.operations.host_work import HostWork
@@ -57,9 +57,8 @@ def in_place(operation: Operation) -> bool:
 
 
 def shown(server: Server, operation: Operation, now: float) -> Server:
-    """ACTIVE when it runs, also when its image could not be deleted in all the time there was."""
-    runs = operation.state is OperationState.FAILED and operation.step == "image"
-    if operation.state is not OperationState.DONE and not runs:
+    """On its host as soon as its guest is; ACTIVE also when its image could not be deleted in all the time there was."""
+    if operation.step != "image":
         return server
     params = operation.params
     if offloaded(operation):
@@ -70,6 +69,8 @@ def shown(server: Server, operation: Operation, now: float) -> Server:
             availability_zone=operation.outputs["zone"],
             pinned_availability_zone=pinned,
         )
+    if operation.state.live:
+        return server
     return msgspec.structs.replace(server, vm_state=VmState.ACTIVE, shelved=None, launched_at=now)
 
 

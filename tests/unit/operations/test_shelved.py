@@ -110,6 +110,8 @@ def test_reset__at_every_step__the_disk_or_its_image_is_there_and_never_a_second
         there = [guest.disk.content for _, _, guest in rig.hypervisor.everything()]
         assert len(there) + len(own_images(rig)) >= 1, moment
         assert len(own_images(rig)) == (shown(rig).shelved is not None), moment
+        assert [port.host for port in rig.ports.ports.values()] == [shown(rig).host or ""], moment
+        assert rig.held() == ({} if shown(rig).host is None else {server_id(): 1}), moment
         await api.delete(CALLER, REQUEST, server_id())
         await rig.settled(20_000.0)
         assert (guests(rig), own_images(rig), rig.held()) == ([], [], {}), moment

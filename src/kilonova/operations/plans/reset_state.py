@@ -7,7 +7,6 @@ import msgspec
 
 from kilonova.engine.plan import Outputs, Plan, Step
 from kilonova.engine.runner import TooEarly
-from kilonova.kernel.ids import HostName
 from kilonova.objects.host_action import Destroy, HostAction
 from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Fault, Server, VmState
@@ -35,13 +34,14 @@ def destroy(_: HostWork) -> HostAction:
 
 
 async def claims(work: Work) -> Outputs:
-    """Let the server hold what it has where it is, and no move anything; its ports are bound there."""
-    params, server = work.operation.params, await work.server()
-    for consumer in params["consumers"]:
-        if consumer != server.id and server.host is not None:
+    """Let the server hold what it has where it is, and no move anything; its ports are bound there, or nowhere."""
+    server = await work.server()
+    for consumer in work.operation.params["consumers"]:
+        if server.host is None:
+            await work.release_claim(consumer)
+        elif consumer != server.id:
             await moving.hold(work, server.host, server.flavor, consumer)
-    if server.host is not None and params["other"] is not None:
-        await moving.rebind(work, HostName(server.host), server.availability_zone or "")
+    await moving.rebind(work, server.host or moving.NOWHERE, server.availability_zone or "")
     return {}
 
 

@@ -38,6 +38,11 @@ async def ports(work: Work) -> Outputs:
     return {}
 
 
+async def ports_back(work: Work) -> None:
+    """Bind them to no host again."""
+    await moving.rebind(work, moving.NOWHERE, (await work.server()).availability_zone or "")
+
+
 async def forget_image(work: Work) -> Outputs:
     """Delete the image: the guest has all of it again. One that its owner protects stays."""
     server = await work.server()
@@ -80,7 +85,7 @@ PLAN: Plan[Work] = Plan(
     hosts_tried=HOSTS_TRIED,
     steps=(
         Step(name="place", ensure=placing.place, undo=placing.give_back, when=offloaded),
-        Step(name="ports", ensure=ports, when=offloaded),
+        Step(name="ports", ensure=ports, undo=ports_back, when=offloaded),
         Step(
             name="spawn",
             at="dest",

@@ -276,7 +276,7 @@ def _check_ports(durable: Durable, servers: _Servers, report: Report) -> None:
     for port in durable.networks.ports.values():
         there.setdefault(port.device_id, []).append(port.id)
         owner = servers.living.get(ServerId(port.device_id))
-        if owner is not None and owner.vm_state in _MADE and port.host != owner.host:
+        if owner is not None and port.host != (owner.host or ""):
             report(f"port {port.id} is bound to {port.host}, its server {owner.id} is on {owner.host}")
         if port.device_id not in servers.living:
             report(f"port {port.id} belongs to {port.device_id or 'nobody'}, which is no living server")

@@ -17,6 +17,7 @@ from kilonova.objects.flavor import Flavor
 from kilonova.objects.image import NewImage
 from kilonova.objects.server import NicRequest, Server, VmState
 from kilonova.objects.server_query import ServerQuery
+from kilonova.operations.plans.set_password import AGENT_PROPERTY
 from kilonova.operations.servers import Servers
 from kilonova.runtime.runtime import Runtime
 from kilonova.simulation.actions import ACTIONS, ClientAction
@@ -281,6 +282,7 @@ class Client:
             hostname=self._name,
             flavor=flavor,
             image_id=IMAGE.id,
+            image_properties={AGENT_PROPERTY: "yes"},
             networks_requested=(NicRequest(network_id=NETWORK.id),),
             security_groups=("default",),
             group_id=group_id,

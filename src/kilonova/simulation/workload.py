@@ -25,6 +25,7 @@ from kilonova.simulation.doubles.images import IMAGE
 from kilonova.simulation.doubles.networks import NETWORK
 from kilonova.simulation.groups import group_of
 from kilonova.simulation.history import History, Promise, Told, shown
+from kilonova.simulation.sizes import SIZE, size_shown
 from kilonova.simulation.sometimes import Sometimes
 
 FLAVORS = (
@@ -120,6 +121,7 @@ class Client:
             self._history.answered(promise, self._name, began, "not found")
             raise
         self._history.answered(promise, self._name, began, shown(server))
+        self._history.size_answered(promise, self._name, began, size_shown(server))
         if server.id != promise.server_id or server.project_id != self._project:
             self._report(f"show: asked for {promise.server_id} and got {server.id} of {server.project_id}")
         return server
@@ -149,8 +151,22 @@ class Client:
         except NotFound:
             self._history.answered(promise, self._name, began, "not found")
             raise
+        except Unavailable:
+            if kind in SIZE.answers:
+                self._history.size_unanswered(promise, self._name, began, kind)
+            raise
+        self._acted(promise, began, action)
+
+    def _acted(self, promise: Promise, began: int, action: ClientAction) -> None:
+        """An action was accepted."""
         if not action.takes_any:
             self._history.answered(promise, self._name, began, "acted on")
+        if action.kind not in SIZE.answers:
+            return
+        if action.takes_any:  # it is done some time after it was accepted
+            self._history.size_unanswered(promise, self._name, began, action.kind)
+        else:
+            self._history.size_answered(promise, self._name, began, action.kind)
 
     async def _params(self, promise: Promise, action: ClientAction) -> Mapping[str, Any]:
         """What to ask for. Raises `Conflict` when there is nothing that the action could be about, and as `Servers.get`."""
@@ -257,6 +273,8 @@ class Client:
                 continue
             answer = "not found" if server_seen is None else shown(server_seen)
             self._history.answered(promise, self._name, began, answer)
+            if server_seen is not None:
+                self._history.size_answered(promise, self._name, began, size_shown(server_seen))
 
     def _listed(self, server: Server, seen: dict[ServerId, Server]) -> None:
         """One line of a list."""

@@ -14,7 +14,7 @@ from kilonova.kernel.ids import ServerId
 from kilonova.objects.boot import Boot
 from kilonova.objects.caller import Caller
 from kilonova.objects.operation import Operation
-from kilonova.objects.server import Server
+from kilonova.objects.server import Server, VmState
 from kilonova.operations import accept, cancel, listing, projection, quota, settle, states, store
 from kilonova.operations.plans import delete
 from kilonova.operations.servers import Servers
@@ -22,7 +22,10 @@ from kilonova.operations.settle import Settler
 from kilonova.operations.states import Action
 from kilonova.simulation.mutants.mutant import Change, Mutant, Replaced, no_effect, nothing, of_step
 
+REMEMBERED_S = 15.0
+
 _boot = Servers.boot
+_get = Servers.get
 _shown = projection._shown
 _insert = store.server_insert_txn
 
@@ -61,6 +64,16 @@ def _find_even_deleted(tx: Transaction, server_id: ServerId) -> Server:
     if server is None:
         raise store.NoSuchServer(id=server_id)
     return server
+
+
+async def _get_from_memory(self: Servers, server_id: ServerId) -> Server:
+    server, now = await _get(self, server_id), self._parts.runtime.now()
+    remembered = vars(self).setdefault("remembered", {})
+    kept, since = remembered.get(server_id, (server, now))
+    if now - since > REMEMBERED_S or kept.vm_state is VmState.BUILDING:
+        kept, since = server, now
+    remembered[server_id] = kept, since
+    return kept
 
 
 async def _settle_late(self: Settler, cell: Cell) -> bool:
@@ -173,6 +186,12 @@ MUTANTS = (
         name="deleted-are-shown",
         breaks="a server that is deleted is still found",
         changes=(Replaced(store.server_get_txn, _find_even_deleted),),
+    ),
+    Mutant(
+        name="shown-from-memory",
+        breaks="a server that is made is shown as it was a while ago",
+        changes=(Change(Servers, "get", _get_from_memory),),
+        scenarios=("moves",),
     ),
     Mutant(
         name="cancelled-are-listed",

@@ -102,7 +102,7 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
                 name="moves",
                 about="servers are resized and migrated, and that is confirmed, taken back and interrupted",
                 shape=Shape(hosts=2, resize_confirm_window_s=60.0),
-                plan=Plan(actions=MOVES, acts=12, most_at_once=1, requests=5, pause_max_s=3.0),
+                plan=Plan(actions=MOVES, acts=12, looks=4, most_at_once=1, requests=5, pause_max_s=3.0),
                 storm_s=90.0,
             ),
             Scenario(

@@ -49,7 +49,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     most_at_once: int = 3
     actions: tuple[str, ...] = tuple(ACTIONS)
     acts: int = 2
-    """How often it acts on a server, where it creates twice, and looks, lists and deletes once."""
+    """How often it acts on a server, where it creates twice, and lists and deletes once."""
+    looks: int = 1
+    """How often it looks at a server meanwhile."""
     pause_max_s: float = 4.0
     delete_share: float = 0.7
     """How many of its servers it deletes before it leaves."""
@@ -84,8 +86,8 @@ class Client:
 
     async def run(self, plan: Plan) -> None:
         """Do what `plan` says."""
-        acting = [self._act] * plan.acts
-        doers = (self._create, self._create, *acting, self._show, self._delete_one, self._walk)
+        acting, looking = [self._act] * plan.acts, [self._show] * plan.looks
+        doers = (self._create, self._create, *acting, *looking, self._delete_one, self._walk)
         creates = 0
         while creates < plan.requests:
             await self._runtime.sleep(self._chance.random() * plan.pause_max_s)

@@ -22,7 +22,7 @@ from kilonova.operations.settle import Settler
 from kilonova.operations.states import Action
 from kilonova.simulation.mutants.mutant import Change, Mutant, Replaced, no_effect, nothing, of_step
 
-REMEMBERED_S = 15.0
+REMEMBERED_S = 60.0
 
 _boot = Servers.boot
 _get = Servers.get
@@ -67,8 +67,8 @@ def _find_even_deleted(tx: Transaction, server_id: ServerId) -> Server:
 
 
 async def _get_from_memory(self: Servers, server_id: ServerId) -> Server:
-    server, now = await _get(self, server_id), self._parts.runtime.now()
-    remembered = vars(self).setdefault("remembered", {})
+    server, now = await _get(self, server_id), self._runtime.now()
+    remembered: dict[ServerId, tuple[Server, float]] = vars(self).setdefault("remembered", {})
     kept, since = remembered.get(server_id, (server, now))
     if now - since > REMEMBERED_S or kept.vm_state is VmState.BUILDING:
         kept, since = server, now

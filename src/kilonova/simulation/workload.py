@@ -20,7 +20,7 @@ from kilonova.objects.server_query import ServerQuery
 from kilonova.operations.plans.set_password import AGENT_PROPERTY
 from kilonova.operations.servers import Servers
 from kilonova.runtime.runtime import Runtime
-from kilonova.simulation.actions import ACTIONS, ClientAction
+from kilonova.simulation.actions import ACTIONS, CANARY, ClientAction
 from kilonova.simulation.doubles.images import IMAGE
 from kilonova.simulation.doubles.networks import NETWORK
 from kilonova.simulation.groups import group_of
@@ -37,8 +37,6 @@ DELETE_TRIES = 200
 PAGE = 3
 GROUP_SHARE = 0.2
 """How many requests are for a single server of the project's server group."""
-CANARY = "canary"
-"""Every secret begins with it: what is found anywhere after a boot has leaked."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):

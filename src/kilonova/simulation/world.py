@@ -85,7 +85,7 @@ class World:
         self.violations: dict[str, float] = {}
         """Each with the virtual time at which it was seen first."""
         self.network = Network(loop, self.faults)
-        self._broker = Broker(
+        self.broker = Broker(
             loop, self.faults, self.sometimes, silent=shape.silent_bus, connected=self.network.connected
         )
         self.durable = self._install()
@@ -262,6 +262,7 @@ class World:
             )
             api.write(partial(cell_add_txn, record=record))
             always.watch_cell(cells[cell_id], self.report)
+            always.watch_hosts(cells[cell_id])
         always.watch_cell(api, self.report)
         always.watch_quota(api, self.shape.instances, self.report)
         always.watch_placement(placement, self.report)
@@ -346,7 +347,7 @@ class World:
         placement = Placement(self._connected(self.durable.placement, role.process))
         return Parts(
             runtime=runtime,
-            bus=SimBus(self._broker, role.process),
+            bus=SimBus(self.broker, role.process),
             database=database,
             cells=cells,
             hosts=Hosts(database, cells),

@@ -46,6 +46,19 @@ CREATE TRIGGER illegal_states AFTER UPDATE ON servers WHEN NEW.task_state IS NOT
     INSERT INTO seen_violations VALUES ('server ' || NEW.id || ' is ' || NEW.vm_state || '/' || NEW.task_state); END;
 """
 
+OWED_S = 20.0
+"""How long a host must have owed something for everybody to know of it, whatever their clocks say."""
+
+_HOST_TRIGGERS = """
+CREATE TRIGGER booted_on_debtor AFTER INSERT ON servers WHEN EXISTS (
+    SELECT 1 FROM tombstones t WHERE t.host = NEW.host AND t.created_at < NEW.created_at - {owed_s}) BEGIN
+    INSERT INTO seen_violations VALUES ('server ' || NEW.id || ' was sent to ' || NEW.host || ', which owes'); END;
+CREATE TRIGGER moved_to_debtor AFTER UPDATE ON servers WHEN NEW.host IS NOT OLD.host AND EXISTS (
+    SELECT 1 FROM tombstones t JOIN operations o ON o.id = OLD.current_op WHERE t.host = NEW.host
+    AND o.kind <> 'revert_resize' AND t.created_at < o.created_at - {owed_s}) BEGIN
+    INSERT INTO seen_violations VALUES ('server ' || NEW.id || ' was moved to ' || NEW.host || ', which owes'); END;
+"""
+
 _PLACEMENT_TRIGGERS = """
 CREATE TRIGGER consumer_generation_down AFTER UPDATE ON consumers WHEN NEW.generation < OLD.generation BEGIN
     INSERT INTO seen_violations VALUES ('the generation of consumer ' || NEW.uuid || ' went down'); END;
@@ -96,6 +109,11 @@ def watch_cell(server: DatabaseServer, report: Callable[[str], None]) -> None:
     quiet = ", ".join(f"'{kind}'" for kind, action in ACTIONS.items() if None in action.walk.values())
     server.script(_SEEN + _OPERATION_TRIGGERS + _SERVER_TRIGGERS.format(legal=legal, moves=moves))
     server.on_commit = _checking((*_CELL_QUERIES, _NO_TASK.format(quiet=quiet)), report)
+
+
+def watch_hosts(server: DatabaseServer) -> None:
+    """Watch in a cell's database too that a host which owes the end of a guest gets no new servers."""
+    server.script(_HOST_TRIGGERS.format(owed_s=OWED_S))
 
 
 def watch_quota(server: DatabaseServer, instances: int, report: Callable[[str], None]) -> None:

@@ -10,6 +10,7 @@ from kilonova.kernel.ids import CELL0, CellId, HostName, ServerId
 from kilonova.objects.flavor import Flavor
 from kilonova.objects.guest import PowerState
 from kilonova.objects.server import Server, VmState
+from kilonova.simulation.bus import Broker
 from kilonova.simulation.database import DatabaseServer
 from kilonova.simulation.doubles.images import ImageService
 from kilonova.simulation.doubles.networks import NetworkService
@@ -31,6 +32,8 @@ _KEPT_SECRETS = {
 }
 TASKS_MAX = 40
 """Of one process at rest: its loops, and not one for each thing that it ever did."""
+LISTENERS_MAX = 20
+"""Of one process at rest."""
 _MADE = frozenset(VmState) - {VmState.BUILDING, VmState.SHELVED_OFFLOADED, VmState.ERROR, VmState.DELETED}
 """States of a server that has its guest, ports and allocation."""
 _OFF = frozenset(
@@ -98,14 +101,17 @@ def check(durable: Durable, history: History, report: Report) -> None:
     _check_findings(durable, report)
 
 
-def check_tasks(roles: Iterable[Role], report: Report) -> None:
-    """Report every process in which work is left over."""
+def check_bounds(roles: Iterable[Role], broker: Broker, report: Report) -> None:
+    """Report every process in which work is left over, or ears for hints that nobody listens with any more."""
     for role in roles:
         tasks = role.process.tasks
         if len(tasks) > TASKS_MAX:
             report(
                 f"{role.name} has {len(tasks)} tasks at rest: {', '.join(sorted(task.get_name() for task in tasks))}"
             )
+        listeners = broker.listeners_of(role.process)
+        if listeners > LISTENERS_MAX:
+            report(f"{role.name} has {listeners} listeners at rest")
 
 
 class _Servers:

@@ -1,5 +1,6 @@
 """Mutants of the operations: acceptance, hand-over, projection, quota, settlement, lists."""
 
+import logging
 from collections.abc import Sequence
 
 import msgspec
@@ -22,6 +23,7 @@ from kilonova.operations.settle import Settler
 from kilonova.operations.states import Action
 from kilonova.simulation.mutants.mutant import Change, Mutant, Replaced, no_effect, nothing, of_step
 
+log = logging.getLogger(__name__)
 REMEMBERED_S = 60.0
 
 _boot = Servers.boot
@@ -64,6 +66,11 @@ def _find_even_deleted(tx: Transaction, server_id: ServerId) -> Server:
     if server is None:
         raise store.NoSuchServer(id=server_id)
     return server
+
+
+async def _boot_and_tell(self: Servers, caller: Caller, request_id: str, boots: Sequence[Boot]) -> None:
+    log.info("%s asks for %s", caller.user_id, boots)
+    await _boot(self, caller, request_id, boots)
 
 
 async def _get_from_memory(self: Servers, server_id: ServerId) -> Server:
@@ -181,6 +188,11 @@ MUTANTS = (
         name="secrets-kept",
         breaks="passwords and injected files outlive the boot",
         changes=(Replaced(progress.without, lambda params, _secrets: dict(params)),),
+    ),
+    Mutant(
+        name="secrets-logged",
+        breaks="what a boot was asked for stands in the log, passwords and injected files included",
+        changes=(Change(Servers, "boot", _boot_and_tell),),
     ),
     Mutant(
         name="deleted-are-shown",

@@ -5,6 +5,8 @@ the move's, whose id is the operation's, what it has where it came from. Both ch
 that stays on its host and changes its size holds of each class the larger amount, and the move's consumer nothing.
 """
 
+from functools import partial
+
 import msgspec
 
 from kilonova.engine.plan import Outputs
@@ -25,7 +27,6 @@ from kilonova.scheduler.hosts import HostState
 from kilonova.scheduler.request import ServerRequest, resources_of
 from kilonova.scheduler.service import MOVE, Leaving, Owner
 
-ASK_AGAIN_S = 1.0
 NOWHERE = HostName("")
 """Where the ports of a server are bound that is on no host."""
 
@@ -146,8 +147,7 @@ async def rebind(work: Work, host: HostName, zone: str) -> None:
     try:
         await ports_move(networks, server, host, zone)
     finally:
-        while not await _followed(work):
-            await work.parts.runtime.sleep(ASK_AGAIN_S)
+        await work.settle(partial(_followed, work))
 
 
 async def _followed(work: Work) -> bool:

@@ -18,6 +18,7 @@ from kilonova.simulation.doubles.volumes import VolumeService
 from kilonova.simulation.history import History, Promise, Told
 from kilonova.simulation.hypervisor import Hypervisor
 from kilonova.simulation.roles import Role
+from kilonova.simulation.runtime import STARTED_AT
 
 Report = Callable[[str], None]
 
@@ -30,6 +31,8 @@ _KEPT_SECRETS = {
     "a line of the log of": "SELECT operation_id FROM operation_events WHERE instr(message, 'canary')",
     "server": "SELECT id FROM servers WHERE instr(CAST(body AS TEXT), 'canary')",
 }
+_FENCES = """
+    SELECT server_id, json_extract(params, '$.fence_until') FROM operations WHERE kind = 'delete' AND state = 'done'"""
 TASKS_MAX = 40
 """Of one process at rest: its loops, and not one for each thing that it ever did."""
 LISTENERS_MAX = 20
@@ -233,11 +236,21 @@ def _check_guests(durable: Durable, servers: _Servers, report: Report) -> None:
 
 
 def _check_findings(durable: Durable, report: Report) -> None:
-    """The auditor is for ports of workers that were killed before they could take them back, and for nothing else."""
+    """The auditor is for ports of workers that were killed before they could take them back, and for nothing else.
+
+    A delete waits for the lease of the worker that it interrupted: what was made before that ends, it has taken back itself.
+    """
+    fences: dict[str, float] = {}
+    for database in durable.cells.values():
+        fences.update(database.rows(_FENCES))
     for kind, id_ in durable.api.rows("SELECT kind, id FROM findings ORDER BY found_at"):
         maker = durable.networks.makers.get(id_)
         if kind != "port" or maker is None or maker.alive:
             report(f"the auditor found the {kind} {id_}, which nobody owned")
+            continue
+        server_id, made_at = durable.networks.made_at[id_]
+        if STARTED_AT + made_at < fences.get(server_id, 0.0):
+            report(f"the auditor found the port {id_}, which the delete of {server_id} has overlooked")
 
 
 def _check_sizes(durable: Durable, servers: _Servers, report: Report) -> None:

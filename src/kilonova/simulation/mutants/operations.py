@@ -176,7 +176,7 @@ MUTANTS = (
         name="delete-looks-once",
         breaks="a delete does not look again when the worker that it interrupted must have stopped",
         changes=of_step(delete.PLAN, "sweep", ensure=nothing),
-        scenarios=("freezes", "boot-delete", "storm"),
+        scenarios=("slow-services",),
     ),
     Mutant(
         name="no-tombstone",

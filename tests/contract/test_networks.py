@@ -383,6 +383,8 @@ def test_port_bind__host_named__active_there_and_again_the_same(judge: Judge) ->
             assert bound.vif_type not in {"", "unbound", "binding_failed"}
         moved = await subject.networks.port_bind(port.id, server_id=server_id, host="node-2", zone="nova")
         assert moved.host == "node-2"
+        nowhere = await subject.networks.port_bind(port.id, server_id=server_id, host="", zone="nova")
+        assert (nowhere.host, nowhere.device_id, nowhere.vif_type) == ("", server_id, "unbound")
 
     judge(scenario)
 

@@ -24,15 +24,17 @@ from sqlalchemy import Row, bindparam, select
 from kilonova.cells.hosts import hosts_settle_txn
 from kilonova.database.database import Transaction
 from kilonova.database.tables.cell_database import hosts, tombstones
+from kilonova.engine.plan import Plan
 from kilonova.kernel.ids import CellId, HostName, OperationId, ServerId
 from kilonova.objects.guest import Guest, PowerState
 from kilonova.objects.host_step import Order
 from kilonova.objects.server import Server, VmState
 from kilonova.operations import accept, sightings, store
 from kilonova.operations.accept import Acceptance
-from kilonova.operations.plans import power_repair
+from kilonova.operations.plans import power_repair, size_repair
 from kilonova.operations.sightings import Unknown
 from kilonova.operations.store import servers
+from kilonova.operations.work import Work
 
 log = logging.getLogger(__name__)
 
@@ -233,10 +235,12 @@ def _stranger_txn(tx: Transaction, guest: Guest, sight: Sight) -> Order | None:
 
 def _repair_txn(tx: Transaction, guest: Guest, seen_after: float, new_uuid: Callable[[], str]) -> bool:
     """Let the server follow what its guest shows, or the guest what its server says; whether an operation does the latter."""
-    server = store.server_change_txn(tx, guest.server_id, partial(_seen, guest, seen_after))
-    if server.current_op is not None or server.power_state != guest.power_state or guest.host != server.host:
+    was = store.server_find_txn(tx, guest.server_id)
+    if was is None or not _is_news(was, guest, seen_after):
         return False
-    if guest.power_state not in _MUST_STOP.get(server.vm_state, frozenset()):
+    server = store.server_change_txn(tx, guest.server_id, partial(_seen, guest))
+    repair = _repair_of(server, guest)
+    if repair is None:
         return False
     asked = Acceptance(
         operation_id=OperationId(new_uuid()),
@@ -244,15 +248,26 @@ def _repair_txn(tx: Transaction, guest: Guest, seen_after: float, new_uuid: Call
         project_id=server.project_id,
         user_id=server.user_id,
     )
-    accept.act_txn(tx, server.id, power_repair.PLAN, {}, asked)
+    plan, params = repair
+    accept.act_txn(tx, server.id, plan, params, asked)
     log.warning(
-        "guest %s on %s is %s and its server %s: it is stopped",
+        "guest %s on %s is %s and its server %s: %s begins",
         server.id,
         guest.host,
-        guest.power_state.name,
+        f"{guest.power_state.name}{', resized' if guest.resized else ''}",
         server.vm_state,
+        plan.kind,
     )
     return True
+
+
+def _repair_of(server: Server, guest: Guest) -> tuple[Plan[Work], dict[str, Any]] | None:
+    """What has to be done to a guest so that it is what its server says."""
+    if guest.power_state in _MUST_STOP.get(server.vm_state, frozenset()):
+        return power_repair.PLAN, {}
+    if _has_wrong_size(server.vm_state, guest):
+        return size_repair.PLAN, {"run": guest.power_state is PowerState.RUNNING}
+    return None
 
 
 def _is_news(known: Row[Any] | Server, guest: Guest, seen_after: float) -> bool:
@@ -263,7 +278,7 @@ def _is_news(known: Row[Any] | Server, guest: Guest, seen_after: float) -> bool:
         return False
     state = VmState(known.vm_state)
     contradicts = guest.power_state in _MUST_STOP.get(state, frozenset()) or _has_gone_off(state, guest)
-    return contradicts or bool(known.power_state != guest.power_state)
+    return contradicts or _has_wrong_size(state, guest) or bool(known.power_state != guest.power_state)
 
 
 def _has_gone_off(state: VmState, guest: Guest) -> bool:
@@ -271,9 +286,12 @@ def _has_gone_off(state: VmState, guest: Guest) -> bool:
     return state in {VmState.ACTIVE, VmState.PAUSED} and guest.power_state in _OFF
 
 
-def _seen(guest: Guest, seen_after: float, server: Server) -> Server:
-    if not _is_news(server, guest, seen_after):
-        return server
+def _has_wrong_size(state: VmState, guest: Guest) -> bool:
+    """Whether a resize that came to nothing was not undone: of servers at rest, only one that is RESIZED keeps what it was."""
+    return guest.resized and state in size_repair.ACTION.starts_in
+
+
+def _seen(guest: Guest, server: Server) -> Server:
     vm_state = VmState.STOPPED if _has_gone_off(server.vm_state, guest) else server.vm_state
     return msgspec.structs.replace(server, power_state=guest.power_state, vm_state=vm_state)
 

@@ -1,7 +1,7 @@
 """Rescue and the password of a server's administrator (API reference, "Servers - run an administrative action").
 
-Neither is done when the answer leaves. Whether a guest has an agent that can set a password is known to the guest alone: where it
-has none the operation fails, and the server's actions say so.
+Neither is done when the answer leaves. A password is set by an agent inside the guest: where none is known of, the answer is 409;
+where it doesn't answer although its image says that it is there, the operation fails, and the server's actions say so.
 """
 
 from typing import Annotated

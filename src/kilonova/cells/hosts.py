@@ -37,10 +37,9 @@ _stamp = Prepared(
     )
 )
 _beats = Prepared(select(agents.c.name, agents.c.heartbeat_at))
-_owing = Prepared(select(tombstones.c.host).distinct())
+_owing = select(tombstones.c.host).distinct()
 # Said like this, SQLite uses the index.
-_quarantined = select(hosts.c.name).where(hosts.c.quarantined_at > 0.0)
-_in_quarantine = Prepared(_quarantined)
+_in_quarantine = select(hosts.c.name).where(hosts.c.quarantined_at > 0.0)
 _served = select(hosts.c.name, hosts.c.description, hosts.c.agent, hosts.c.epoch)
 _of_name = update(hosts).where(hosts.c.name == bindparam("key"))
 _its = (hosts.c.agent == bindparam("the_agent"), hosts.c.epoch == bindparam("the_epoch"))

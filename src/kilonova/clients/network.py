@@ -52,7 +52,8 @@ class Networks(Protocol):
     async def port_bind(self, port_id: str, *, server_id: str, host: str, zone: str) -> Port:
         """Give a port to a server on a host (`device_id`, `device_owner` `compute:ZONE`, `binding:host_id`).
 
-        What answers is bound, with its `vif_type`; it becomes `ACTIVE` when the network's own parts have wired it.
+        What answers is bound, with its `vif_type`; it becomes `ACTIVE` when the network's own parts have wired it. With an
+        empty `host` it is the server's and bound nowhere.
 
         Raises `NotFound`, and `Conflict` when another server has it or the network doesn't reach the host.
         """

@@ -148,7 +148,8 @@ class Driver(Protocol):
     async def guest_resize(self, host: HostName, spec: GuestSpec, *, run: bool) -> Guest:
         """End the guest, give it the sizes of `spec` and keep what it was for `guest_resize_revert`; then run it if `run`.
 
-        The root disk grows and never shrinks: a smaller one is refused with `HypervisorFailure`.
+        The root disk grows and never shrinks: a smaller one is refused with `HypervisorFailure`. Until it is decided about, the
+        guest is shown as `resized`.
         """
 
     async def guest_resize_confirm(self, host: HostName, server_id: ServerId, generation: int) -> Guest:

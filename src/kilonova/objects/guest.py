@@ -105,6 +105,8 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     """Loopback port of this machine that leads to the guest's port 22, where the driver makes one."""
     cell_id: CellId = CellId("")
     """As its spec said."""
+    resized: bool = False
+    """Whether what it was before a resize is kept, neither confirmed nor reverted."""
 
 
 class HostDescription(msgspec.Struct, frozen=True, kw_only=True):

@@ -223,6 +223,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     launch_index: int = 0
     root_device_name: str | None = "/dev/vda"
     fault: Fault | None = None
+    password_failed_at: float | None = None
+    """When its guest was last asked in vain to set a password."""
     created_at: float
     updated_at: float
     launched_at: float | None = None

@@ -16,7 +16,7 @@ from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Server, VmState
 from kilonova.operations import made_images, migrations, store
 from kilonova.operations.catalog import ACTIONS, CELL_PLANS
-from kilonova.operations.plans import boot, delete, resize, soft_delete
+from kilonova.operations.plans import boot, delete, offload, resize, shelve, soft_delete, unshelve
 from kilonova.operations.states import Action, admit
 from kilonova.operations.work import Work
 
@@ -159,10 +159,10 @@ def _left_txn(tx: Transaction, server: Server, live: Operation | None) -> dict[s
     """End the live operation, if there is one; what the next one finds of it and of the server, as params.
 
     `vm_state`: where the server was. `host`, `other`: where it is, and where else something of it may be. `consumers`: whoever
-    may hold something for it in placement. `fence_until`: until when a worker of the ended operation may still be at work.
+    may hold something for it in placement. `fence_until`: until when a worker of an ended operation may still be at work.
     `old_vm_state`: where a server that waits to be confirmed was before. `half_made`: images that the ended operation was
-    making. `shelved_as`: the image that a shelved server lives on in. `volumes`: which it has, or was being given;
-    `volumes_to_delete`: those of them that go with it.
+    making, or was to delete. `shelved_as`: the images that the server was shelved as. `lives_in_image`: whether there may be
+    nothing else of its guest. `volumes`: which it has, or was being given; `volumes_to_delete`: those of them that go with it.
     """
     consumers, hosts, fence_until = [str(server.id)], [server.host], 0.0
     if server.move is not None:
@@ -171,7 +171,7 @@ def _left_txn(tx: Transaction, server: Server, live: Operation | None) -> dict[s
     if live is not None:
         consumers.append(live.id)
         hosts += CELL_PLANS[live.kind].hosts(live)
-        fence_until = live.lease_until
+        fence_until = max(live.lease_until, live.params.get("fence_until", 0.0))
         _supersede_txn(tx, live)
     others = [host for host in hosts if host not in {None, server.host}]
     return {
@@ -180,17 +180,37 @@ def _left_txn(tx: Transaction, server: Server, live: Operation | None) -> dict[s
         "other": others[0] if others else None,
         "consumers": list(dict.fromkeys(consumers)),
         "fence_until": fence_until,
-        "half_made": [live.params[made_images.NEW]] if live is not None and _makes_image(live) else [],
-        "shelved_as": [] if server.shelved is None else [server.shelved.image.id],
+        "half_made": [] if live is None else _half_made(live),
+        "shelved_as": _shelved_as(server, live),
+        "lives_in_image": server.shelved is not None and not _guest_is_whole(server, live),
         "volumes": [volume.guest.volume_id for volume in server.volumes],
         "volumes_to_delete": [one.guest.volume_id for one in server.volumes if one.delete_on_termination],
         "old_vm_state": None if server.move is None else server.move.old_vm_state,
     }
 
 
-def _makes_image(live: Operation) -> bool:
-    """Whether its image is not whole yet, so that nobody has any use of it."""
-    return made_images.NEW in live.params and made_images.STORED not in live.outputs
+def _shelved_as(server: Server, live: Operation | None) -> list[str]:
+    """The images that a server was shelved as: the last one, and an earlier one that the ended operation had yet to delete."""
+    last = [] if server.shelved is None else [server.shelved.image.id]
+    earlier = live.params["shelved_as"] if live is not None and live.kind == shelve.PLAN.kind else []
+    return list(dict.fromkeys([*last, *earlier]))
+
+
+def _guest_is_whole(server: Server, live: Operation | None) -> bool:
+    """Whether the guest of a server that was shelved is on its host for sure, with its disk."""
+    if live is not None and live.kind == "reset_state":
+        return not live.params.get("lives_in_image")
+    if live is not None and live.kind == unshelve.PLAN.kind and live.step == "image":
+        return True
+    leaves = live is not None and offload.ends_guest(live)
+    return server.vm_state in {VmState.SHELVED, VmState.SOFT_DELETED} and not leaves
+
+
+def _half_made(live: Operation) -> list[Any]:
+    """The images that nobody has any use of: what it was making, if that isn't whole yet, or what it was to delete itself."""
+    if made_images.NEW in live.params and made_images.STORED not in live.outputs:
+        return [live.params[made_images.NEW]]
+    return list(live.params.get("half_made", ()))
 
 
 def new_operation(

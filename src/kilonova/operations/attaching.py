@@ -7,6 +7,7 @@ else must write to the volume, and its owner can detach it.
 
 import string
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -20,7 +21,6 @@ from kilonova.objects.server import Server, VmState, Volume
 from kilonova.operations import store
 from kilonova.operations.work import TakenOver, Work
 
-ASK_AGAIN_S = 1.0
 FOREVER = 1_000_000
 """Attempts at what has no way back."""
 ON_HOST = frozenset({VmState.ACTIVE, VmState.PAUSED, VmState.STOPPED, VmState.SHELVED})
@@ -58,8 +58,7 @@ async def reserve(work: Work, volume_id: str) -> str:
     try:
         made = await volumes.attachment_create(volume_id, server_id)
     finally:
-        while not await _settled(work, volume_id):
-            await work.parts.runtime.sleep(ASK_AGAIN_S)
+        await work.settle(partial(_settled, work, volume_id))
     return made.id
 
 

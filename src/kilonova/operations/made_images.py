@@ -68,6 +68,18 @@ async def take_back(work: Work) -> None:
     await delete(work, new_image(work.operation))
 
 
+def left_half_made(operation: Operation) -> bool:
+    """Whether an interrupted operation was making an image; it may have been declared before any worker came."""
+    return bool(operation.params.get("half_made"))
+
+
+async def delete_half_made(work: Work) -> Outputs:
+    """Delete the image that the interrupted operation was making."""
+    for half_made in work.operation.params.get("half_made", ()):
+        await delete(work, msgspec.convert(half_made, NewImage))
+    return {}
+
+
 async def delete(work: Work, image: NewImage) -> None:
     """Delete an image that is not to be, for good. One that its owner protects stays."""
     try:
@@ -83,6 +95,18 @@ async def delete_whole(work: Work, image_id: str) -> None:
         await work.parts.images.image_delete(image_id)
     except Forbidden as error:
         log.warning("%s", error.message)
+
+
+def was_shelved(operation: Operation) -> bool:
+    """Whether the server had been shelved, as an image that is there still."""
+    return bool(operation.params.get("shelved_as"))
+
+
+async def forget_shelved(work: Work) -> Outputs:
+    """Delete what the server had been shelved as when the operation was accepted. An image that its owner protects stays."""
+    for image_id in work.operation.params["shelved_as"]:
+        await delete_whole(work, image_id)
+    return {}
 
 
 def upload(work: HostWork) -> HostAction:

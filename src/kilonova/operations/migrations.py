@@ -36,6 +36,7 @@ _LIVE = {
     "failed": "failed",
 }
 _EVACUATION = {
+    "images": "accepted",
     "claim": "accepted",
     **dict.fromkeys(("ports", "spawn", "leave", "release"), "pre-migrating"),
     "done": "done",

@@ -5,6 +5,8 @@ the move's, whose id is the operation's, what it has where it came from. Both ch
 that stays on its host and changes its size holds of each class the larger amount, and the move's consumer nothing.
 """
 
+from functools import partial
+
 import msgspec
 
 from kilonova.engine.plan import Outputs
@@ -25,7 +27,8 @@ from kilonova.scheduler.hosts import HostState
 from kilonova.scheduler.request import ServerRequest, resources_of
 from kilonova.scheduler.service import MOVE, Leaving, Owner
 
-ASK_AGAIN_S = 1.0
+NOWHERE = HostName("")
+"""Where the ports of a server are bound that is on no host."""
 
 
 class NowhereToGo(Conflict):
@@ -144,8 +147,7 @@ async def rebind(work: Work, host: HostName, zone: str) -> None:
     try:
         await ports_move(networks, server, host, zone)
     finally:
-        while not await _followed(work):
-            await work.parts.runtime.sleep(ASK_AGAIN_S)
+        await work.settle(partial(_followed, work))
 
 
 async def _followed(work: Work) -> bool:
@@ -163,11 +165,11 @@ async def _repaired(work: Work) -> bool:
     """Bind the ports to where the server is, once nothing is done to it; a deleted one has none."""
     try:
         server = await work.database.read(store.server_find_txn, work.operation.server_id)
-        if server is None or server.vm_state is VmState.DELETED or server.host is None:
+        if server is None or server.vm_state is VmState.DELETED:
             return True
         if server.current_op is not None:
             return False
-        await ports_move(work.parts.networks, server, server.host, server.availability_zone or "")
+        await ports_move(work.parts.networks, server, server.host or NOWHERE, server.availability_zone or "")
         after = await work.database.read(store.server_find_txn, server.id)
     except Unavailable:
         return False

@@ -1,5 +1,7 @@
 """What the steps of an operation work with."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -21,6 +23,9 @@ from kilonova.placement.placement import Placement
 from kilonova.placement.shapes import Claim, Stale
 from kilonova.runtime.runtime import Runtime
 from kilonova.scheduler.service import Scheduler
+
+ASK_AGAIN_S = 1.0
+"""Before asking again what did not answer."""
 
 
 class TakenOver(Conflict):
@@ -67,6 +72,19 @@ class Work:
     async def server(self) -> Server:
         """The server, as its cell has it now. Raises `TakenOver` like `check_lease`."""
         return await self.database.read(_server_txn, self.operation)
+
+    async def settle(self, settled: Callable[[], Awaitable[bool]]) -> None:
+        """Ask `settled` until it says yes, even when this attempt is cut short meanwhile.
+
+        For what must not be left behind by a worker that may have been taken over: nobody else knows of it. An attempt is
+        cancelled when its time is over and when its lease turns out to be lost, and the second may come amid cleaning up.
+        """
+        name = f"{self.operation.step} of {self.operation.id} settles"
+        await asyncio.shield(self.parts.runtime.spawn(self._until(settled), name=name))
+
+    async def _until(self, settled: Callable[[], Awaitable[bool]]) -> None:
+        while not await settled():
+            await self.parts.runtime.sleep(ASK_AGAIN_S)
 
     async def release_claim(self, consumer: str | None = None) -> None:
         """Give back what `consumer`, or else the server, holds in placement, so that no earlier worker's claim can come after.

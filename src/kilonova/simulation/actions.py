@@ -32,6 +32,8 @@ class ClientAction(msgspec.Struct, frozen=True, kw_only=True):
     """As `Servers.make_image` takes it."""
 
 
+CANARY = "canary"
+"""Every secret begins with it: what is found anywhere after its operation has leaked."""
 LARGE = Flavor(id="3", name="large", vcpus=3, memory_mb=2048, disk_gb=10)
 """What servers are resized to."""
 
@@ -68,9 +70,13 @@ ACTIONS: Mapping[str, ClientAction] = MappingProxyType(
             ClientAction(kind="unpause", after=("pause",), ends_in=VmState.ACTIVE),
             ClientAction(kind="suspend", ends_in=VmState.SUSPENDED),
             ClientAction(kind="resume", after=("suspend",), ends_in=VmState.ACTIVE),
-            ClientAction(kind="rescue", ends_in=VmState.RESCUED, params={"image": msgspec.to_builtins(IMAGE)}),
+            ClientAction(
+                kind="rescue",
+                ends_in=VmState.RESCUED,
+                params={"image": msgspec.to_builtins(IMAGE), "admin_password": f"{CANARY} key"},
+            ),
             ClientAction(kind="unrescue", after=("rescue",), ends_in=VmState.ACTIVE),
-            ClientAction(kind="set_password", ends_in=VmState.ACTIVE, params={"admin_password": "correct horse"}),
+            ClientAction(kind="set_password", ends_in=VmState.ACTIVE, params={"admin_password": f"{CANARY} horse"}),
             ClientAction(kind="crash_dump", ends_in=VmState.ACTIVE),
             ClientAction(kind="reset_state", ends_in=VmState.ERROR, params={"state": "error"}, takes_any=True),
             ClientAction(kind="soft_delete", ends_in=VmState.SOFT_DELETED),

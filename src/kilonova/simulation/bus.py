@@ -48,6 +48,10 @@ class Broker:
         if listener in listeners:
             listeners.remove(listener)
 
+    def listeners_of(self, process: Process) -> int:
+        """How many listeners a process has."""
+        return sum(each.process is process for listeners in self._listeners.values() for each in listeners)
+
     def publish(self, topic: str, publisher: str = "") -> None:
         """Carry a hint of the process called `publisher` to every listener, or not."""
         if self.silent:

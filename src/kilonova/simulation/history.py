@@ -7,6 +7,7 @@ from enum import Enum
 from kilonova.kernel.ids import ProjectId, ServerId
 from kilonova.objects.server import Server, VmState
 from kilonova.simulation.linearizable import Call, Model, misfit
+from kilonova.simulation.sizes import SIZE
 
 SERVER = Model(
     initial="absent",
@@ -47,6 +48,8 @@ class Promise:
     hidden: bool = False
     """Whether it may have been soft-deleted, and lists leave it out."""
     calls: list[Call] = field(default_factory=list)
+    sizes: list[Call] = field(default_factory=list)
+    """What was asked and seen of its size: see `SIZE`."""
 
     @property
     def surely_there(self) -> bool:
@@ -92,13 +95,22 @@ class History:
         """A call has no answer; with effect it would have been `answer`."""
         promise.calls.append(Call(client, answer, began, None))
 
+    def size_answered(self, promise: Promise, client: str, began: int, answer: str) -> None:
+        """A call that is about a server's size has its answer now."""
+        promise.sizes.append(Call(client, answer, began, self.moment()))
+
+    def size_unanswered(self, promise: Promise, client: str, began: int, answer: str) -> None:
+        """A call that may change a server's size at any time from now on."""
+        promise.sizes.append(Call(client, answer, began, None))
+
     def check(self, report: Callable[[str], None]) -> None:
         """Report every server of which clients saw what fits no order of their calls."""
         for promise in self.promises.values():
-            stuck = misfit(SERVER, promise.calls)
-            if stuck is not None:
-                told = ", ".join(f"{call.client} {call.answer} {call.began}-{call.ended}" for call in promise.calls)
-                report(f"no order of calls explains that server {promise.server_id} was {stuck.answer}: {told}")
+            for model, calls in ((SERVER, promise.calls), (SIZE, promise.sizes)):
+                stuck = misfit(model, calls)
+                if stuck is not None:
+                    told = ", ".join(f"{call.client} {call.answer} {call.began}-{call.ended}" for call in calls)
+                    report(f"no order of calls explains that server {promise.server_id} was {stuck.answer}: {told}")
 
 
 def shown(server: Server) -> str:

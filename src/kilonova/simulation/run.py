@@ -11,6 +11,7 @@ import msgspec
 from typing_extensions import override
 
 from kilonova.simulation import reached
+from kilonova.simulation.actions import CANARY
 from kilonova.simulation.calm import calm
 from kilonova.simulation.cases.case import Case
 from kilonova.simulation.cases.play import played
@@ -99,7 +100,7 @@ async def _storm_and_calm(world: World, chosen: Scenario) -> History:
 def judged(world: World, history: History, name: str) -> Result:
     """What came of it, now that everything is at rest. Closes the world."""
     at_rest.check(world.durable, history, world.report)
-    at_rest.check_tasks(world.roles.values(), world.report)
+    at_rest.check_bounds(world.roles.values(), world.broker, world.report)
     history.check(world.report)
     reached.look(world.durable, world.sometimes)
     for complaint in world.loop.complaints:
@@ -138,23 +139,31 @@ def _clients(loop: SimLoop, world: World, history: History, chosen: Scenario) ->
 
 
 class _TimelineLog(logging.Handler):
-    """Puts log lines of simulated processes into the timeline."""
+    """Puts warnings of simulated processes into the timeline, and reads every line for secrets."""
 
     @override
     def emit(self, record: logging.LogRecord) -> None:
         process = CURRENT.get()
-        if process is not None and isinstance(process.loop, SimLoop):
+        if process is None or not isinstance(process.loop, SimLoop):
+            return
+        if record.levelno >= logging.WARNING:
             process.loop.note("log", process.name, record.getMessage())
+        line = self.format(record)  # with the traceback, if there is one
+        if CANARY in line:
+            process.loop.complaints.append(f"{process.name} wrote a secret into its log: {line}")
 
 
 @contextlib.contextmanager
 def logs_in_timeline() -> Iterator[None]:
-    """Let warnings of the simulated cloud be told in its timeline, and nowhere else."""
-    logger, handler = logging.getLogger("kilonova"), _TimelineLog(logging.WARNING)
+    """Let warnings of the simulated cloud be told in its timeline, and nowhere else; whatever it logs has no secret in it."""
+    logger, handler = logging.getLogger("kilonova"), _TimelineLog(logging.DEBUG)
     propagated, logger.propagate = logger.propagate, False
+    level = logger.level
+    logger.setLevel(logging.DEBUG)
     logger.addHandler(handler)
     try:
         yield
     finally:
         logger.removeHandler(handler)
+        logger.setLevel(level)
         logger.propagate = propagated

@@ -7,6 +7,7 @@ import msgspec
 
 from kilonova.kernel.ids import ProjectId
 from kilonova.simulation.faults import QUIET, Rates
+from kilonova.simulation.hypervisor import HostSize
 from kilonova.simulation.storm import Weights
 from kilonova.simulation.workload import Plan
 from kilonova.simulation.world import Shape
@@ -52,6 +53,7 @@ MOVES = (
     "start",
 )
 """Confirmed or taken back at random: as often as there is something to confirm."""
+RESIZES = ("resize", "resize", "resize", "confirm_resize", "revert_resize")
 DEVICES = (
     "attach_interface",
     "detach_interface",
@@ -99,10 +101,28 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
                 storm_s=40.0,
             ),
             Scenario(
+                name="slow-services",
+                about="the same while other services take their time, so that workers stop in the middle of asking them",
+                rates=msgspec.structs.replace(CALM_HYPERVISOR, call_slow=0.9),
+                plan=Plan(actions=(), pause_max_s=1.0, requests=8),
+                weights=_only(kill=2.0, freeze=8.0),
+                storm_every_s=0.5,
+                storm_s=40.0,
+            ),
+            Scenario(
                 name="moves",
                 about="servers are resized and migrated, and that is confirmed, taken back and interrupted",
                 shape=Shape(hosts=2, resize_confirm_window_s=60.0),
-                plan=Plan(actions=MOVES, acts=12, most_at_once=1, requests=5, pause_max_s=3.0),
+                plan=Plan(actions=MOVES, acts=12, looks=4, most_at_once=1, requests=5, pause_max_s=3.0),
+                storm_s=90.0,
+            ),
+            Scenario(
+                name="crowded",
+                about="servers are resized where there is little room and little quota, on hypervisors that often fail",
+                shape=Shape(agents=3, size=HostSize(vcpus=4, memory_mb=4096), cores=7),
+                rates=Rates(hypervisor_fails=0.3, hypervisor_fails_halfway=0.25),
+                plan=Plan(actions=RESIZES, acts=30, most_at_once=1, requests=7, pause_max_s=1.5),
+                storm_every_s=8.0,
                 storm_s=90.0,
             ),
             Scenario(

@@ -18,13 +18,15 @@ from kilonova.objects.flavor import Flavor
 from kilonova.objects.image import NewImage
 from kilonova.objects.server import NicRequest, Server, VmState
 from kilonova.objects.server_query import ServerQuery
+from kilonova.operations.plans.set_password import AGENT_PROPERTY
 from kilonova.operations.servers import Servers
 from kilonova.runtime.runtime import Runtime
-from kilonova.simulation.actions import ACTIONS, ClientAction
+from kilonova.simulation.actions import ACTIONS, CANARY, ClientAction
 from kilonova.simulation.doubles.images import IMAGE
 from kilonova.simulation.doubles.networks import NETWORK
 from kilonova.simulation.groups import group_of
 from kilonova.simulation.history import History, Promise, Told, shown
+from kilonova.simulation.sizes import SIZE, size_shown
 from kilonova.simulation.sometimes import Sometimes
 
 FLAVORS = (
@@ -37,8 +39,6 @@ PAGE = 3
 GROUP_SHARE = 0.2
 """How many requests are for a single server of the project's server group."""
 NOTHING: Mapping[str, Any] = MappingProxyType({})
-CANARY = "canary"
-"""Every secret begins with it: what is found anywhere after a boot has leaked."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +49,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     most_at_once: int = 3
     actions: tuple[str, ...] = tuple(ACTIONS)
     acts: int = 2
-    """How often it acts on a server, where it creates twice, and looks, lists and deletes once."""
+    """How often it acts on a server, where it creates twice, and lists and deletes once."""
+    looks: int = 1
+    """How often it looks at a server meanwhile."""
     pause_max_s: float = 4.0
     delete_share: float = 0.7
     """How many of its servers it deletes before it leaves."""
@@ -84,8 +86,8 @@ class Client:
 
     async def run(self, plan: Plan) -> None:
         """Do what `plan` says."""
-        acting = [self._act] * plan.acts
-        doers = (self._create, self._create, *acting, self._show, self._delete_one, self._walk)
+        acting, looking = [self._act] * plan.acts, [self._show] * plan.looks
+        doers = (self._create, self._create, *acting, *looking, self._delete_one, self._walk)
         creates = 0
         while creates < plan.requests:
             await self._runtime.sleep(self._chance.random() * plan.pause_max_s)
@@ -123,6 +125,7 @@ class Client:
             self._history.answered(promise, self._name, began, "not found")
             raise
         self._history.answered(promise, self._name, began, shown(server))
+        self._history.size_answered(promise, self._name, began, size_shown(server))
         if server.id != promise.server_id or server.project_id != self._project:
             self._report(f"show: asked for {promise.server_id} and got {server.id} of {server.project_id}")
         return server
@@ -152,8 +155,22 @@ class Client:
         except NotFound:
             self._history.answered(promise, self._name, began, "not found")
             raise
+        except Unavailable:
+            if kind in SIZE.answers:
+                self._history.size_unanswered(promise, self._name, began, kind)
+            raise
+        self._acted(promise, began, action)
+
+    def _acted(self, promise: Promise, began: int, action: ClientAction) -> None:
+        """An action was accepted."""
         if not action.takes_any:
             self._history.answered(promise, self._name, began, "acted on")
+        if action.kind not in SIZE.answers:
+            return
+        if action.takes_any:  # it is done some time after it was accepted
+            self._history.size_unanswered(promise, self._name, began, action.kind)
+        else:
+            self._history.size_answered(promise, self._name, began, action.kind)
 
     async def _params(self, promise: Promise, action: ClientAction) -> Mapping[str, Any]:
         """What to ask for. Raises `Conflict` when there is nothing that the action could be about, and as `Servers.get`."""
@@ -260,6 +277,8 @@ class Client:
                 continue
             answer = "not found" if server_seen is None else shown(server_seen)
             self._history.answered(promise, self._name, began, answer)
+            if server_seen is not None:
+                self._history.size_answered(promise, self._name, began, size_shown(server_seen))
 
     def _listed(self, server: Server, seen: dict[ServerId, Server]) -> None:
         """One line of a list."""
@@ -285,6 +304,7 @@ class Client:
             hostname=self._name,
             flavor=flavor,
             image_id=IMAGE.id,
+            image_properties={AGENT_PROPERTY: "yes"},
             networks_requested=(NicRequest(network_id=NETWORK.id),),
             security_groups=("default",),
             group_id=group_id,

@@ -76,6 +76,8 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     size: HostSize = HostSize()
     instances: int = 10
     """The quota of each project."""
+    cores: int = 100
+    """The same of virtual processors."""
     silent_bus: bool = False
     resize_confirm_window_s: float = 0.0
     """As `[compute] resize_confirm_window_s`."""
@@ -367,7 +369,9 @@ class World:
 
     async def _api(self, role: Role, runtime: SimRuntime) -> None:
         parts = await self._parts(role, runtime)
-        role.serving = Servers(parts, Quota(parts.database, {"instances": self.shape.instances}), _NoConsoles())
+        role.serving = Servers(
+            parts, Quota(parts.database, {"instances": self.shape.instances, "cores": self.shape.cores}), _NoConsoles()
+        )
         await asyncio.Event().wait()
 
     async def _global_conductor(self, role: Role, runtime: SimRuntime) -> None:

@@ -261,13 +261,13 @@ class OrdersContract:
         async def before(driver: Driver) -> None:
             await _booted(driver, hypervisor, spec, images)
             resized = await twice(lambda: driver.guest_resize(hypervisor.host, larger, run=True))
-            assert (resized.generation, resized.power_state) == (2, PowerState.RUNNING)
+            assert (resized.generation, resized.power_state, resized.resized) == (2, PowerState.RUNNING, True)
             with pytest.raises(HypervisorFailure, match=r"shrink|smaller"):
                 await driver.guest_resize(hypervisor.host, between, run=True)
 
         async def after(driver: Driver) -> None:
             reverted = await twice(lambda: driver.guest_resize_revert(hypervisor.host, SERVER, 3, run=False))
-            assert (reverted.generation, reverted.power_state) == (3, PowerState.SHUTDOWN)
+            assert (reverted.generation, reverted.power_state, reverted.resized) == (3, PowerState.SHUTDOWN, False)
             resized = await driver.guest_resize(hypervisor.host, _at(between, 4), run=True)
             assert resized.power_state is PowerState.RUNNING
 
@@ -282,7 +282,7 @@ class OrdersContract:
             resized = await driver.guest_resize(host, _at(spec, 2, disk_gb=3), run=False)
             assert resized.power_state is PowerState.SHUTDOWN
             confirmed = await twice(lambda: driver.guest_resize_confirm(host, SERVER, 3))
-            assert confirmed.power_state is PowerState.SHUTDOWN
+            assert (confirmed.power_state, confirmed.resized) == (PowerState.SHUTDOWN, False)
             reverted = await driver.guest_resize_revert(host, SERVER, 4, run=True)
             assert reverted.power_state is PowerState.RUNNING
             with pytest.raises(HypervisorFailure, match=r"shrink|smaller"):

@@ -102,3 +102,17 @@ def test_reset_state__of_a_locked_server__not_kept_from_it(stage: Stage, server_
     stage.act(server_id, {"os-resetState": {"state": "active"}}, who=stage.cloud.admin)
     wait_for_rest(stage, server_id, "ACTIVE")
     stage.act(server_id, {"unlock": None})
+
+
+@pytest.mark.parametrize("version", ["2.1", "2.104"])
+def test_change_password__image_says_nothing_of_an_agent__conflict(stage: Stage, server_id: str, version: str) -> None:
+    refusal = stage.act(server_id, {"changePassword": {"adminPass": "a new one"}}, version=version, status=409)
+    assert "QEMU guest agent is not enabled" in refusal["conflictingRequest"]["message"]
+
+
+def test_change_password__guest_with_an_agent__set(stage: Stage) -> None:
+    one = stage.boot(imageRef=stage.image_make("with-agent", hw_qemu_guest_agent="yes"))
+    stage.act(one, {"changePassword": {"adminPass": "a new one"}})
+    wait_for_rest(stage, one, "ACTIVE")
+    (latest, *_) = stage.cloud.member.get(f"{SERVERS}/{one}/os-instance-actions")["instanceActions"]
+    assert (latest["action"], latest["message"]) == ("changePassword", None)

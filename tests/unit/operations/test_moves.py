@@ -2,98 +2,32 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import msgspec
 import pytest
 
 from kilonova.cells.hosts import HostBusy
-from kilonova.drivers.driver import HypervisorFailure
 from kilonova.kernel.errors import Conflict
 from kilonova.kernel.ids import HostName
-from kilonova.objects.guest import PowerState
-from kilonova.objects.server import Server, VmState
+from kilonova.objects.server import VmState
 from kilonova.operations.accept import HostNotDown, HostNotUp, MayRunElsewhere
-from kilonova.operations.conductor import CellConductor
 from kilonova.operations.servers import Servers
 from kilonova.operations.timers import Timers, resize_confirmation
-from kilonova.simulation.hypervisor import SimDriver
+from unit.operations.moves_rig import (
+    HOSTS,
+    LARGE,
+    act,
+    check_whole,
+    failing,
+    host_down,
+    ledger,
+    lives,
+    one,
+    resize,
+    start_watch,
+    where,
+)
 from unit.operations.rig import CALLER, CELL1, FLAVOR, REQUEST, Interruption, Rig, play, server_id
-
-LARGE = msgspec.structs.replace(FLAVOR, id="2", name="large", vcpus=4, memory_mb=1024)
-HOSTS = ("host-1", "host-2", "host-3")
-
-
-def failing(*calls: tuple[str, str] | list[tuple[str, str]]) -> type[SimDriver]:
-    """A driver that refuses calls: pairs of method and host, `*` for every host; or a list that may change."""
-    told = calls[0] if calls and isinstance(calls[0], list) else list(calls)
-
-    class Failing(SimDriver):
-        def __getattribute__(self, name: str) -> Any:
-            found = super().__getattribute__(name)
-            hosts = [host for call, host in told if call == name]
-            if not hosts:
-                return found
-
-            async def call(host: HostName, *args: Any, **kwargs: Any) -> Any:
-                if host in hosts or "*" in hosts:
-                    raise HypervisorFailure(host=host, action=name, reason="it was told to refuse.")
-                return await found(host, *args, **kwargs)
-
-            return call
-
-    return Failing
-
-
-async def lives(rig: Rig, *hosts: str, driver: type[SimDriver] = SimDriver, **fields: Any) -> Servers:
-    """A server that runs on `host-1`."""
-    await rig.add_hosts(*(hosts or HOSTS))
-    await rig.start_agent(*(hosts or HOSTS), driver_class=driver)
-    await rig.start_all()
-    api = await rig.boot(1, requested_host=HostName("host-1"), **fields)
-    await rig.settled()
-    assert one(rig).host == "host-1"
-    return api
-
-
-def one(rig: Rig) -> Server:
-    found = rig.of()
-    assert found is not None
-    return found[1]
-
-
-def where(rig: Rig) -> dict[str, PowerState]:
-    """The guests there are, by host."""
-    return {host: guest.power_state for host, _, guest in rig.hypervisor.everything()}
-
-
-def ledger(rig: Rig) -> tuple[int, int]:
-    (row,) = rig.api.rows("SELECT cores, memory_mb FROM quota_ledger")
-    return row
-
-
-def bound(rig: Rig) -> set[str]:
-    return {port.host for port in rig.ports.ports.values()}
-
-
-async def resize(api: Servers, *, may_stay: bool = False) -> None:
-    await api.resize(CALLER, REQUEST, server_id(), LARGE, may_stay=may_stay)
-
-
-async def act(api: Servers, kind: str, **params: Any) -> None:
-    await api.act(CALLER, REQUEST, server_id(), kind, params)
-
-
-def check_whole(rig: Rig, *, flavor: Any, host: str | None = None) -> None:
-    """One guest that runs where its server says, one consumer with its flavor, its ports there, its line in the ledger."""
-    server = one(rig)
-    assert (server.vm_state, server.task_state, server.move, server.flavor) == (VmState.ACTIVE, None, None, flavor)
-    assert host is None or server.host == host
-    assert where(rig) == {server.host: PowerState.RUNNING}
-    assert rig.held() == {server_id(): flavor.vcpus}
-    assert bound(rig) == {server.host}
-    assert ledger(rig) == (flavor.vcpus, flavor.memory_mb)
-    assert rig.cell1.rows("SELECT * FROM tombstones") == []
 
 
 @pytest.mark.parametrize("settles", ["confirm_resize", "revert_resize"])
@@ -227,17 +161,12 @@ def test_migrate__a_server_that_was_booted_onto_a_host__may_go_anywhere_else() -
     play(work)
 
 
-async def _host_down(rig: Rig, host: str, *, down: bool = True) -> None:
-    parts = await rig.parts("operator")
-    await parts.hosts.force_down(HostName(host), down=down)
-
-
 def test_moves__source_is_down__refused_at_once() -> None:
     """Scenario D6."""
 
     async def work(rig: Rig) -> None:
         api = await lives(rig)
-        await _host_down(rig, "host-1")
+        await host_down(rig, "host-1")
         for kind in ("migration", "live_migration"):
             with pytest.raises(HostNotUp):
                 await act(api, kind)
@@ -326,12 +255,6 @@ def test_live_migration__to_a_host_without_room__refused_and_nothing_is_held_the
     play(work)
 
 
-async def _start_cell_conductor(rig: Rig) -> None:
-    """Let somebody watch over steps whose hosts don't do them."""
-    parts = await rig.parts("conductor")
-    parts.runtime.spawn(CellConductor(parts, parts.cells.get(CELL1), "conductor").run(), name="conductor")
-
-
 @pytest.mark.parametrize("early", [False, True])
 def test_evacuate__source_returns__one_guest_and_it_is_the_new_one(early: bool) -> None:
     """Scenario F1."""
@@ -341,14 +264,14 @@ def test_evacuate__source_returns__one_guest_and_it_is_the_new_one(early: bool) 
         with pytest.raises(HostNotDown):
             await act(api, "evacuate")
         rig.hypervisor.cut_power(HostName("host-1"))
-        await _host_down(rig, "host-1")
-        await _start_cell_conductor(rig)
+        await host_down(rig, "host-1")
+        await start_watch(rig)
         await act(api, "evacuate")
         if not early:
             await rig.settled(300.0)
             assert one(rig).status == "ACTIVE"
         rig.hypervisor.restore_power(HostName("host-1"))
-        await _host_down(rig, "host-1", down=False)
+        await host_down(rig, "host-1", down=False)
         await rig.settled(300.0)
         await asyncio.sleep(60.0)
         assert one(rig).host != "host-1"
@@ -367,8 +290,8 @@ def test_guest_that_may_run_on_a_lost_host__is_not_started_elsewhere() -> None:
             await asyncio.sleep(0.1)
         while ("resize", "start") not in rig.live():
             await asyncio.sleep(0.1)
-        await _host_down(rig, "host-2")
-        await _start_cell_conductor(rig)
+        await host_down(rig, "host-2")
+        await start_watch(rig)
         await rig.settled(2000.0)
         server = one(rig)
         assert (server.host, server.vm_state, server.move) == ("host-1", VmState.STOPPED, None)

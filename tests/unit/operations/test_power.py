@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from typing_extensions import override
 
 from kilonova.drivers.driver import NoGuestAgent
 from kilonova.kernel.errors import Conflict
@@ -13,6 +14,7 @@ from kilonova.objects.server import Server, TaskState, VmState
 from kilonova.operations.accept import NotReady
 from kilonova.operations.catalog import ACTIONS
 from kilonova.operations.conductor import CellConductor
+from kilonova.operations.plans.set_password import AGENT_PROPERTY, REFUSED_S, AgentSilent, NoAgent
 from kilonova.operations.servers import Servers
 from kilonova.operations.timers import reclaim
 from kilonova.simulation.doubles.images import IMAGE
@@ -45,12 +47,12 @@ class Deaf(SimDriver):
     guest_suspend = guest_rescue = guest_stop = guest_reboot = guest_pause
 
 
-async def booted(rig: Rig, driver_class: type[SimDriver] = SimDriver) -> Servers:
+async def booted(rig: Rig, driver_class: type[SimDriver] = SimDriver, **fields: Any) -> Servers:
     """A cloud with one active server; the API."""
     await rig.add_hosts()
     await rig.start_agent(driver_class=driver_class)
     await rig.start_all()
-    api = await rig.boot(1)
+    api = await rig.boot(1, **{"image_properties": {AGENT_PROPERTY: "yes"}, **fields})
     await rig.settled()
     return api
 
@@ -151,20 +153,36 @@ def test_reclamation__window_is_over__gone() -> None:
     play(work)
 
 
-def test_set_password__guest_has_no_agent__says_so_and_forgets_it() -> None:
+def test_set_password__image_says_nothing_of_an_agent__refused_at_once() -> None:
+    async def work(rig: Rig) -> None:
+        api = await booted(rig, image_properties={"hw_qemu_guest_agent": "no"})
+        with pytest.raises(NoAgent):
+            await api.act(CALLER, REQUEST, server_id(), "set_password", {"admin_password": "top-secret"})
+        assert rig.live() == []
+
+    play(work)
+
+
+def test_set_password__no_agent_answers__says_so_and_refuses_the_next_for_a_while() -> None:
     class Agentless(SimDriver):
-        async def guest_set_password(self, *_: Any, **__: Any) -> Any:
+        @override
+        async def guest_password_set(self, *_: Any, **__: Any) -> Any:
             raise NoGuestAgent(server_id=server_id(), host=HOST, action="set the password")
 
     async def work(rig: Rig) -> None:
         api = await booted(rig, Agentless)
-        await api.act(CALLER, REQUEST, server_id(), "set_password", {"admin_password": "top-secret"})
+        wish = {"admin_password": "top-secret"}
+        await api.act(CALLER, REQUEST, server_id(), "set_password", wish)
         await rig.settled(600.0)
         one = shown(rig)
         assert (one.vm_state, one.task_state) == (VmState.ACTIVE, None)
         assert one.fault is not None
         stored = rig.cell1.rows("SELECT params, outputs FROM operations")
         assert "top-secret" not in str(stored)
+        with pytest.raises(AgentSilent, match="runs no guest agent"):
+            await api.act(CALLER, REQUEST, server_id(), "set_password", wish)
+        await asyncio.sleep(REFUSED_S)
+        await api.act(CALLER, REQUEST, server_id(), "set_password", wish)
 
     play(work)
 

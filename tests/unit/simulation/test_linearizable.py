@@ -4,6 +4,7 @@ import pytest
 
 from kilonova.simulation.history import SERVER
 from kilonova.simulation.linearizable import Call, misfit
+from kilonova.simulation.sizes import SIZE
 
 CREATED = Call("a", "created", 1, 2)
 
@@ -62,3 +63,47 @@ def test_history__many_calls_that_overlap__is_judged_in_little_time():
     assert misfit(SERVER, [CREATED, *looks, *slow]) is None
     late = Call("late", "shown building", 2100, 2101)
     assert misfit(SERVER, [CREATED, *looks, *slow, late]) == late
+
+
+def _sizes(*calls: tuple[str, int, int | None]) -> list[Call]:
+    return [Call("a", answer, began, ended) for answer, began, ended in calls]
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [
+        [
+            ("resize", 1, 2),
+            ("shown old", 3, 4),
+            ("shown new, resized", 5, 6),
+            ("confirm_resize", 7, 8),
+            ("shown new", 9, 10),
+        ],
+        [("resize", 1, 2), ("shown new, resized", 3, 4), ("shown new", 5, 6)],
+        [("resize", 1, 2), ("shown new, resized", 3, 4), ("revert_resize", 5, 6), ("shown old", 7, 8)],
+        [("resize", 1, None), ("shown old", 2, 3), ("shown new, resized", 4, 5)],
+        [("resize", 1, 2), ("shown old", 3, 4), ("resize", 5, 6)],
+        [("migration", 1, 2), ("shown old, resized", 3, 4), ("revert_resize", 5, 6), ("shown old", 7, 8)],
+        [("resize", 1, 2), ("shown new, resized", 3, 4), ("reset_state", 5, None), ("shown new", 6, 7)],
+        [("shown new, resized", 1, 4), ("resize", 2, 3)],
+    ],
+)
+def test_sizes__that_some_order_explains__fit(calls: list[tuple[str, int, int | None]]):
+    assert misfit(SIZE, _sizes(*calls)) is None
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [
+        [("shown old, resized", 1, 2)],
+        [("resize", 1, 2), ("shown new", 3, 4), ("shown old", 5, 6)],
+        [("resize", 1, 2), ("shown new, resized", 3, 4), ("shown old", 5, 6)],
+        [("resize", 1, 2), ("confirm_resize", 3, 4), ("shown old", 5, 6)],
+        [("resize", 1, 2), ("confirm_resize", 3, 4), ("shown new", 5, 6), ("shown new, resized", 7, 8)],
+        [("resize", 1, 2), ("revert_resize", 3, 4), ("shown old", 5, 6), ("shown new", 7, 8)],
+        [("migration", 1, 2), ("shown new, resized", 3, 4)],
+        [("shown new, resized", 1, 2), ("resize", 3, 4)],
+    ],
+)
+def test_sizes__that_no_order_explains__are_named(calls: list[tuple[str, int, int | None]]):
+    assert misfit(SIZE, _sizes(*calls)) is not None

@@ -86,6 +86,7 @@ class FakeGuest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             generation=self.generation,
             power_state=power_state,
             cell_id=self.spec.cell_id,
+            resized=self.kept is not None,
         )
 
 

@@ -226,6 +226,7 @@ class Guests:
             power_state=state,
             ssh_port=record.ssh_port,
             cell_id=record.spec.cell_id,
+            resized=record.before_resize is not None,
         )
 
     @contextmanager

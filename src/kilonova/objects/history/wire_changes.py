@@ -62,6 +62,18 @@ HOST_ACTIONS = (
         name="host-storage",
         why="A host says which storage its guests' disks lie on, and how volumes are connected to it.",
     ),
+    added(
+        "guest",
+        "resized",
+        name="guest-resized",
+        why="A guest says whether it keeps what it was before a resize: one whose server isn't resized is made that again.",
+    ),
+    added(
+        "host_report",
+        "guest.resized",
+        name="host-report-guest-resized",
+        why="The guest in a report says so too.",
+    ),
 )
 
 HOST_EPOCHS = (

@@ -4,6 +4,7 @@ The port is bound or made first, then the host plugs the card in, then the serve
 plugged it in, the server keeps and shows the card: nobody knows that the guest doesn't use it, and its owner can detach it.
 """
 
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -22,7 +23,6 @@ from kilonova.operations.states import Action, during
 from kilonova.operations.work import TakenOver, Work
 
 STARTS_IN = frozenset({VmState.ACTIVE, VmState.PAUSED, VmState.STOPPED})
-ASK_AGAIN_S = 1.0
 
 
 class HasPort(Conflict):
@@ -45,8 +45,7 @@ async def port(work: Work) -> Outputs:
             work.parts.networks, server, request, groups, operation_id=operation.id, attempt=operation.epoch
         )
     finally:
-        while not await _settled(work, server, request):
-            await work.parts.runtime.sleep(ASK_AGAIN_S)
+        await work.settle(partial(_settled, work, server, request))
     return {"nic": msgspec.to_builtins(attached.nic), "guest_nic": msgspec.to_builtins(attached.guest)}
 
 

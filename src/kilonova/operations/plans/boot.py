@@ -3,9 +3,7 @@
 A host that won't make the guest is not the end: everything is undone, and another host of the cell is tried.
 """
 
-from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TypeVar
 
 import msgspec
 
@@ -26,15 +24,12 @@ from kilonova.operations.work import TakenOver, Work
 from kilonova.scheduler.decide import NoValidHost
 from kilonova.scheduler.service import Owner, Placed
 
-T = TypeVar("T")
-
 DEADLINE_S = 900.0
 SECRETS = ("files", "admin_password")
 """Params that nobody keeps longer than the boot."""
 HOSTS_TRIED = 3
 VOLUMES = "volumes_connected"
 """The output that has the attachment and the connection of each volume."""
-ASK_AGAIN_S = 1.0
 
 
 class NoOther(Conflict):
@@ -83,8 +78,7 @@ async def networking(work: Work) -> Outputs:
             networks, server, host, zone, work.operation.params["security_group_ids"], attempt=attempt
         )
     finally:
-        if await _answered(work, partial(_is_too_late, work)):
-            await _answered(work, partial(ports.ports_drop, networks, server, attempt))
+        await work.settle(partial(_settled, work, server, attempt))
     return {
         "nics": msgspec.to_builtins([one.nic for one in attached]),
         "guest_nics": msgspec.to_builtins([one.guest for one in attached]),
@@ -100,13 +94,14 @@ async def _is_too_late(work: Work) -> bool:
     return False
 
 
-async def _answered(work: Work, ask: Callable[[], Awaitable[T]]) -> T:
-    """Ask until there is an answer: what a late worker made is known to nobody else."""
-    while True:
-        try:
-            return await ask()
-        except Unavailable:
-            await work.parts.runtime.sleep(ASK_AGAIN_S)
+async def _settled(work: Work, server: Server, attempt: int) -> bool:
+    """Whether this worker need not care: it has the operation still, or has deleted the ports that it made too late."""
+    try:
+        if await _is_too_late(work):
+            await ports.ports_drop(work.parts.networks, server, attempt)
+    except Unavailable:
+        return False
+    return True
 
 
 async def give_back(work: Work) -> None:

@@ -10,7 +10,6 @@ from kilonova.kernel.errors import Conflict
 from kilonova.network.ports import ports_release
 from kilonova.objects.guest import PowerState
 from kilonova.objects.host_action import Destroy, HostAction
-from kilonova.objects.image import NewImage
 from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Server, TaskState, VmState
 from kilonova.operations import attaching, made_images
@@ -40,12 +39,8 @@ async def allocation(work: Work) -> Outputs:
 
 async def images(work: Work) -> Outputs:
     """Delete the image that the interrupted operation was making, and the one that the server was shelved as."""
-    params = work.operation.params
-    for half_made in params["half_made"]:
-        await made_images.delete(work, msgspec.convert(half_made, NewImage))
-    for image_id in params["shelved_as"]:
-        await made_images.delete_whole(work, image_id)
-    return {}
+    await made_images.delete_half_made(work)
+    return await made_images.forget_shelved(work)
 
 
 async def volumes(work: Work) -> Outputs:
@@ -67,7 +62,7 @@ def has_volumes(operation: Operation) -> bool:
 
 def has_images(operation: Operation) -> bool:
     """Whether there is an image that goes with the server."""
-    return bool(operation.params.get("half_made") or operation.params.get("shelved_as"))
+    return made_images.left_half_made(operation) or made_images.was_shelved(operation)
 
 
 async def sweep(work: Work) -> Outputs:

@@ -11,7 +11,7 @@ from kilonova.kernel.ids import HostName
 from kilonova.objects.host_action import Destroy, HostAction, Spawn
 from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Server, TaskState, VmState
-from kilonova.operations import moving
+from kilonova.operations import made_images, moving
 from kilonova.operations.host_work import HostWork
 from kilonova.operations.states import ANY_KIND, Action, during
 from kilonova.operations.work import Work
@@ -70,6 +70,7 @@ PLAN: Plan[Work] = Plan(
     secrets=("admin_password",),
     hosts_tried=3,
     steps=(
+        Step(name="images", ensure=made_images.delete_half_made, when=made_images.left_half_made, retries=FOREVER),
         Step(name="claim", ensure=moving.claim, undo=moving.give_back),
         Step(name="ports", ensure=ports, undo=ports_back),
         Step(
@@ -103,11 +104,12 @@ ACTION = Action(
             "confirm_resize",
             "revert_resize",
             "live_migration",
+            "reset_state",
         }
     ),
     host_up=False,
     walk={
-        **during(TaskState.REBUILDING, "claim", "ports"),
+        **during(TaskState.REBUILDING, "images", "claim", "ports"),
         **during(TaskState.REBUILD_SPAWNING, "spawn", "leave", "release"),
     },
     fails_in=VmState.ERROR,

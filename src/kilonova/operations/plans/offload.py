@@ -7,6 +7,7 @@ from kilonova.objects.guest import PowerState
 from kilonova.objects.host_action import Destroy, HostAction
 from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Server, TaskState, VmState
+from kilonova.operations import moving
 from kilonova.operations.host_work import HostWork
 from kilonova.operations.states import Action, during
 from kilonova.operations.work import Work
@@ -19,6 +20,12 @@ FOREVER = 1_000_000
 def destroy(_: HostWork) -> HostAction:
     """End the guest with its disk: the image has all of it."""
     return Destroy()
+
+
+async def ports(work: Work) -> Outputs:
+    """Bind the ports to no host; they stay the server's."""
+    await moving.rebind(work, moving.NOWHERE, (await work.server()).availability_zone or "")
+    return {}
 
 
 async def release(work: Work) -> Outputs:
@@ -40,15 +47,22 @@ def shown(server: Server, operation: Operation, now: float) -> Server:
 DESTROY: Step[Work] = Step(
     name="destroy", on_host=destroy, timeout_s=120.0, retries=FOREVER, tombstone=True, pivot=True
 )
+PORTS: Step[Work] = Step(name="ports", ensure=ports, retries=FOREVER)
 RELEASE: Step[Work] = Step(name="release", ensure=release, retries=FOREVER)
 
-PLAN: Plan[Work] = Plan(kind="offload", deadline_s=DEADLINE_S, steps=(DESTROY, RELEASE))
+
+def ends_guest(operation: Operation) -> bool:
+    """Whether `operation` is an offload, or a shelving that goes on with one, and has come to its guest's end."""
+    return operation.kind in {"shelve", "offload"} and operation.step in {DESTROY.name, PORTS.name, RELEASE.name}
+
+
+PLAN: Plan[Work] = Plan(kind="offload", deadline_s=DEADLINE_S, steps=(DESTROY, PORTS, RELEASE))
 
 ACTION = Action(
     kind="offload",
     name="shelveOffload",
     starts_in=frozenset({VmState.SHELVED}),
-    walk=during(TaskState.SHELVING_OFFLOADING, "destroy", "release"),
+    walk=during(TaskState.SHELVING_OFFLOADING, "destroy", "ports", "release"),
     ends_in=VmState.SHELVED_OFFLOADED,
     effect=shown,
 )

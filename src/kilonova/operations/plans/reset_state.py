@@ -7,9 +7,7 @@ import msgspec
 
 from kilonova.engine.plan import Outputs, Plan, Step
 from kilonova.engine.runner import TooEarly
-from kilonova.kernel.ids import HostName
 from kilonova.objects.host_action import Destroy, HostAction
-from kilonova.objects.image import NewImage
 from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Fault, Server, VmState
 from kilonova.operations import made_images, moving
@@ -36,21 +34,21 @@ def destroy(_: HostWork) -> HostAction:
 
 
 async def claims(work: Work) -> Outputs:
-    """Let the server hold what it has where it is, and no move anything; its ports are bound there."""
-    params, server = work.operation.params, await work.server()
-    for consumer in params["consumers"]:
-        if consumer != server.id and server.host is not None:
+    """Let the server hold what it has where it is, and no move anything; its ports are bound there, or nowhere."""
+    server = await work.server()
+    for consumer in work.operation.params["consumers"]:
+        if server.host is None:
+            await work.release_claim(consumer)
+        elif consumer != server.id:
             await moving.hold(work, server.host, server.flavor, consumer)
-    if server.host is not None and params["other"] is not None:
-        await moving.rebind(work, HostName(server.host), server.availability_zone or "")
+    await moving.rebind(work, server.host or moving.NOWHERE, server.availability_zone or "")
     return {}
 
 
 async def images(work: Work) -> Outputs:
-    """Delete the image that the interrupted operation was making."""
-    for half_made in work.operation.params["half_made"]:
-        await made_images.delete(work, msgspec.convert(half_made, NewImage))
-    return {}
+    """Delete the image that the interrupted operation was making, and what a server was shelved as that needs it no longer."""
+    await made_images.delete_half_made(work)
+    return await made_images.forget_shelved(work) if _spares_image(work.operation) else {}
 
 
 def was_interrupted(operation: Operation) -> bool:
@@ -59,8 +57,12 @@ def was_interrupted(operation: Operation) -> bool:
 
 
 def has_image(operation: Operation) -> bool:
-    """Whether the interrupted operation was making an image; it may have been declared before any worker came."""
-    return bool(operation.params["half_made"])
+    """Whether there is one to delete."""
+    return made_images.left_half_made(operation) or _spares_image(operation)
+
+
+def _spares_image(operation: Operation) -> bool:
+    return made_images.was_shelved(operation) and not operation.params["lives_in_image"]
 
 
 def reset(server: Server, operation: Operation, now: float) -> Server:
@@ -69,7 +71,10 @@ def reset(server: Server, operation: Operation, now: float) -> Server:
         return server
     state = VmState(operation.params["state"])
     fault = Fault(code=500, message=IN_ERROR, details=IN_ERROR, created_at=now) if state is VmState.ERROR else None
-    return msgspec.structs.replace(server, vm_state=state, move=None, soft_deleted_at=None, fault=fault)
+    shelved = None if _spares_image(operation) else server.shelved
+    return msgspec.structs.replace(
+        server, vm_state=state, move=None, soft_deleted_at=None, shelved=shelved, fault=fault
+    )
 
 
 PLAN: Plan[Work] = Plan(
@@ -93,4 +98,5 @@ ACTION = Action(
     walk=during(None, "fence", "destroy_other", "claims", "images"),
     may_end_in=frozenset({VmState.ACTIVE, VmState.ERROR}),
     effect=reset,
+    resizes=True,
 )

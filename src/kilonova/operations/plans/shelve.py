@@ -69,7 +69,9 @@ PLAN: Plan[Work] = Plan(
         Step(name="stop", on_host=stop, undo_on_host=back, timeout_s=GRACE_S + 60.0, retries=2),
         UPLOAD,
         Step(name="stored", ensure=made_images.stored, retries=10, pivot=True),
+        Step(name="earlier", ensure=made_images.forget_shelved, when=made_images.was_shelved, retries=1_000_000),
         replace(offload.DESTROY, when=leaves),
+        replace(offload.PORTS, when=leaves),
         replace(offload.RELEASE, when=leaves),
     ),
 )
@@ -80,8 +82,8 @@ ACTION = Action(
     starts_in=STARTS_IN,
     walk={
         **during(TaskState.SHELVING, made_images.FIRST, "stop"),
-        **during(TaskState.SHELVING_IMAGE_UPLOADING, "upload", "stored"),
-        **during(TaskState.SHELVING_OFFLOADING, "destroy", "release"),
+        **during(TaskState.SHELVING_IMAGE_UPLOADING, "upload", "stored", "earlier"),
+        **during(TaskState.SHELVING_OFFLOADING, "destroy", "ports", "release"),
     },
     ends_in=VmState.SHELVED,
     may_end_in=frozenset({VmState.STOPPED, VmState.SHELVED_OFFLOADED}),

@@ -5,7 +5,7 @@ import msgspec
 from kilonova.engine.plan import Outputs, Plan, Step
 from kilonova.kernel.ids import HostName
 from kilonova.objects.host_action import Destroy, HostAction, Spawn, Start
-from kilonova.objects.operation import Operation, OperationState
+from kilonova.objects.operation import Operation
 from kilonova.objects.server import Server, TaskState, VmState
 from kilonova.operations import made_images, moving, placing
 from kilonova.operations.host_work import HostWork
@@ -38,6 +38,11 @@ async def ports(work: Work) -> Outputs:
     return {}
 
 
+async def ports_back(work: Work) -> None:
+    """Bind them to no host again."""
+    await moving.rebind(work, moving.NOWHERE, (await work.server()).availability_zone or "")
+
+
 async def forget_image(work: Work) -> Outputs:
     """Delete the image: the guest has all of it again. One that its owner protects stays."""
     server = await work.server()
@@ -57,9 +62,8 @@ def in_place(operation: Operation) -> bool:
 
 
 def shown(server: Server, operation: Operation, now: float) -> Server:
-    """ACTIVE when it runs, also when its image could not be deleted in all the time there was."""
-    runs = operation.state is OperationState.FAILED and operation.step == "image"
-    if operation.state is not OperationState.DONE and not runs:
+    """On its host as soon as its guest is; ACTIVE also when its image could not be deleted in all the time there was."""
+    if operation.step != "image":
         return server
     params = operation.params
     if offloaded(operation):
@@ -70,6 +74,8 @@ def shown(server: Server, operation: Operation, now: float) -> Server:
             availability_zone=operation.outputs["zone"],
             pinned_availability_zone=pinned,
         )
+    if operation.state.live:
+        return server
     return msgspec.structs.replace(server, vm_state=VmState.ACTIVE, shelved=None, launched_at=now)
 
 
@@ -79,7 +85,7 @@ PLAN: Plan[Work] = Plan(
     hosts_tried=HOSTS_TRIED,
     steps=(
         Step(name="place", ensure=placing.place, undo=placing.give_back, when=offloaded),
-        Step(name="ports", ensure=ports, when=offloaded),
+        Step(name="ports", ensure=ports, undo=ports_back, when=offloaded),
         Step(
             name="spawn",
             at="dest",

@@ -47,6 +47,9 @@ class NetworkService:
         self.created = 0
         self.makers: dict[str, Process] = {}
         """Who made each port, also of those that are gone."""
+        self.made_at: dict[str, tuple[str, float]] = {}
+        """For which server, and when in virtual time."""
+        self._loop = loop
         self._ids = loop.stream("ids/network service")
 
     def make(self, request: PortRequest) -> Port:
@@ -72,6 +75,7 @@ class NetworkService:
             host=request.host,
         )
         self.ports[port.id] = port
+        self.made_at[port.id] = request.server_id, self._loop.time()
         return port
 
     def get(self, port_id: str) -> Port:

@@ -48,6 +48,9 @@ CREATE TRIGGER illegal_states AFTER UPDATE ON servers WHEN NEW.task_state IS NOT
     INSERT INTO seen_violations VALUES ('server ' || NEW.id || ' is ' || NEW.vm_state || '/' || NEW.task_state); END;
 """
 
+OWED_S = 20.0
+"""How long a host must have owed something for everybody to know of it, whatever their clocks say."""
+
 _HOST_TRIGGERS = """
 CREATE TABLE seen_returns (agent TEXT NOT NULL, at REAL NOT NULL, settled INTEGER NOT NULL);
 CREATE TRIGGER host_returns AFTER UPDATE ON agents WHEN NEW.heartbeat_at - OLD.heartbeat_at > {down_after_s} BEGIN
@@ -65,6 +68,13 @@ CREATE TRIGGER work_while_down AFTER UPDATE ON operations
     INSERT INTO seen_violations VALUES ('host ' || NEW.host || ' got work while it was down'); END;
 CREATE TRIGGER host_epoch_down AFTER UPDATE ON hosts WHEN NEW.epoch < OLD.epoch BEGIN
     INSERT INTO seen_violations VALUES ('the epoch of host ' || NEW.name || ' went down'); END;
+CREATE TRIGGER booted_on_debtor AFTER INSERT ON servers WHEN EXISTS (
+    SELECT 1 FROM tombstones t WHERE t.host = NEW.host AND t.created_at < NEW.created_at - {owed_s}) BEGIN
+    INSERT INTO seen_violations VALUES ('server ' || NEW.id || ' was sent to ' || NEW.host || ', which owes'); END;
+CREATE TRIGGER moved_to_debtor AFTER UPDATE ON servers WHEN NEW.host IS NOT OLD.host AND EXISTS (
+    SELECT 1 FROM tombstones t JOIN operations o ON o.id = OLD.current_op WHERE t.host = NEW.host
+    AND o.kind <> 'revert_resize' AND t.created_at < o.created_at - {owed_s}) BEGIN
+    INSERT INTO seen_violations VALUES ('server ' || NEW.id || ' was moved to ' || NEW.host || ', which owes'); END;
 """
 
 _PLACEMENT_TRIGGERS = """
@@ -121,7 +131,7 @@ def watch_cell(server: DatabaseServer, report: Callable[[str], None]) -> None:
 
 def watch_hosts(server: DatabaseServer) -> None:
     """Watch the hosts of a cell's database, beside what `watch_cell` does."""
-    server.script(_HOST_TRIGGERS.format(down_after_s=DOWN_AFTER_S))
+    server.script(_HOST_TRIGGERS.format(down_after_s=DOWN_AFTER_S, owed_s=OWED_S))
 
 
 def watch_quota(server: DatabaseServer, instances: int, report: Callable[[str], None]) -> None:

@@ -10,6 +10,7 @@ from kilonova.kernel.ids import CELL0, CellId, HostName, ServerId
 from kilonova.objects.flavor import Flavor
 from kilonova.objects.guest import PowerState
 from kilonova.objects.server import Server, VmState
+from kilonova.simulation.bus import Broker
 from kilonova.simulation.database import DatabaseServer
 from kilonova.simulation.doubles.images import ImageService
 from kilonova.simulation.doubles.networks import NetworkService
@@ -18,6 +19,7 @@ from kilonova.simulation.history import History, Promise, Told
 from kilonova.simulation.hypervisor import Hypervisor
 from kilonova.simulation.hypervisor.hardware import NO_MARK
 from kilonova.simulation.roles import Role
+from kilonova.simulation.runtime import STARTED_AT
 
 Report = Callable[[str], None]
 
@@ -33,8 +35,12 @@ _KEPT_SECRETS = {
     "a line of the log of": "SELECT operation_id FROM operation_events WHERE instr(message, 'canary')",
     "server": "SELECT id FROM servers WHERE instr(CAST(body AS TEXT), 'canary')",
 }
+_FENCES = """
+    SELECT server_id, json_extract(params, '$.fence_until') FROM operations WHERE kind = 'delete' AND state = 'done'"""
 TASKS_MAX = 40
 """Of one process at rest: its loops, and not one for each thing that it ever did."""
+LISTENERS_MAX = 20
+"""Of one process at rest."""
 _MADE = frozenset(VmState) - {VmState.BUILDING, VmState.SHELVED_OFFLOADED, VmState.ERROR, VmState.DELETED}
 """States of a server that has its guest, ports and allocation."""
 _OFF = frozenset(
@@ -102,6 +108,7 @@ def check(durable: Durable, history: History, report: Report) -> None:
     _check_guests(durable, servers, report)
     _check_planted(durable, report)
     _check_ports(durable, servers, report)
+    _check_sizes(durable, servers, report)
     _check_devices(durable, servers, report)
     _check_volumes(durable, servers, report)
     _check_ledger(durable, servers, report)
@@ -113,14 +120,17 @@ def check(durable: Durable, history: History, report: Report) -> None:
     _check_findings(durable, report)
 
 
-def check_tasks(roles: Iterable[Role], report: Report) -> None:
-    """Report every process in which work is left over."""
+def check_bounds(roles: Iterable[Role], broker: Broker, report: Report) -> None:
+    """Report every process in which work is left over, or ears for hints that nobody listens with any more."""
     for role in roles:
         tasks = role.process.tasks
         if len(tasks) > TASKS_MAX:
             report(
                 f"{role.name} has {len(tasks)} tasks at rest: {', '.join(sorted(task.get_name() for task in tasks))}"
             )
+        listeners = broker.listeners_of(role.process)
+        if listeners > LISTENERS_MAX:
+            report(f"{role.name} has {listeners} listeners at rest")
 
 
 class _Servers:
@@ -261,13 +271,34 @@ def _check_planted(durable: Durable, report: Report) -> None:
 
 
 def _check_findings(durable: Durable, report: Report) -> None:
-    """The auditor is for ports of workers that were killed before they could take them back, and for nothing else."""
+    """The auditor is for ports of workers that were killed before they could take them back, and for nothing else.
+
+    A delete waits for the lease of the worker that it interrupted: what was made before that ends, it has taken back itself.
+    """
+    fences: dict[str, float] = {}
+    for database in durable.cells.values():
+        fences.update(database.rows(_FENCES))
     for kind, id_ in durable.api.rows("SELECT kind, id FROM findings ORDER BY found_at"):
         maker = durable.networks.makers.get(id_)
         if kind == "guest" and id_ in durable.hypervisor.planted:
             continue
         if kind != "port" or maker is None or maker.alive:
             report(f"the auditor found the {kind} {id_}, which nobody owned")
+            continue
+        server_id, made_at = durable.networks.made_at[id_]
+        if STARTED_AT + made_at < fences.get(server_id, 0.0):
+            report(f"the auditor found the port {id_}, which the delete of {server_id} has overlooked")
+
+
+def _check_sizes(durable: Durable, servers: _Servers, report: Report) -> None:
+    """A guest has the size of its server's flavor: what it holds in placement is all that it may use."""
+    for host, server_id, guest in durable.hypervisor.everything():
+        server = servers.living.get(server_id)
+        if server is None or host != server.host or server.vm_state not in _MADE:
+            continue
+        size, flavor = (guest.spec.vcpus, guest.spec.memory_mb), server.flavor
+        if size != (flavor.vcpus, flavor.memory_mb):
+            report(f"guest {server_id} on {host} has {size}, and its server the flavor {flavor.name}")
 
 
 def _check_devices(durable: Durable, servers: _Servers, report: Report) -> None:
@@ -301,7 +332,7 @@ def _check_ports(durable: Durable, servers: _Servers, report: Report) -> None:
     for port in durable.networks.ports.values():
         there.setdefault(port.device_id, []).append(port.id)
         owner = servers.living.get(ServerId(port.device_id))
-        if owner is not None and owner.vm_state in _MADE and port.host != owner.host:
+        if owner is not None and port.host != (owner.host or ""):
             report(f"port {port.id} is bound to {port.host}, its server {owner.id} is on {owner.host}")
         given = not port.device_id and port.id not in durable.networks.makers
         if port.device_id not in servers.living and not given:

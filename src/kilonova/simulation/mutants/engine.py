@@ -93,6 +93,7 @@ MUTANTS = (
         name="no-polling",
         breaks="a worker looks for work only when a hint wakes it",
         changes=(Change(Runner, "_take", _never_again),),
+        scenarios=("silent-bus",),
     ),
     Mutant(
         name="nobody-watches-hosts",

@@ -10,6 +10,7 @@ from kilonova.agent import gateway, observation
 from kilonova.agent.turns import Turns
 from kilonova.cells import agents
 from kilonova.cells import hosts as hosts_of
+from kilonova.cells.hosts import Hosts
 from kilonova.database.database import Transaction
 from kilonova.drivers.fake.guest import FakeGuest
 from kilonova.engine import progress, store
@@ -23,6 +24,7 @@ from kilonova.objects.operation import Operation
 from kilonova.operations import projection
 from kilonova.operations.catalog import CELL_PLANS
 from kilonova.operations.store import server_find_txn
+from kilonova.simulation.bus import SimListener
 from kilonova.simulation.database import DatabaseServer
 from kilonova.simulation.hypervisor import SimDriver
 from kilonova.simulation.mutants.mutant import Change, Mutant, Replaced, no_effect, nothing
@@ -70,6 +72,10 @@ def _any_epoch(tx: Transaction, name: str, epoch: int) -> int | None:
 
 def _any_generation(self: SimDriver, host: HostName, server_id: ServerId, generation: int) -> FakeGuest | None:
     return self._hypervisor.on(host).get(server_id)
+
+
+async def _nobody_owes(self: Hosts) -> frozenset[HostName]:
+    return frozenset()
 
 
 @asynccontextmanager
@@ -169,6 +175,17 @@ MUTANTS = (
         breaks="a driver carries out an order that is older than what was last done to the guest",
         changes=(Change(SimDriver, "_checked", _any_generation),),
         scenarios=("power", "storm"),
+    ),
+    Mutant(
+        name="debtors-scheduled",
+        breaks="a host that has yet to end a guest gets new servers",
+        changes=(Change(Hosts, "owing", _nobody_owes),),
+        scenarios=("evacuations", "host-lost"),
+    ),
+    Mutant(
+        name="listeners-kept",
+        breaks="a gateway goes on listening for hints after a poll that has its answer",
+        changes=(Change(SimListener, "close", no_effect),),
     ),
     Mutant(
         name="guest-not-destroyed",

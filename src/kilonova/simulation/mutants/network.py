@@ -28,7 +28,7 @@ MUTANTS = (
         name="late-worker-keeps-ports",
         breaks="a worker that was taken over does not take back the ports it has made meanwhile",
         changes=(Replaced(boot._is_too_late, _never_late),),
-        scenarios=("freezes", "boot-delete", "storm"),
+        scenarios=("slow-services",),
     ),
     Mutant(
         name="boot-undo-keeps-everything",

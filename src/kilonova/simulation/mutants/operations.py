@@ -1,5 +1,6 @@
 """Mutants of the operations: acceptance, hand-over, projection, quota, settlement, lists."""
 
+import logging
 from collections.abc import Sequence
 
 import msgspec
@@ -14,7 +15,7 @@ from kilonova.kernel.ids import ServerId
 from kilonova.objects.boot import Boot
 from kilonova.objects.caller import Caller
 from kilonova.objects.operation import Operation
-from kilonova.objects.server import Server
+from kilonova.objects.server import Server, VmState
 from kilonova.operations import accept, cancel, listing, projection, quota, settle, states, store
 from kilonova.operations.plans import delete
 from kilonova.operations.servers import Servers
@@ -22,7 +23,11 @@ from kilonova.operations.settle import Settler
 from kilonova.operations.states import Action
 from kilonova.simulation.mutants.mutant import Change, Mutant, Replaced, no_effect, nothing, of_step
 
+log = logging.getLogger(__name__)
+REMEMBERED_S = 60.0
+
 _boot = Servers.boot
+_get = Servers.get
 _shown = projection._shown
 _insert = store.server_insert_txn
 
@@ -61,6 +66,21 @@ def _find_even_deleted(tx: Transaction, server_id: ServerId) -> Server:
     if server is None:
         raise store.NoSuchServer(id=server_id)
     return server
+
+
+async def _boot_and_tell(self: Servers, caller: Caller, request_id: str, boots: Sequence[Boot]) -> None:
+    log.info("%s asks for %s", caller.user_id, boots)
+    await _boot(self, caller, request_id, boots)
+
+
+async def _get_from_memory(self: Servers, server_id: ServerId) -> Server:
+    server, now = await _get(self, server_id), self._runtime.now()
+    remembered: dict[ServerId, tuple[Server, float]] = vars(self).setdefault("remembered", {})
+    kept, since = remembered.get(server_id, (server, now))
+    if now - since > REMEMBERED_S or kept.vm_state is VmState.BUILDING:
+        kept, since = server, now
+    remembered[server_id] = kept, since
+    return kept
 
 
 async def _settle_late(self: Settler, cell: Cell) -> bool:
@@ -156,7 +176,7 @@ MUTANTS = (
         name="delete-looks-once",
         breaks="a delete does not look again when the worker that it interrupted must have stopped",
         changes=of_step(delete.PLAN, "sweep", ensure=nothing),
-        scenarios=("freezes", "boot-delete", "storm"),
+        scenarios=("slow-services",),
     ),
     Mutant(
         name="no-tombstone",
@@ -170,9 +190,20 @@ MUTANTS = (
         changes=(Replaced(progress.without, lambda params, _secrets: dict(params)),),
     ),
     Mutant(
+        name="secrets-logged",
+        breaks="what a boot was asked for stands in the log, passwords and injected files included",
+        changes=(Change(Servers, "boot", _boot_and_tell),),
+    ),
+    Mutant(
         name="deleted-are-shown",
         breaks="a server that is deleted is still found",
         changes=(Replaced(store.server_get_txn, _find_even_deleted),),
+    ),
+    Mutant(
+        name="shown-from-memory",
+        breaks="a server that is made is shown as it was a while ago",
+        changes=(Change(Servers, "get", _get_from_memory),),
+        scenarios=("moves",),
     ),
     Mutant(
         name="cancelled-are-listed",

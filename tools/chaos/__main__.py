@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from tools.chaos.actions import ACTIONS
 from tools.chaos.client import Pace
 from tools.chaos.judge import Wrong
 from tools.chaos.plan import strikes
@@ -25,7 +26,8 @@ from tools.chaos.silent_bus import LATER_MAX_S, compared
 from tools.chaos.victim import victim_cloud
 
 KILLS = 200
-PACES = {"fake": Pace(pause_max_s=0.15), "qemu": Pace(pause_max_s=1.0, most=3)}
+PACES = {"fake": Pace(pause_max_s=0.15), "qemu": Pace(pause_max_s=0.5, most=3, actions=tuple(ACTIONS))}
+"""Guests of QEMU have nobody who would let a card go, so they are not asked to."""
 CLIENTS = {"fake": 6, "qemu": 2}
 HOSTS = {"fake": 3, "qemu": 2}
 

@@ -50,8 +50,6 @@ class Client:
 
     async def run(self, ended: asyncio.Event) -> None:
         """Work until the end, and a moment longer: a delete that was begun is asked for until it is answered."""
-        await self._member.login()
-        await self._admin.login()
         doers = (self._create, self._create, *[self._act] * 6, self._show, self._list, self._delete_one)
         while not ended.is_set():
             await self._chance.choice(doers)()

@@ -59,7 +59,7 @@ class Http:
         if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
             self._record.unanswered += 1
             return None
-        if answer.status_code in {401, 500, 501, 502} and not _is_no_card(answer):
+        if answer.status_code in {401, 500, 501, 502}:
             self._record.wrong.append(f"{method} {path} was answered {answer.status_code}: {answer.text[:300]}")
         return answer
 
@@ -72,8 +72,3 @@ class Http:
                 await asyncio.sleep(AGAIN_S)
             else:
                 return
-
-
-def _is_no_card(answer: httpx.Response) -> bool:
-    """Whether a network card could not be plugged in, or not soon: Compute's answer to that is 500."""
-    return answer.status_code == 500 and "network" in answer.text

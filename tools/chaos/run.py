@@ -117,6 +117,8 @@ async def _storm(
         for number in range(1, clients + 1):
             member, admin = Http(up, url, MEMBER, record), Http(up, url, ADMIN, record)
             connections += (member, admin)
+            for connection in (member, admin):
+                await connection.login()
             chance = random.Random(f"{seed}/{number}")
             client = Client(f"c{number}", member, admin, made, record, chance, pace)
             group.create_task(client.run(ended))

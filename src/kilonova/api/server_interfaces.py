@@ -204,7 +204,7 @@ def _check_done(operation: Operation) -> None:
         raise NotYetAttached(server_id=operation.server_id, within_s=WITHIN_S)
     if operation.state is OperationState.DONE:
         return
-    if "nic" in operation.outputs:
+    if "nic" in operation.outputs and operation.state is not OperationState.SUPERSEDED:
         raise NotAttached(server_id=operation.server_id, reason=reason)
     raise Conflict(reason=reason)
 

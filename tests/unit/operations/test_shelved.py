@@ -10,7 +10,7 @@ from kilonova.objects.guest import PowerState
 from kilonova.objects.server import VmState
 from kilonova.operations.servers import Servers
 from kilonova.simulation.doubles.images import IMAGE
-from unit.operations.moves_rig import host_down, lives
+from unit.operations.moves_rig import host_down, lives, start_watch
 from unit.operations.rig import CALLER, HOST, REQUEST, Rig, play, server_id
 from unit.operations.test_images import act, booted, guests, make_image, own_images, shelved, shown
 
@@ -129,6 +129,7 @@ def test_evacuate__interrupts_a_shelving__no_half_made_image_stays() -> None:
         await make_image(api, "shelve", offload=True)
         rig.hypervisor.cut_power(HOST)
         await host_down(rig, HOST)
+        await start_watch(rig)
         await act(rig, api, "evacuate")
         assert (shown(rig).vm_state, shown(rig).host != HOST, own_images(rig)) == (VmState.ACTIVE, True, [])
 

@@ -21,6 +21,8 @@ from kilonova.operations import store
 from kilonova.operations.work import TakenOver, Work
 
 ASK_AGAIN_S = 1.0
+FOUND = "volumes_found"
+"""The output that has the attachment and connection of each volume that turned out to be attached, by its id."""
 FOREVER = 1_000_000
 """Attempts at what has no way back."""
 ON_HOST = frozenset({VmState.ACTIVE, VmState.PAUSED, VmState.STOPPED, VmState.SHELVED})
@@ -40,20 +42,37 @@ def volume_find(server: Server, volume_id: str) -> Volume | None:
     return next((volume for volume in server.volumes if volume.guest.volume_id == volume_id), None)
 
 
+def has_volumes(operation: Operation) -> bool:
+    """Whether the server has volumes, or is or was being given some (the param `volumes`)."""
+    return bool(operation.params.get("volumes"))
+
+
 def on_host(operation: Operation) -> bool:
     """Whether there is a guest to plug it into."""
     return operation.params.get("host") is not None
 
 
+def attachments_shown(server: Server) -> frozenset[str]:
+    """The ids of all attachments that the server, or what is kept of it where it came from, uses."""
+    kept = () if server.move is None else server.move.old_volumes
+    ids = {guest.attachment_id for guest in (*(volume.guest for volume in server.volumes), *kept)}
+    return frozenset(ids - {""})
+
+
 async def reserve(work: Work, volume_id: str) -> str:
-    """Have the volume reserved for the server: the attachment's id. Raises what `Volumes.attachment_create` raises.
+    """Have the volume reserved for the server: the attachment's id. Raises what `Volumes.attachment_create` raises."""
+    for there in await work.parts.volumes.attachments_of(work.operation.server_id):
+        if there.volume_id == volume_id:
+            return there.id
+    return await reserve_anew(work, volume_id)
+
+
+async def reserve_anew(work: Work, volume_id: str) -> str:
+    """Have the volume reserved for the server once more: the new attachment's id. Raises like `reserve`.
 
     A worker that was taken over meanwhile ends what the server turns out not to use.
     """
     volumes, server_id = work.parts.volumes, work.operation.server_id
-    for there in await volumes.attachments_of(server_id):
-        if there.volume_id == volume_id:
-            return there.id
     await work.check_lease()
     try:
         made = await volumes.attachment_create(volume_id, server_id)
@@ -78,6 +97,46 @@ async def release(work: Work, volume_id: str | None = None) -> None:
         if volume_id in {None, there.volume_id}:
             await work.check_lease()
             await volumes.attachment_delete(there.id)
+
+
+async def keep_only(work: Work, kept: frozenset[str]) -> None:
+    """End the server's attachments but those with the ids `kept`.
+
+    No worker of a later time is robbed by this: what it makes is not there yet when this one, whose lease is checked after
+    looking, looks.
+    """
+    volumes = work.parts.volumes
+    for there in await volumes.attachments_of(work.operation.server_id):
+        if there.id not in kept:
+            await work.check_lease()
+            await volumes.attachment_delete(there.id)
+
+
+async def settle(work: Work) -> dict[str, Any]:
+    """After an interruption: of each volume keep one attachment, the one that the server shows if it is there.
+
+    Leaves the output `volumes_found`, for `as_found`.
+    """
+    server = await work.server()
+    own = {volume.guest.attachment_id for volume in server.volumes}
+    found: dict[str, dict[str, Any]] = {}
+    for there in sorted(await work.parts.volumes.attachments_of(server.id), key=lambda one: one.id not in own):
+        found.setdefault(there.volume_id, {"attachment_id": there.id, "connection": there.connection})
+    await keep_only(work, frozenset(one["attachment_id"] for one in found.values()))
+    return {FOUND: found}
+
+
+def as_found(server: Server, outputs: Mapping[str, Any]) -> Server:
+    """The server with the volumes that are attached to it: one that never was is gone, one that nobody showed is shown."""
+    if FOUND not in outputs:
+        return server
+    found = outputs[FOUND]
+    known = [one for one in server.volumes if one.guest.attachment_id or one.guest.volume_id in found]
+    server = msgspec.structs.replace(server, volumes=tuple(known))
+    for volume_id, attached in found.items():
+        volume = volume_find(server, volume_id) or Volume(guest=new_volume(volume_id, device_after(server)))
+        server = with_volume(server, connected(volume, attached))
+    return server
 
 
 async def take_back(work: Work, volume_id: str) -> None:
@@ -135,7 +194,7 @@ async def _unused_ended(work: Work, server_id: ServerId, volume_id: str) -> bool
     server = await work.database.read(store.server_find_txn, server_id)
     if server is not None and server.current_op is not None:
         return False
-    shown = set() if server is None else {volume.guest.attachment_id for volume in server.volumes}
+    shown = frozenset() if server is None else attachments_shown(server)
     for there in await work.parts.volumes.attachments_of(server_id):
         if there.volume_id == volume_id and there.id not in shown:
             await work.parts.volumes.attachment_delete(there.id)

@@ -7,6 +7,7 @@ from typing import Any
 from kilonova.objects.guest import GuestSpec
 from kilonova.objects.operation import Operation
 from kilonova.objects.server import Server
+from kilonova.operations import moving_volumes
 from kilonova.operations.guest_spec import guest_spec
 
 SEED_BYTES = 32
@@ -32,9 +33,9 @@ class HostWork:
         return self.operation.outputs
 
     def spec(self, server: Server | None = None) -> GuestSpec:
-        """The guest as the server says, or as it will say: `server`, when this operation changes it."""
+        """The guest as the server says, or as it will say: `server`, when this operation changes it, and where it goes."""
         return guest_spec(
-            server or self.server,
+            moving_volumes.carried(server or self.server, self.outputs),
             generation=self.params["generation"],
             random_seed=self.token(SEED_BYTES),
             files=self.params.get("files", ()),

@@ -53,13 +53,10 @@ MOVES = (
 )
 """Confirmed or taken back at random: as often as there is something to confirm."""
 DEVICES = (
-    "attach_interface",
-    "detach_interface",
-    "attach_volume",
-    "attach_volume",
-    "detach_volume",
-    "swap_volume",
-    "stop",
+    *("attach_interface", "detach_interface"),
+    *("attach_volume", "attach_volume", "attach_volume", "attach_volume", "detach_volume", "swap_volume"),
+    *("stop", "resize", "migration", "live_migration", "confirm_resize", "revert_resize"),
+    *("shelve", "offload", "unshelve", "reset_state", "rebuild"),
 )
 CALM_HYPERVISOR = Rates(hypervisor_fails=0.0, hypervisor_fails_halfway=0.0, call_slow=0.1, db_slow=0.02)
 
@@ -107,8 +104,10 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
             ),
             Scenario(
                 name="devices",
-                about="network cards and volumes are plugged in, unplugged and swapped all the time",
-                plan=Plan(actions=DEVICES, acts=16, requests=4, pause_max_s=2.0),
+                about="network cards and volumes are plugged in, unplugged, swapped, and follow servers that move",
+                shape=Shape(hosts=2),
+                plan=Plan(actions=DEVICES, acts=24, most_at_once=1, requests=5, pause_max_s=2.0, from_volume=0.5),
+                evacuates=True,
             ),
             Scenario(
                 name="power",

@@ -14,14 +14,16 @@ from kilonova.kernel.ids import ProjectId, ServerId, UserId
 from kilonova.objects.boot import Boot
 from kilonova.objects.caller import Caller
 from kilonova.objects.flavor import Flavor
+from kilonova.objects.guest import GuestVolume
 from kilonova.objects.image import NewImage
-from kilonova.objects.server import NicRequest, Server, VmState
+from kilonova.objects.server import NicRequest, Server, VmState, Volume
 from kilonova.objects.server_query import ServerQuery
 from kilonova.operations.servers import Servers
 from kilonova.runtime.runtime import Runtime
 from kilonova.simulation.actions import ACTIONS, ClientAction
 from kilonova.simulation.doubles.images import IMAGE
 from kilonova.simulation.doubles.networks import NETWORK
+from kilonova.simulation.doubles.volumes import SOME
 from kilonova.simulation.groups import group_of
 from kilonova.simulation.history import History, Promise, Told, shown
 from kilonova.simulation.sometimes import Sometimes
@@ -49,6 +51,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     acts: int = 2
     """How often it acts on a server, where it creates twice, and looks, lists and deletes once."""
     pause_max_s: float = 4.0
+    from_volume: float = 0.0
+    """How many of its servers boot from a volume, which others may want as well."""
     delete_share: float = 0.7
     """How many of its servers it deletes before it leaves."""
 
@@ -94,9 +98,11 @@ class Client:
         leaving = [promise for promise in self._mine if self._chance.random() < plan.delete_share]
         await asyncio.gather(*(self.delete(promise) for promise in leaving))
 
-    async def create(self, flavor: Flavor, count: int, group_id: str | None = None) -> list[Promise]:
-        """Ask for servers in one request; what is known of each afterwards."""
-        boots = [self._boot(flavor, number, group_id) for number in range(count)]
+    async def create(
+        self, flavor: Flavor, count: int, group_id: str | None = None, boots_from: str | None = None
+    ) -> list[Promise]:
+        """Ask for servers in one request, `boots_from` a volume; what is known of each afterwards."""
+        boots = [self._boot(flavor, number, group_id, boots_from) for number in range(count)]
         promises = self._history.asked([boot.server.id for boot in boots], self._project)
         began = self._history.moment()
         told = await self._ask_boot(boots)
@@ -195,7 +201,10 @@ class Client:
         """Ask for servers; sometimes delete one at once, while it is nowhere yet."""
         flavor, count = self._chance.choice(FLAVORS), self._chance.randint(1, plan.most_at_once)
         group_id = group_of(self._project) if self._chance.random() < GROUP_SHARE else None
-        promises = await self.create(flavor, count, group_id)
+        boots_from = None
+        if count == 1 and plan.from_volume and self._chance.random() < plan.from_volume:
+            boots_from = self._chance.choice(SOME)
+        promises = await self.create(flavor, count, group_id, boots_from)
         if promises[0].boot is Told.REFUSED:
             return
         self._mine += promises
@@ -271,7 +280,7 @@ class Client:
         if promise is not None:
             await self.delete(promise)
 
-    def _boot(self, flavor: Flavor, number: int, group_id: str | None) -> Boot:
+    def _boot(self, flavor: Flavor, number: int, group_id: str | None, boots_from: str | None) -> Boot:
         now = self._runtime.now()
         server = Server(
             id=ServerId(self._runtime.uuid()),
@@ -280,9 +289,10 @@ class Client:
             name=f"{self._name}-{self._requests}-{number}",
             hostname=self._name,
             flavor=flavor,
-            image_id=IMAGE.id,
+            image_id=None if boots_from else IMAGE.id,
             networks_requested=(NicRequest(network_id=NETWORK.id),),
             security_groups=("default",),
+            volumes=_root(boots_from) if boots_from else (),
             group_id=group_id,
             vm_state=VmState.BUILDING,
             reservation_id=f"r-{self._requests}",
@@ -292,7 +302,8 @@ class Client:
         )
         return Boot(
             server=server,
-            image=IMAGE,
+            image=None if boots_from else IMAGE,
+            volumes=(boots_from,) if boots_from else (),
             security_group_ids=(f"default-{self._project}",),
             files=((f"/etc/{CANARY}", base64.b64encode(CANARY.encode()).decode()),),
             admin_password=f"{CANARY}-password-{server.id}",
@@ -312,3 +323,9 @@ class Client:
     def _project(self) -> ProjectId:
         assert self._caller.project_id is not None
         return self._caller.project_id
+
+
+def _root(volume_id: str) -> tuple[Volume, ...]:
+    """The root disk of a server that boots from a volume."""
+    root = GuestVolume(volume_id=volume_id, attachment_id="", connection={}, device="/dev/vda", boot=True)
+    return (Volume(guest=root),)

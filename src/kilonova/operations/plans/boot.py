@@ -140,11 +140,6 @@ async def volumes_used(work: Work) -> Outputs:
     return {}
 
 
-def has_volumes(operation: Operation) -> bool:
-    """Whether it gets any."""
-    return bool(operation.params.get("volumes"))
-
-
 def spawn(work: HostWork) -> HostAction:
     """Make the guest and run it."""
     return Spawn(spec=work.spec())
@@ -186,7 +181,7 @@ PLAN: Plan[Work] = Plan(
     steps=(
         Step(name="place", ensure=place, undo=unplace, when=begun_anew),
         Step(name="networking", ensure=networking, undo=give_back),
-        Step(name="volumes", ensure=volumes, undo=give_volumes_back, when=has_volumes),
+        Step(name="volumes", ensure=volumes, undo=give_volumes_back, when=attaching.has_volumes),
         Step(
             name="spawn",
             on_host=spawn,
@@ -196,7 +191,7 @@ PLAN: Plan[Work] = Plan(
             retries=1,
             elsewhere=True,
         ),
-        Step(name="volumes_used", ensure=volumes_used, when=has_volumes, retries=10),
+        Step(name="volumes_used", ensure=volumes_used, when=attaching.has_volumes, retries=10),
     ),
 )
 

@@ -60,11 +60,6 @@ async def volumes(work: Work) -> Outputs:
     return {}
 
 
-def has_volumes(operation: Operation) -> bool:
-    """Whether it has any, or was being given one."""
-    return bool(operation.params.get("volumes"))
-
-
 def has_images(operation: Operation) -> bool:
     """Whether there is an image that goes with the server."""
     return bool(operation.params.get("half_made") or operation.params.get("shelved_as"))
@@ -79,7 +74,7 @@ async def sweep(work: Work) -> Outputs:
     if fence_until > 0:
         await ports(work)
         await allocation(work)
-        if has_volumes(work.operation):
+        if attaching.has_volumes(work.operation):
             await volumes(work)
     return {}
 
@@ -109,7 +104,7 @@ PLAN: Plan[Work] = Plan(
         _destroy("destroy", at="host"),
         _destroy("destroy_other", at="other"),
         Step(name="ports", ensure=ports, retries=FOREVER),
-        Step(name="volumes", ensure=volumes, when=has_volumes, retries=FOREVER),
+        Step(name="volumes", ensure=volumes, when=attaching.has_volumes, retries=FOREVER),
         Step(name="allocation", ensure=allocation, retries=FOREVER),
         Step(name="images", ensure=images, when=has_images, retries=FOREVER),
         Step(name="sweep", ensure=sweep, retries=FOREVER),

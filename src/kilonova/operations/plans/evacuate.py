@@ -11,7 +11,7 @@ from kilonova.kernel.ids import HostName
 from kilonova.objects.host_action import Destroy, HostAction, Spawn
 from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Server, TaskState, VmState
-from kilonova.operations import moving
+from kilonova.operations import moving, moving_volumes
 from kilonova.operations.host_work import HostWork
 from kilonova.operations.states import ANY_KIND, Action, during
 from kilonova.operations.work import Work
@@ -72,6 +72,7 @@ PLAN: Plan[Work] = Plan(
     steps=(
         Step(name="claim", ensure=moving.claim, undo=moving.give_back),
         Step(name="ports", ensure=ports, undo=ports_back),
+        moving_volumes.CONNECT,
         Step(
             name="spawn",
             at="dest",
@@ -83,6 +84,7 @@ PLAN: Plan[Work] = Plan(
             elsewhere=True,
         ),
         Step(name="leave", on_host=destroy, tombstone=True, pivot=True, timeout_s=120.0, retries=5),
+        moving_volumes.LEAVE,
         Step(name="release", ensure=release, retries=FOREVER),
     ),
 )
@@ -108,7 +110,8 @@ ACTION = Action(
     host_up=False,
     walk={
         **during(TaskState.REBUILDING, "claim", "ports"),
-        **during(TaskState.REBUILD_SPAWNING, "spawn", "leave", "release"),
+        **during(TaskState.REBUILD_BLOCK_DEVICE_MAPPING, "volumes"),
+        **during(TaskState.REBUILD_SPAWNING, "spawn", "leave", "volumes_left", "release"),
     },
     fails_in=VmState.ERROR,
     may_end_in=frozenset({VmState.ACTIVE, VmState.STOPPED}),

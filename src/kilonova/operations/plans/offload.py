@@ -7,6 +7,7 @@ from kilonova.objects.guest import PowerState
 from kilonova.objects.host_action import Destroy, HostAction
 from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Server, TaskState, VmState
+from kilonova.operations import moving_volumes
 from kilonova.operations.host_work import HostWork
 from kilonova.operations.states import Action, during
 from kilonova.operations.work import Work
@@ -27,14 +28,15 @@ async def release(work: Work) -> Outputs:
     return {}
 
 
-def nowhere(server: Server) -> Server:
+def nowhere(server: Server, operation: Operation) -> Server:
     """The server without its host."""
-    return msgspec.structs.replace(server, host=None, ssh_port=None, power_state=PowerState.NOSTATE)
+    held = moving_volumes.carried(server, operation.outputs)
+    return msgspec.structs.replace(held, host=None, ssh_port=None, power_state=PowerState.NOSTATE)
 
 
 def shown(server: Server, operation: Operation, now: float) -> Server:
     """It is on no host when all of it is gone from there."""
-    return nowhere(server) if operation.state is OperationState.DONE else server
+    return nowhere(server, operation) if operation.state is OperationState.DONE else server
 
 
 DESTROY: Step[Work] = Step(
@@ -42,13 +44,16 @@ DESTROY: Step[Work] = Step(
 )
 RELEASE: Step[Work] = Step(name="release", ensure=release, retries=FOREVER)
 
-PLAN: Plan[Work] = Plan(kind="offload", deadline_s=DEADLINE_S, steps=(DESTROY, RELEASE))
+LEFT: tuple[Step[Work], ...] = (DESTROY, moving_volumes.HOLD, moving_volumes.LEAVE, RELEASE)
+"""How a server leaves its host; its volumes stay reserved for it."""
+
+PLAN: Plan[Work] = Plan(kind="offload", deadline_s=DEADLINE_S, steps=LEFT)
 
 ACTION = Action(
     kind="offload",
     name="shelveOffload",
     starts_in=frozenset({VmState.SHELVED}),
-    walk=during(TaskState.SHELVING_OFFLOADING, "destroy", "release"),
+    walk=during(TaskState.SHELVING_OFFLOADING, "destroy", "volumes", "volumes_left", "release"),
     ends_in=VmState.SHELVED_OFFLOADED,
     effect=shown,
 )

@@ -7,7 +7,7 @@ from kilonova.kernel.ids import HostName
 from kilonova.objects.host_action import Destroy, HostAction, Spawn, Start
 from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Server, TaskState, VmState
-from kilonova.operations import made_images, moving, placing
+from kilonova.operations import made_images, moving, moving_volumes, placing
 from kilonova.operations.host_work import HostWork
 from kilonova.operations.states import Action, during
 from kilonova.operations.work import Work
@@ -58,14 +58,14 @@ def in_place(operation: Operation) -> bool:
 
 def shown(server: Server, operation: Operation, now: float) -> Server:
     """ACTIVE when it runs, also when its image could not be deleted in all the time there was."""
-    runs = operation.state is OperationState.FAILED and operation.step == "image"
+    runs = operation.state is OperationState.FAILED and operation.step in {"volumes_left", "image"}
     if operation.state is not OperationState.DONE and not runs:
         return server
     params = operation.params
     if offloaded(operation):
         pinned = params.get("to_zone") or (None if params.get("unpin") else server.pinned_availability_zone)
         server = msgspec.structs.replace(
-            server,
+            moving_volumes.carried(server, operation.outputs),
             host=HostName(operation.outputs["dest"]),
             availability_zone=operation.outputs["zone"],
             pinned_availability_zone=pinned,
@@ -80,6 +80,7 @@ PLAN: Plan[Work] = Plan(
     steps=(
         Step(name="place", ensure=placing.place, undo=placing.give_back, when=offloaded),
         Step(name="ports", ensure=ports, when=offloaded),
+        moving_volumes.CONNECT,
         Step(
             name="spawn",
             at="dest",
@@ -91,6 +92,7 @@ PLAN: Plan[Work] = Plan(
             elsewhere=True,
             pivot=True,
         ),
+        moving_volumes.LEAVE,
         Step(name="start", on_host=start, when=in_place, timeout_s=120.0, retries=2),
         Step(name="image", ensure=forget_image, retries=1_000_000),
     ),
@@ -102,8 +104,8 @@ ACTION = Action(
     starts_in=frozenset({VmState.SHELVED, VmState.SHELVED_OFFLOADED}),
     needs_host=False,
     walk={
-        **during(TaskState.UNSHELVING, "place", "ports", "start"),
-        **during(TaskState.SPAWNING, "spawn", "image"),
+        **during(TaskState.UNSHELVING, "place", "ports", "volumes", "start"),
+        **during(TaskState.SPAWNING, "spawn", "volumes_left", "image"),
     },
     ends_in=VmState.ACTIVE,
     effect=shown,

@@ -172,17 +172,18 @@ def _check_move(server: Server, held: dict[tuple[str, str], int], servers: _Serv
     assert move is not None, "only servers that move are checked"
     if server.vm_state is not VmState.RESIZED:
         report(f"server {server.id} is {server.vm_state} and moves from {move.source} to {move.dest}")
-    kept = {} if move.dest == move.source else _amounts(servers.host_uuid[move.source], move.old_flavor)
+    source, from_volume = servers.host_uuid[move.source], server.boots_from_volume
+    kept = {} if move.dest == move.source else _amounts(source, move.old_flavor, boots_from_volume=from_volume)
     if held != kept:
         report(f"the move of server {server.id} holds {held}, not {kept}")
 
 
-def _amounts(provider: str, *flavors: Flavor) -> dict[tuple[str, str], int]:
+def _amounts(provider: str, *flavors: Flavor, boots_from_volume: bool) -> dict[tuple[str, str], int]:
     """What a server holds that may have any of `flavors`."""
     return {
         (provider, "VCPU"): max(one.vcpus for one in flavors),
         (provider, "MEMORY_MB"): max(one.memory_mb for one in flavors),
-        (provider, "DISK_GB"): max(one.disk_gb for one in flavors),
+        **({} if boots_from_volume else {(provider, "DISK_GB"): max(one.disk_gb for one in flavors)}),
     }
 
 
@@ -195,7 +196,7 @@ def _check_allocation(server: Server, held: dict[tuple[str, str], int], servers:
     flavors, move = [server.flavor], server.move
     if move is not None and move.dest == move.source:
         flavors.append(move.old_flavor)
-    wanted = _amounts(provider, *flavors)
+    wanted = _amounts(provider, *flavors, boots_from_volume=server.boots_from_volume)
     if held != wanted:
         report(f"server {server.id} on {server.host} ({provider}) holds {held}, not its flavor {wanted}")
 
@@ -234,26 +235,29 @@ def _check_findings(durable: Durable, report: Report) -> None:
 
 
 def _check_devices(durable: Durable, servers: _Servers, report: Report) -> None:
-    """No guest has a card or a volume that its server doesn't show: it may be another's by now."""
+    """No guest has a card that its server doesn't show: it may be another's by now. Its volumes are its server's, no more no less."""
     for host, server_id, guest in durable.hypervisor.everything():
         server = servers.living.get(server_id)
         if server is None or host != server.host or server.vm_state not in _MADE:
             continue
         for port_id in {nic.port_id for nic in guest.spec.nics} - {nic.port_id for nic in server.nics}:
             report(f"guest {server_id} has a card of port {port_id}, which its server doesn't show")
-        shown = {volume.guest.volume_id for volume in server.volumes}
-        for volume_id in {volume.volume_id for volume in guest.spec.volumes} - shown:
-            report(f"guest {server_id} has volume {volume_id}, which its server doesn't show")
+        if list(guest.spec.volumes) != [volume.guest for volume in server.volumes]:
+            report(f"guest {server_id} has the volumes {guest.spec.volumes}, its server shows {server.volumes}")
 
 
 def _check_volumes(durable: Durable, servers: _Servers, report: Report) -> None:
-    """The volume service has an attachment for each volume that a server shows, and no other."""
-    shown = {
-        (volume.guest.attachment_id, volume.guest.volume_id): server.id
-        for server in servers.living.values()
-        for volume in server.volumes
+    """The volume service has an attachment for each volume that a server shows, for the host where it is used, and no other."""
+    shown = {}
+    for server in servers.living.values():
+        source = None if server.move is None else server.move.source
+        uses = [(volume.guest, server.host) for volume in server.volumes]
+        uses += [(guest, source) for guest in ([] if server.move is None else server.move.old_volumes)]
+        shown |= {(guest.attachment_id, guest.volume_id): (server.id, host) for guest, host in uses}
+    there = {
+        (one.id, one.volume_id): (one.server_id, one.connection.get("data", {}).get("host"))
+        for one in durable.volumes.attachments.values()
     }
-    there = {(one.id, one.volume_id): one.server_id for one in durable.volumes.attachments.values()}
     for key in sorted(there.keys() | shown.keys()):
         if there.get(key) != shown.get(key):
             report(f"attachment {key} is of {there.get(key)}, and shown by {shown.get(key)}")

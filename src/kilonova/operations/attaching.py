@@ -127,12 +127,11 @@ async def settle(work: Work) -> dict[str, Any]:
 
 
 def as_found(server: Server, outputs: Mapping[str, Any]) -> Server:
-    """The server with the volumes that are attached to it: one that never was is gone, one that nobody showed is shown."""
-    if FOUND not in outputs:
-        return server
-    found = outputs[FOUND]
-    known = [one for one in server.volumes if one.guest.attachment_id or one.guest.volume_id in found]
-    server = msgspec.structs.replace(server, volumes=tuple(known))
+    """The server with the volumes that are attached to it; one on a host does not show any that never was attached."""
+    found: Mapping[str, Mapping[str, Any]] = outputs.get(FOUND, {})
+    if FOUND in outputs and server.host is not None:
+        known = [one for one in server.volumes if one.guest.attachment_id or one.guest.volume_id in found]
+        server = msgspec.structs.replace(server, volumes=tuple(known))
     for volume_id, attached in found.items():
         volume = volume_find(server, volume_id) or Volume(guest=new_volume(volume_id, device_after(server)))
         server = with_volume(server, connected(volume, attached))
@@ -170,6 +169,12 @@ def without_volume(server: Server, volume_id: str) -> Server:
     return msgspec.structs.replace(
         server, volumes=tuple(one for one in server.volumes if one.guest.volume_id != volume_id)
     )
+
+
+def unattached(server: Server) -> Server:
+    """The server with its volumes, and none of them attached."""
+    nothing = {"attachment_id": "", "connection": {}}
+    return msgspec.structs.replace(server, volumes=tuple(connected(volume, nothing) for volume in server.volumes))
 
 
 def new_volume(volume_id: str, device: str) -> GuestVolume:

@@ -151,13 +151,16 @@ def destroy(_: HostWork) -> HostAction:
 
 
 def shown(server: Server, operation: Operation, now: float) -> Server:
-    """Its cards as soon as they are known; of a boot that failed nothing is left, and a guest that shows up is ordered away."""
+    """Its cards as soon as they are known; of a boot that failed nothing is left, and a guest that shows up is ordered away.
+
+    Its volumes are shown all the same: those that go with it go when it is deleted.
+    """
     if operation.state is OperationState.DONE:
         return msgspec.structs.replace(server, launched_at=now, progress=100)
     outputs = operation.outputs
     if operation.state is OperationState.FAILED:
-        kept = server.volumes if outputs.get(UNSURE) else ()
-        return msgspec.structs.replace(server, host=None, nics=(), guest_nics=(), volumes=kept)
+        server = msgspec.structs.replace(server, host=None, nics=(), guest_nics=())
+        return server if outputs.get(UNSURE) else attaching.unattached(server)
     for volume in server.volumes:
         found = outputs.get(VOLUMES, {}).get(volume.guest.volume_id)
         if found is not None:

@@ -16,6 +16,7 @@ from kilonova.simulation.doubles.networks import NetworkService
 from kilonova.simulation.doubles.volumes import VolumeService
 from kilonova.simulation.history import History, Promise, Told
 from kilonova.simulation.hypervisor import Hypervisor
+from kilonova.simulation.invariants import volumes
 from kilonova.simulation.roles import Role
 
 Report = Callable[[str], None]
@@ -86,8 +87,8 @@ def check(durable: Durable, history: History, report: Report) -> None:
     _check_allocations(durable, servers, report)
     _check_guests(durable, servers, report)
     _check_ports(durable, servers, report)
-    _check_devices(durable, servers, report)
-    _check_volumes(durable, servers, report)
+    _check_cards(durable, servers, report)
+    volumes.check(_used(durable, servers), report)
     _check_ledger(durable, servers, report)
     _check_map(durable, servers, report)
     _check_records(durable, report)
@@ -95,6 +96,22 @@ def check(durable: Durable, history: History, report: Report) -> None:
     _check_groups(servers, report)
     _check_secrets(durable, report)
     _check_findings(durable, report)
+
+
+def _used(durable: Durable, servers: "_Servers") -> volumes.Used:
+    """What has to do with volumes."""
+    undone = [row[0] for database in durable.cells.values() for row in database.rows(volumes.NOT_DONE)]
+    guests = [
+        (servers.living[server_id], guest)
+        for host, server_id, guest in durable.hypervisor.everything()
+        if server_id in servers.living and host == servers.living[server_id].host
+    ]
+    return volumes.Used(
+        servers=list(servers.living.values()),
+        guests=[(server, guest) for server, guest in guests if server.vm_state in _MADE],
+        attachments=list(durable.volumes.attachments.values()),
+        unsure=frozenset(ServerId(server_id) for server_id in undone),
+    )
 
 
 def check_tasks(roles: Iterable[Role], report: Report) -> None:
@@ -234,33 +251,14 @@ def _check_findings(durable: Durable, report: Report) -> None:
             report(f"the auditor found the {kind} {id_}, which nobody owned")
 
 
-def _check_devices(durable: Durable, servers: _Servers, report: Report) -> None:
-    """No guest has a card that its server doesn't show: it may be another's by now. Its volumes are its server's, no more no less."""
+def _check_cards(durable: Durable, servers: _Servers, report: Report) -> None:
+    """No guest has a card that its server doesn't show: it may be another's by now."""
     for host, server_id, guest in durable.hypervisor.everything():
         server = servers.living.get(server_id)
         if server is None or host != server.host or server.vm_state not in _MADE:
             continue
         for port_id in {nic.port_id for nic in guest.spec.nics} - {nic.port_id for nic in server.nics}:
             report(f"guest {server_id} has a card of port {port_id}, which its server doesn't show")
-        if list(guest.spec.volumes) != [volume.guest for volume in server.volumes]:
-            report(f"guest {server_id} has the volumes {guest.spec.volumes}, its server shows {server.volumes}")
-
-
-def _check_volumes(durable: Durable, servers: _Servers, report: Report) -> None:
-    """The volume service has an attachment for each volume that a server shows, for the host where it is used, and no other."""
-    shown = {}
-    for server in servers.living.values():
-        source = None if server.move is None else server.move.source
-        uses = [(volume.guest, server.host) for volume in server.volumes]
-        uses += [(guest, source) for guest in ([] if server.move is None else server.move.old_volumes)]
-        shown |= {(guest.attachment_id, guest.volume_id): (server.id, host) for guest, host in uses}
-    there = {
-        (one.id, one.volume_id): (one.server_id, one.connection.get("data", {}).get("host"))
-        for one in durable.volumes.attachments.values()
-    }
-    for key in sorted(there.keys() | shown.keys()):
-        if there.get(key) != shown.get(key):
-            report(f"attachment {key} is of {there.get(key)}, and shown by {shown.get(key)}")
 
 
 def _check_ports(durable: Durable, servers: _Servers, report: Report) -> None:

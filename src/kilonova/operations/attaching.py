@@ -11,8 +11,10 @@ from typing import Any
 
 import msgspec
 
+from kilonova.clients.volume import Volumes
+from kilonova.database.database import Database
 from kilonova.engine.progress import UNSURE
-from kilonova.kernel.errors import Unavailable
+from kilonova.kernel.errors import Invalid, Unavailable
 from kilonova.kernel.ids import HostName, ServerId
 from kilonova.objects.guest import GuestVolume
 from kilonova.objects.operation import Operation
@@ -23,10 +25,18 @@ from kilonova.operations.work import TakenOver, Work
 ASK_AGAIN_S = 1.0
 FOUND = "volumes_found"
 """The output that has the attachment and connection of each volume that turned out to be attached, by its id."""
+RESERVED_S = 10.0
+"""How long an operation waits for the API to reserve its volume."""
 FOREVER = 1_000_000
 """Attempts at what has no way back."""
 ON_HOST = frozenset({VmState.ACTIVE, VmState.PAUSED, VmState.STOPPED, VmState.SHELVED})
 """States in which a guest is on its host, and changes there are kept."""
+
+
+class VolumeRefused(Invalid):
+    """Invalid volume: {reason}"""
+
+    code = "volume-refused"
 
 
 def device_after(server: Server) -> str:
@@ -185,22 +195,24 @@ def new_volume(volume_id: str, device: str) -> GuestVolume:
 async def _settled(work: Work, volume_id: str) -> bool:
     """Whether this worker need not care: it has the operation still, or has ended what the server doesn't use."""
     try:
-        try:
-            await work.check_lease()
-        except TakenOver:
-            return await _unused_ended(work, work.operation.server_id, volume_id)
+        await work.check_lease()
+    except TakenOver:
+        return await unused_ended(work.parts.volumes, work.database, work.operation.server_id, volume_id)
     except Unavailable:
         return False
     return True
 
 
-async def _unused_ended(work: Work, server_id: ServerId, volume_id: str) -> bool:
-    """End attachments that the server doesn't show, once nothing is done to it."""
-    server = await work.database.read(store.server_find_txn, server_id)
-    if server is not None and server.current_op is not None:
+async def unused_ended(volumes: Volumes, database: Database, server_id: ServerId, volume_id: str) -> bool:
+    """End attachments of a volume that the server doesn't show; False while something is done to it, or nobody answers."""
+    try:
+        server = await database.read(store.server_find_txn, server_id)
+        if server is not None and server.current_op is not None:
+            return False
+        shown = frozenset() if server is None else attachments_shown(server)
+        for there in await volumes.attachments_of(server_id):
+            if there.volume_id == volume_id and there.id not in shown:
+                await volumes.attachment_delete(there.id)
+    except Unavailable:
         return False
-    shown = frozenset() if server is None else attachments_shown(server)
-    for there in await work.parts.volumes.attachments_of(server_id):
-        if there.volume_id == volume_id and there.id not in shown:
-            await work.parts.volumes.attachment_delete(there.id)
     return True

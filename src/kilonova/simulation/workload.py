@@ -18,6 +18,7 @@ from kilonova.objects.guest import GuestVolume
 from kilonova.objects.image import NewImage
 from kilonova.objects.server import NicRequest, Server, VmState, Volume
 from kilonova.objects.server_query import ServerQuery
+from kilonova.operations.attaching import VolumeRefused
 from kilonova.operations.servers import Servers
 from kilonova.runtime.runtime import Runtime
 from kilonova.simulation.actions import ACTIONS, ClientAction
@@ -140,8 +141,14 @@ class Client:
             elif action.makes_image:
                 image = self._image(promise, kind)
                 await self._servers.make_image(caller, request_id, server_id, kind, image, action.params)
+            elif action.gives is not None:
+                params = await self._params(promise, action)
+                await self._servers.give_volume(caller, request_id, server_id, kind, params[action.gives], params)
             else:
                 await self._servers.act(caller, request_id, server_id, kind, await self._params(promise, action))
+        except VolumeRefused as error:
+            self._history.answered(promise, self._name, began, "acted on")
+            raise Conflict(reason=error.message) from error
         except OverLimit as error:
             if action.makes_image:
                 self._history.answered(promise, self._name, began, "acted on")

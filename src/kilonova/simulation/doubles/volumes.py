@@ -23,7 +23,7 @@ T = TypeVar("T")
 SOME = tuple(f"55555555-0000-4000-8000-{number:012}" for number in range(1, 5))
 """Volumes that a simulated cloud has from the beginning."""
 _OF_VOLUME = {"reserved": "reserved", "attaching": "attaching", "attached": "in-use"}
-"""What an attachment's status makes of its volume's, the weakest first: what happened last counts, and after an end the strongest."""
+"""What an attachment's status makes of its volume's, the weakest first. After an end the strongest counts."""
 
 
 class VolumeService:

@@ -43,7 +43,9 @@ def _check_attachments(used: Used, report: Callable[[str], None]) -> None:
             found = there.pop((guest.attachment_id, guest.volume_id), None)
             if found is None:
                 if guest.attachment_id or server.host is not None:
-                    report(f"server {server.id} shows volume {guest.volume_id}, and has no attachment {guest.attachment_id}")
+                    report(
+                        f"server {server.id} shows volume {guest.volume_id}, and has no attachment {guest.attachment_id}"
+                    )
             elif found.server_id != server.id:
                 report(f"attachment {found.id} that server {server.id} shows is of {found.server_id}")
             elif host is not None and found.connection.get("data", {}).get("host") != host:

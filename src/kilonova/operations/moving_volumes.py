@@ -7,6 +7,7 @@ ended and another one made, because who made it may be about to end it.
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -96,3 +97,5 @@ HOLD: Step[Work] = Step(
 LEAVE: Step[Work] = Step(
     name="volumes_left", ensure=leave, when=follow, timeout_s=_TIMEOUT_S, retries=attaching.FOREVER
 )
+HELD: Step[Work] = replace(LEAVE, when=attaching.has_volumes)
+"""After `HOLD`, as `LEAVE` after `CONNECT`."""

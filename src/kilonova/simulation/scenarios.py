@@ -58,6 +58,11 @@ DEVICES = (
     *("stop", "resize", "migration", "live_migration", "confirm_resize", "revert_resize"),
     *("shelve", "offload", "unshelve", "rebuild"),
 )
+VOLUMES = (
+    *("attach_volume", "attach_volume", "attach_volume", "detach_volume", "swap_volume", "stop", "start"),
+    *("resize", "migration", "live_migration", "live_migration", "confirm_resize", "revert_resize"),
+    *("shelve", "offload", "unshelve", "unshelve"),
+)
 CALM_HYPERVISOR = Rates(hypervisor_fails=0.0, hypervisor_fails_halfway=0.0, call_slow=0.1, db_slow=0.02)
 
 SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
@@ -108,6 +113,24 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
                 shape=Shape(hosts=2),
                 plan=Plan(actions=DEVICES, acts=24, most_at_once=1, requests=5, pause_max_s=2.0, from_volume=0.5),
                 evacuates=True,
+            ),
+            Scenario(
+                name="volumes",
+                about="servers with volumes move about, on hypervisors and a volume service that often refuse",
+                shape=Shape(hosts=2),
+                rates=Rates(hypervisor_fails=0.15, hypervisor_fails_halfway=0.15, service_refuses=0.1, db_refused=0.01),
+                plan=Plan(
+                    actions=VOLUMES,
+                    acts=60,
+                    on_living=True,
+                    most_at_once=1,
+                    requests=3,
+                    pause_max_s=1.5,
+                    from_volume=0.4,
+                ),
+                weights=Weights(kill=4.0, freeze=2.0, host_dark=0.5),
+                storm_every_s=7.0,
+                storm_s=90.0,
             ),
             Scenario(
                 name="power",

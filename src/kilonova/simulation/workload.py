@@ -52,6 +52,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     acts: int = 2
     """How often it acts on a server, where it creates twice, and looks, lists and deletes once."""
     pause_max_s: float = 4.0
+    on_living: bool = False
+    """Whether it acts on servers only that were accepted, and that nobody has asked to delete."""
     from_volume: float = 0.0
     """How many of its servers boot from a volume, which others may want as well."""
     delete_share: float = 0.7
@@ -230,7 +232,7 @@ class Client:
 
     async def _act(self, plan: Plan) -> None:
         """Act on a server, whether its state allows that or not."""
-        promise = self._any()
+        promise = self._any(kept=plan.on_living)
         if promise is not None and plan.actions:
             with contextlib.suppress(Conflict, NotFound, Unavailable):
                 await self.act(promise, self._chance.choice(plan.actions))
@@ -316,10 +318,12 @@ class Client:
             admin_password=f"{CANARY}-password-{server.id}",
         )
 
-    def _any(self) -> Promise | None:
-        """A server of its own or of somebody else in its project."""
+    def _any(self, *, kept: bool = False) -> Promise | None:
+        """A server of its own or of somebody else in its project; with `kept` one that was accepted and not deleted."""
         theirs = self._history.of_project(self._project)
         some = self._mine if self._chance.random() < 0.7 else theirs
+        if kept:
+            some = [promise for promise in some if promise.boot is Told.ACCEPTED and promise.delete is None]
         return self._chance.choice(some) if some else None
 
     def _request_id(self) -> str:

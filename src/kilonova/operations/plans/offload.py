@@ -44,7 +44,7 @@ DESTROY: Step[Work] = Step(
 )
 RELEASE: Step[Work] = Step(name="release", ensure=release, retries=FOREVER)
 
-LEFT: tuple[Step[Work], ...] = (DESTROY, moving_volumes.HOLD, moving_volumes.LEAVE, RELEASE)
+LEFT: tuple[Step[Work], ...] = (DESTROY, moving_volumes.HOLD, moving_volumes.HELD, RELEASE)
 """How a server leaves its host; its volumes stay reserved for it."""
 
 PLAN: Plan[Work] = Plan(kind="offload", deadline_s=DEADLINE_S, steps=LEFT)

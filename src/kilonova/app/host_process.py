@@ -49,6 +49,8 @@ class HostFile(msgspec.Struct, frozen=True, kw_only=True):
     """How many there are: each has its share of the machine."""
     storage: str | None
     """The directory in which all of them keep their guests' disks, if they share them."""
+    volumes: str | None
+    """The directory of volumes that are files of this machine."""
     log_folder: str
     log: Log
 
@@ -61,10 +63,16 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def host_driver(
-    folder: Path, runtime: Runtime, host: HostName, number: int, hosts: int, storage: Path | None
+    folder: Path,
+    runtime: Runtime,
+    host: HostName,
+    number: int,
+    hosts: int,
+    storage: Path | None,
+    volumes: Path | None = None,
 ) -> QemuDriver:
     """The driver of one of the machine's hosts, with all that is its own in `folder`."""
-    return QemuDriver(runtime, folder, host=host, share=Share(number, hosts), storage=storage)
+    return QemuDriver(runtime, folder, host=host, share=Share(number, hosts), storage=storage, volumes=volumes)
 
 
 def host_file_read(file: Path) -> HostFile:
@@ -77,7 +85,8 @@ async def run(told: HostFile, folder: Path, runtime: Runtime) -> bool:
     start_logging(Path(told.log_folder), told.log, f"{told.host}.log")
     async with host_lock(folder, runtime):
         storage = Path(told.storage) if told.storage is not None else None
-        driver = host_driver(folder, runtime, told.host, told.number, told.hosts, storage)
+        volumes = Path(told.volumes) if told.volumes is not None else None
+        driver = host_driver(folder, runtime, told.host, told.number, told.hosts, storage, volumes)
         try:
             await driver.start()
         except KilonovaError as error:

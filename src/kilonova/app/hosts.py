@@ -57,7 +57,7 @@ class Agents:
 
 
 async def _start_together(foundation: Foundation, parts: Parts, shape: Shape, images: ImageStore) -> Hypervisor:
-    driver = make(shape, foundation.state, foundation.runtime)
+    driver = make(shape, foundation.state, foundation.runtime, volumes=foundation.config.volume.files)
     await driver.start()
     foundation.parts.push_async_callback(driver.close)
     cell_of = await _hosts_by_cell(parts, [host.name for host in await driver.hosts()])
@@ -104,7 +104,7 @@ def _host_files(
     """Write what each host's process is told, for our own user only; the files."""
     from kilonova.app.host_process import HostFile  # noqa: PLC0415 - few clouds have these
 
-    files = {}
+    files, volumes = {}, foundation.config.volume.files
     for number, (host, folder) in enumerate(folders.items(), 1):
         told = HostFile(
             host=host,
@@ -114,6 +114,7 @@ def _host_files(
             number=number,
             hosts=len(folders),
             storage=str(storage_of(foundation.state)) if foundation.config.up.shared_disks else None,
+            volumes=None if volumes is None else str(volumes),
             log_folder=str(foundation.state.folder("log")),
             log=foundation.config.log,
         )

@@ -70,8 +70,8 @@ def _shape(up: Up, state: State) -> Shape:
     return Shape(made.driver, made.hosts if up.hosts is None else up.hosts, up.cells or made.cells)
 
 
-def make(shape_: Shape, state: State, runtime: Runtime) -> Driver:
-    """The driver of a cloud whose hosts are in one process, not started yet."""
+def make(shape_: Shape, state: State, runtime: Runtime, *, volumes: Path | None = None) -> Driver:
+    """The driver of a cloud whose hosts are in one process, not started yet; `volumes` is where files that are volumes lie."""
     assert not shape_.apart
     folder = state.folder("hypervisor")
     if shape_.driver == "fake":
@@ -80,7 +80,7 @@ def make(shape_: Shape, state: State, runtime: Runtime) -> Driver:
         return FakeDriver(runtime, folder / "fake.sqlite", shape_.hosts)
     from kilonova.drivers.qemu.driver import QemuDriver  # noqa: PLC0415 - only one of the drivers is needed
 
-    return QemuDriver(runtime, folder)
+    return QemuDriver(runtime, folder, volumes=volumes)
 
 
 def hosts_apart(shape_: Shape, state: State) -> dict[HostName, Path]:

@@ -19,6 +19,7 @@ from kilonova.kernel.ids import HostName, ServerId
 from kilonova.objects.guest import GuestVolume
 from kilonova.objects.operation import Operation
 from kilonova.objects.server import Server, VmState, Volume
+from kilonova.objects.volume import Attachment
 from kilonova.operations import store
 from kilonova.operations.work import TakenOver, Work
 
@@ -74,30 +75,33 @@ async def reserve(work: Work, volume_id: str) -> str:
     for there in await work.parts.volumes.attachments_of(work.operation.server_id):
         if there.volume_id == volume_id:
             return there.id
-    return await reserve_anew(work, volume_id)
+    return (await reserve_anew(work, volume_id)).id
 
 
-async def reserve_anew(work: Work, volume_id: str) -> str:
-    """Have the volume reserved for the server once more: the new attachment's id. Raises like `reserve`.
+async def reserve_anew(work: Work, volume_id: str, host: HostName | None = None) -> Attachment:
+    """Have the volume reserved for the server once more, and connected to `host`. Raises like `reserve`.
 
     A worker that was taken over meanwhile ends what the server turns out not to use.
     """
-    volumes, server_id = work.parts.volumes, work.operation.server_id
+    connector = None if host is None else await _connector(work, host)
     await work.check_lease()
     try:
-        made = await volumes.attachment_create(volume_id, server_id)
+        return await work.parts.volumes.attachment_create(volume_id, work.operation.server_id, connector)
     finally:
         while not await _settled(work, volume_id):
             await work.parts.runtime.sleep(ASK_AGAIN_S)
-    return made.id
 
 
 async def connect(work: Work, attachment_id: str, host: HostName) -> dict[str, Any]:
     """Connect an attachment to a host: the connection. Raises `NotFound`, `Conflict`."""
-    connector = (await work.parts.hosts.get(host)).description.connector
+    connector = await _connector(work, host)
     await work.check_lease()
-    attachment = await work.parts.volumes.attachment_connect(attachment_id, {"host": host, **connector})
-    return attachment.connection
+    return (await work.parts.volumes.attachment_connect(attachment_id, connector)).connection
+
+
+async def _connector(work: Work, host: HostName) -> dict[str, Any]:
+    """What the volume service is told of a host."""
+    return {"host": host, **(await work.parts.hosts.get(host)).description.connector}
 
 
 async def release(work: Work, volume_id: str | None = None) -> None:

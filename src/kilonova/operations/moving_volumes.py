@@ -34,10 +34,9 @@ async def connect(work: Work) -> Outputs:
     dest = HostName(work.operation.outputs["dest"])
     found = {}
     for volume in server.volumes:
-        attachment_id = await attaching.reserve_anew(work, volume.guest.volume_id)
-        connection = await attaching.connect(work, attachment_id, dest)
-        await work.parts.volumes.attachment_complete(attachment_id)
-        found[volume.guest.volume_id] = {"attachment_id": attachment_id, "connection": connection}
+        made = await attaching.reserve_anew(work, volume.guest.volume_id, dest)
+        await work.parts.volumes.attachment_complete(made.id)
+        found[volume.guest.volume_id] = {"attachment_id": made.id, "connection": made.connection}
     return {CONNECTED: found}
 
 
@@ -60,11 +59,11 @@ async def hold(work: Work) -> Outputs:
     found = {}
     for volume in server.volumes:
         try:
-            attachment_id = await attaching.reserve_anew(work, volume.guest.volume_id)
+            made = await attaching.reserve_anew(work, volume.guest.volume_id)
         except (Conflict, NotFound) as error:
             log.warning("%s", error.message)
         else:
-            found[volume.guest.volume_id] = {"attachment_id": attachment_id, "connection": {}}
+            found[volume.guest.volume_id] = {"attachment_id": made.id, "connection": {}}
     return {CONNECTED: found}
 
 

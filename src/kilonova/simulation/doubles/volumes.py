@@ -54,7 +54,7 @@ class VolumeService:
         return sorted((one for one in self.attachments.values() if one.server_id == server_id), key=lambda one: one.id)
 
     def reserve(self, volume_id: str, server_id: str) -> Attachment:
-        """See `Volumes.attachment_create`. A server that has a volume may have it once more, except while it is `attaching`."""
+        """A new attachment. A server that has a volume may have it once more, except while it is `attaching`."""
         volume = self.get(volume_id)
         there = [one for one in self.attachments.values() if one.volume_id == volume_id]
         own = volume.status in {"reserved", "in-use"} and all(one.server_id == server_id for one in there)
@@ -66,9 +66,20 @@ class VolumeService:
             return made
         return self._put(made)
 
+    def create(self, volume_id: str, server_id: str, connector: Mapping[str, Any] | None) -> Attachment:
+        """See `Volumes.attachment_create`."""
+        made = self.reserve(volume_id, server_id)
+        return made if connector is None else self._connected(made, connector)
+
     def connect(self, attachment_id: str, connector: Mapping[str, Any]) -> Attachment:
         """See `Volumes.attachment_connect`."""
         known = self._known(attachment_id)
+        others = [one for one in self.attachments.values() if one.volume_id == known.volume_id and one is not known]
+        if any(one.connection for one in others):
+            raise Conflict(reason=f"Volume {known.volume_id} is connected already.")
+        return self._connected(known, connector)
+
+    def _connected(self, known: Attachment, connector: Mapping[str, Any]) -> Attachment:
         path = f"{self._directory}/{known.volume_id}.raw"
         data = {"path": path, "format": "raw", "host": connector["host"]}
         connection = {"driver_volume_type": "local", "data": data}
@@ -145,9 +156,11 @@ class DirectVolumes:
         """See `Volumes.attachments_of`."""
         return await self._ask(lambda: self._service.of(server_id))
 
-    async def attachment_create(self, volume_id: str, server_id: str) -> Attachment:
+    async def attachment_create(
+        self, volume_id: str, server_id: str, connector: Mapping[str, Any] | None = None
+    ) -> Attachment:
         """See `Volumes.attachment_create`."""
-        return await self._ask(lambda: self._service.reserve(volume_id, server_id), refusable=True)
+        return await self._ask(lambda: self._service.create(volume_id, server_id, connector), refusable=True)
 
     async def attachment_connect(self, attachment_id: str, connector: Mapping[str, Any]) -> Attachment:
         """See `Volumes.attachment_connect`."""

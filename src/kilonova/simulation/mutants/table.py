@@ -7,5 +7,9 @@ from kilonova.simulation.mutants import engine, hosts, network, operations, plac
 from kilonova.simulation.mutants.mutant import Mutant
 
 MUTANTS: Mapping[str, Mutant] = MappingProxyType(
-    {mutant.name: mutant for part in (engine, placement, operations, network, hosts, volumes) for mutant in part.MUTANTS}
+    {
+        mutant.name: mutant
+        for part in (engine, placement, operations, network, hosts, volumes)
+        for mutant in part.MUTANTS
+    }
 )

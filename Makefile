@@ -33,7 +33,7 @@ check: setup ## format, lint, types, import ladder, house rules, docs
 bench: setup ## measure, and print each figure with the floor of the same run
 	@$(PYTHON) -m bench
 
-interop: setup ## judge the cloud with real clients and real Keystone, Glance and Neutron
+interop: setup ## judge the cloud with real clients and real Keystone, Glance, Neutron and Cinder
 	@$(PYTHON) -m tools.interop
 
 soak: setup ## simulate until a million faults have struck; goes on where it was stopped

@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tools.interop import glance, keystone, neutron
+from tools.interop import cinder, glance, keystone, neutron
 from tools.interop.environment import environment
 from tools.interop.process import Processes, RigError
 from tools.interop.services import Site
@@ -34,7 +34,9 @@ def main() -> int:
     try:
         with Processes(options.logs) as processes:
             told = _start(Site(env, processes, state, secrets.token_hex(12)))
-            _say(f"Keystone, Glance and Neutron answer ({time.monotonic() - started:.0f} s); logs in {options.logs}")
+            _say(
+                f"Keystone, Glance, Neutron and Cinder answer ({time.monotonic() - started:.0f} s); logs in {options.logs}"
+            )
             if options.only_serve:
                 return _serve(told)
             return subprocess.call([sys.executable, "-m", "pytest", *pytest], cwd=PROJECT, env={**os.environ, **told})
@@ -58,19 +60,22 @@ def _options() -> tuple[argparse.Namespace, list[str]]:
 
 
 def _start(site: Site) -> dict[str, str]:
-    """Start the three services; the settings by which tests find them."""
+    """Start the services; the settings by which tests find them."""
     identity = keystone.start(site)
     image = glance.start(site, identity)
     network = neutron.start(site, identity)
+    volume = cinder.start(site, identity)
     admin = keystone.Admin(identity, site.password)
     admin.make_endpoint("glance", "image", image)
     admin.make_endpoint("neutron", "network", network)
+    admin.make_endpoint("cinder", "block-storage", f"{volume}/v3")
     return {
         "KILONOVA_TEST_KEYSTONE_URL": f"{identity}/v3",
         "KILONOVA_TEST_GLANCE_URL": image,
         "KILONOVA_TEST_NEUTRON_URL": network,
+        "KILONOVA_TEST_CINDER_URL": volume,
         **_people(site),
-        "KILONOVA_TEST_CONFIG": str(site.config("kilonova.toml", _kilonova(site, identity, image, network))),
+        "KILONOVA_TEST_CONFIG": str(site.config("kilonova.toml", _kilonova(site, identity, image, network, volume))),
         "KILONOVA_TEST_CLIENTS": str(site.environment.root / "bin"),
     }
 
@@ -84,7 +89,7 @@ def _people(site: Site) -> dict[str, str]:
     return told
 
 
-def _kilonova(site: Site, identity: str, image: str, network: str) -> str:
+def _kilonova(site: Site, identity: str, image: str, network: str, volume: str) -> str:
     """The configuration of a Kilonova that uses these services."""
     return f"""
 [identity]
@@ -100,6 +105,10 @@ url = "{image}"
 
 [network]
 url = "{network}"
+
+[volume]
+url = "{volume}"
+directory = "{cinder.directory(site)}"
 """
 
 

@@ -7,7 +7,14 @@ from typing import Any
 
 from tools.interop.services import Site
 
-ACCOUNTS = {"nova": "service", "glance": "service", "neutron": "service", "demo": "demo", "other": "other"}
+ACCOUNTS = {
+    "nova": "service",
+    "glance": "service",
+    "neutron": "service",
+    "cinder": "service",
+    "demo": "demo",
+    "other": "other",
+}
 """User by user, the project each works in. `admin` comes with the bootstrap."""
 
 

@@ -1,4 +1,4 @@
-"""What the three services share: where they listen, their accounts, how they are served."""
+"""What the services share: where they listen, their accounts, how they are served."""
 
 from dataclasses import dataclass
 from pathlib import Path

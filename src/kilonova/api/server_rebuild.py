@@ -30,6 +30,7 @@ from kilonova.api.server_image import BootImages, content_of
 from kilonova.api.server_metadata import check_count
 from kilonova.api.server_rescue import PASSWORD_BYTES
 from kilonova.api.server_view import view_for
+from kilonova.kernel.errors import Invalid, NotImplementedHere
 from kilonova.objects.server import Server
 from kilonova.operations.plans import rebuild
 from kilonova.web.call import Call, Reply
@@ -60,6 +61,18 @@ class Rebuild(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     hostname: GuestHostname | UnsetType = UNSET
 
 
+class OtherImageOnVolume(Invalid):
+    """Unable to rebuild with a different image for a volume-backed server."""
+
+    code = "other-image-on-volume"
+
+
+class RootVolumeStays(NotImplementedHere):
+    """The volume that server {id} boots from can't be made anew from another image here; rebuild it with its own image."""
+
+    code = "root-volume-stays"
+
+
 class ServerRebuild:
     """The handler."""
 
@@ -79,6 +92,8 @@ class ServerRebuild:
             check_count(len(wish.metadata), limits)
         files = files_of(wish.personality, limits)
         image = await content_of(call.user, compute, str(wish.image_ref), server.flavor)
+        if server.boots_from_volume:
+            image = await self._of_volume(call, server, image)
         password = wish.admin_password or compute.runtime.token(PASSWORD_BYTES)
         params: dict[str, Any] = {
             rebuild.CHANGES: await self._changes(wish, server, image),
@@ -89,6 +104,15 @@ class ServerRebuild:
             params[rebuild.BEFORE] = rebuild.image_of(server)
         await compute.servers.act(call.user, call.request_id, server.id, "rebuild", params)
         return await self._accepted(call, server, password)
+
+    async def _of_volume(self, call: Call, server: Server, image: BootImages) -> BootImages:
+        """What a server that boots from a volume keeps. Raises `Invalid`, `NotImplementedHere` when `image` is another one."""
+        root = next(volume.guest.volume_id for volume in server.volumes if volume.guest.boot)
+        if (await self._compute.volumes.volume_get(call.user, root)).image_id == image.id:
+            return BootImages()
+        if not call.version.has("rebuild-root-volume"):
+            raise OtherImageOnVolume
+        raise RootVolumeStays(id=server.id)
 
     async def _changes(self, wish: Rebuild, server: Server, image: BootImages) -> dict[str, Any]:
         """The fields of the server that are to change, JSON-ready. Raises `NoSuchKey`."""

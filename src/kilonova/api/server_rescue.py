@@ -32,6 +32,12 @@ class NothingToRescueWith(Invalid):
     code = "nothing-to-rescue-with"
 
 
+class RootIsVolume(Invalid):
+    """Cannot rescue a volume-backed instance {id} at this microversion; 2.87 can."""
+
+    code = "rescue-of-volume"
+
+
 class Rescue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What stands under `rescue`."""
 
@@ -55,6 +61,8 @@ class ServerRescue:
         """Run a server from another image: the one given, or the one that it was booted from."""
         wish = Rescue() if call.body["rescue"] is None else body.read(call, "rescue", Rescue)
         server = await find_to_change(call, self._compute, "os_compute_api:os-rescue")
+        if server.boots_from_volume and not call.version.has("rescue-from-volume"):
+            raise RootIsVolume(id=server.id)
         image_id = server.image_id if wish.rescue_image_ref is UNSET else str(wish.rescue_image_ref)
         if not image_id:
             raise NothingToRescueWith(id=server.id)

@@ -114,13 +114,14 @@ class ServerVolumes:
             "tag": None if wish.tag is UNSET else wish.tag,
             "delete_on_termination": bool(wish.delete_on_termination),
         }
-        await self._compute.servers.act(call.user, call.request_id, server.id, "attach_volume", params)
+        servers = self._compute.servers
+        await servers.give_volume(call.user, call.request_id, server.id, "attach_volume", volume.id, params)
         if call.version.has("volume-attach-accepted"):
             return Reply(status=202)
         now = await self._compute.servers.get(server.id)
         known = volume_find(now, volume.id)
         if known is None:
-            raise VolumeNotAvailable(volume_id=volume.id, status="taken by another server just now")
+            raise VolumeNotAvailable(volume_id=volume.id, status="taken from the server again")
         return Reply({"volumeAttachment": call.version.down("volume_attached", _attached(now, known))})
 
     async def update(self, call: Call) -> Reply:
@@ -138,7 +139,7 @@ class ServerVolumes:
         if new.size_gb < size_gb:
             raise SmallerVolume(new=new.size_gb, old=size_gb)
         params = {"volume_id": old.guest.volume_id, "new_volume_id": new.id}
-        await self._compute.servers.act(call.user, call.request_id, server.id, "swap_volume", params)
+        await self._compute.servers.give_volume(call.user, call.request_id, server.id, "swap_volume", new.id, params)
         return Reply()
 
     async def detach(self, call: Call) -> Reply:

@@ -95,6 +95,24 @@ class Network(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ] = None
 
 
+class Volume(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where volumes are: a Cinder, or nowhere."""
+
+    url: Annotated[
+        str | None,
+        _text("Cinder's URL, or `catalog` for the one in Keystone's catalog; there are no volumes when not set."),
+    ] = None
+    directory: Annotated[
+        str | None,
+        _text("Directory of volumes that are files of this machine: guests are given no file outside it as a volume."),
+    ] = None
+
+    @property
+    def files(self) -> Path | None:
+        """That directory, absolute."""
+        return None if self.directory is None else Path(self.directory).expanduser().absolute()
+
+
 class Api(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The Compute API."""
 
@@ -179,6 +197,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     identity: Identity = Identity()
     image: Image = Image()
     network: Network = Network()
+    volume: Volume = Volume()
     api: Api = Api()
     quota: Quota = Quota()
     compute: Compute = Compute()

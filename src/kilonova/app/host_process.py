@@ -53,6 +53,8 @@ class HostFile(msgspec.Struct, frozen=True, kw_only=True):
     """The file with the guests of all fake hosts."""
     fake_order_s: float
     """How long each order to a fake guest takes, in seconds."""
+    volumes: str | None
+    """The directory of volumes that are files of this machine."""
     log_folder: str
     log: Log
 
@@ -64,12 +66,20 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
     failure: str | None = None
 
 
-def qemu_host(folder: Path, runtime: Runtime, host: HostName, number: int, hosts: int, storage: Path | None) -> Driver:
+def qemu_host(
+    folder: Path,
+    runtime: Runtime,
+    host: HostName,
+    number: int,
+    hosts: int,
+    storage: Path | None,
+    volumes: Path | None = None,
+) -> Driver:
     """The driver of one of the machine's QEMU hosts, with all that is its own in `folder`."""
     from kilonova.drivers.qemu.driver import QemuDriver  # noqa: PLC0415 - only one of the drivers is needed
     from kilonova.drivers.qemu.resources import Share  # noqa: PLC0415
 
-    return QemuDriver(runtime, folder, host=host, share=Share(number, hosts), storage=storage)
+    return QemuDriver(runtime, folder, host=host, share=Share(number, hosts), storage=storage, volumes=volumes)
 
 
 def host_file_read(file: Path) -> HostFile:
@@ -106,7 +116,8 @@ def _driver(told: HostFile, folder: Path, runtime: Runtime) -> Driver:
         timings = FakeTimings.of_all(told.fake_order_s)
         return FakeDriver(runtime, Path(told.fake_file), told.hosts, timings=timings)
     storage = Path(told.storage) if told.storage is not None else None
-    return qemu_host(folder, runtime, told.host, told.number, told.hosts, storage)
+    volumes = Path(told.volumes) if told.volumes is not None else None
+    return qemu_host(folder, runtime, told.host, told.number, told.hosts, storage, volumes)
 
 
 async def _work(told: HostFile, runtime: Runtime, driver: Driver, gateway: RemoteGateway) -> None:

@@ -58,7 +58,14 @@ class Agents:
 
 
 async def _start_together(foundation: Foundation, parts: Parts, shape: Shape, images: ImageStore) -> Hypervisor:
-    driver = make(shape, foundation.state, foundation.runtime, foundation.config.fake.order_s)
+    config = foundation.config
+    driver = make(
+        shape,
+        foundation.state,
+        foundation.runtime,
+        fake_order_s=config.fake.order_s,
+        volumes=config.volume.files,
+    )
     await driver.start()
     foundation.parts.push_async_callback(driver.close)
     cell_of = await _hosts_by_cell(parts, [host.name for host in await driver.hosts()])
@@ -113,7 +120,7 @@ def _host_files(
     """Write what each host's process is told, for our own user only; the files."""
     from kilonova.app.host_process import HostFile  # noqa: PLC0415 - few clouds have these
 
-    files = {}
+    files, volumes = {}, foundation.config.volume.files
     for number, (host, folder) in enumerate(folders.items(), 1):
         told = HostFile(
             driver="qemu" if fake_file is None else "fake",
@@ -126,6 +133,7 @@ def _host_files(
             storage=str(storage_of(foundation.state)) if foundation.config.up.shared_disks else None,
             fake_file=None if fake_file is None else str(fake_file),
             fake_order_s=foundation.config.fake.order_s,
+            volumes=None if volumes is None else str(volumes),
             log_folder=str(foundation.state.folder("log")),
             log=foundation.config.log,
         )

@@ -91,8 +91,13 @@ def _shape(up: Up, state: State) -> Shape:
     return Shape(made.driver, hosts, up.cells or made.cells, fake_apart=fake_apart)
 
 
-def make(shape_: Shape, state: State, runtime: Runtime, fake_order_s: float = 0.0) -> Driver:
-    """The driver of a cloud whose hosts are in one process, not started yet. Fake ones take `fake_order_s` for each order."""
+def make(
+    shape_: Shape, state: State, runtime: Runtime, *, fake_order_s: float = 0.0, volumes: Path | None = None
+) -> Driver:
+    """The driver of a cloud whose hosts are in one process, not started yet.
+
+    Fake hosts take `fake_order_s` seconds for each order; `volumes` is where files that are volumes lie.
+    """
     assert not shape_.apart
     folder = state.folder("hypervisor")
     if shape_.driver == "fake":
@@ -102,7 +107,7 @@ def make(shape_: Shape, state: State, runtime: Runtime, fake_order_s: float = 0.
         return FakeDriver(runtime, folder / FAKE_FILE, shape_.hosts, timings=FakeTimings.of_all(fake_order_s))
     from kilonova.drivers.qemu.driver import QemuDriver  # noqa: PLC0415 - only one of the drivers is needed
 
-    return QemuDriver(runtime, folder)
+    return QemuDriver(runtime, folder, volumes=volumes)
 
 
 def hosts_apart(shape_: Shape, state: State) -> dict[HostName, Path]:

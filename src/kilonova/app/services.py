@@ -1,4 +1,4 @@
-"""The services around Compute: identity, images, networks. Each is built in, or a client of a real one."""
+"""The services around Compute: identity, images, networks, volumes. Each is built in, or a client of a real one."""
 
 from starlette.types import ASGIApp
 
@@ -11,6 +11,7 @@ from kilonova.clients.identity import Identity
 from kilonova.clients.image import Images
 from kilonova.clients.network import Networks
 from kilonova.clients.session import Credentials, ServiceSession
+from kilonova.clients.volume import NoVolumes, Volumes
 from kilonova.kernel.errors import Invalid
 
 CATALOG = "catalog"
@@ -104,13 +105,22 @@ class Services:
         self.answering["network"] = built_in.service
         return built_in
 
+    async def volumes(self) -> Volumes:
+        """What servers may be given beside their own disks. None of them is built in."""
+        if self._foundation.config.volume.url is None:
+            return NoVolumes()
+        assert self._session is not None
+        from kilonova.clients.cinder import CinderVolumes  # noqa: PLC0415 - not in every cloud
+
+        return CinderVolumes(self._session)
+
 
 def _session(foundation: Foundation) -> ServiceSession | None:
     """The way to other services; None when all are built in."""
     config = foundation.config
     if config.identity.url is None:
-        for service, url in (("image", config.image.url), ("network", config.network.url)):
-            if url is not None:
+        for service in ("image", "network", "volume"):
+            if getattr(config, service).url is not None:
                 raise NeedsKeystone(service=service)
         return None
     session = ServiceSession(_credentials(config.identity), foundation.runtime, _endpoints(config))
@@ -136,5 +146,5 @@ def _credentials(config: IdentityConfig) -> Credentials:
 
 def _endpoints(config: Config) -> dict[str, str]:
     """Endpoints that are configured rather than looked up."""
-    given = {"image": config.image.url, "network": config.network.url}
+    given = {"image": config.image.url, "network": config.network.url, "block-storage": config.volume.url}
     return {kind: url for kind, url in given.items() if url is not None and url != CATALOG}

@@ -21,7 +21,7 @@ from kilonova.app.services import Services
 from kilonova.app.state import State
 from kilonova.bus.local import LocalBus
 from kilonova.clients.identity import Identity
-from kilonova.clients.volume import NoVolumes, Volumes
+from kilonova.clients.volume import Volumes
 from kilonova.drivers.driver import Driver
 from kilonova.operations.measures import Measures
 from kilonova.operations.quota import Quota
@@ -72,7 +72,7 @@ async def build(
         state: the open state directory; the cloud's databases and guests are in it.
         runtime: clock, ids, tasks and threads.
         listening_url: the address that is listened on; links begin with it unless `[api] link_prefix` is set.
-        volumes: the block storage service, where there is one.
+        volumes: the block storage service, in place of the one that is configured.
 
     Raises:
         KilonovaError: what keeps the cloud from starting, in one sentence.
@@ -91,7 +91,7 @@ async def build(
         placement = await foundation.database_with("placement", placement_tables.metadata)
         services.answering["placement"] = PlacementService(placement, identity, runtime)
 
-        volumes = volumes or NoVolumes()
+        volumes = volumes or await services.volumes()
         work = await roles.parts_of(foundation, shape, networks, images, Placement(placement), volumes)
         hosts = await roles.start(foundation, work, shape, images, _timers(config))
         quota = Quota(work.database, msgspec.structs.asdict(config.quota))

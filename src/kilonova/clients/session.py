@@ -1,6 +1,6 @@
 """One authenticated way to other OpenStack services: own token, endpoints from the catalog, bounded retries.
 
-The clients of Keystone, Glance and Neutron share one `ServiceSession`. It logs in with a service account on first use,
+The clients of Keystone, Glance, Neutron and Cinder share one `ServiceSession`. It logs in with a service account on first use,
 renews its token before it ends, finds endpoints in its token's catalog (or takes those that were configured), and turns
 whatever keeps a service from answering into `Unavailable`. Answers below 500 come back as they are, for the client to
 read: `response.status_code`, `response.json()`, `message_of(response)`.
@@ -36,7 +36,10 @@ RENEW_BEFORE_S = 120.0
 """How long before its end an own token is replaced."""
 
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
-_VERSION_SUFFIX = re.compile(r"/v\d+(\.\d+)?/?$")
+_VERSION_SUFFIX = re.compile(r"/v\d+(\.\d+)?(/[0-9a-f]{32})?/?$")
+"""Also with a project behind it, as old catalogs have it for block storage."""
+_TYPES = {"block-storage": frozenset({"block-storage", "volumev3"})}
+"""Services that catalogs list under more types than one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +113,7 @@ class ServiceSession:
         *,
         token: str | None = None,
         headers: Mapping[str, str] | None = None,
+        as_service: bool = False,
         stream: bool = False,
         **body: Any,
     ) -> "httpx.Response":
@@ -121,17 +125,23 @@ class ServiceSession:
             path: path below the service's endpoint, beginning with the version.
             token: a caller's token, to act in their name; the service account's own when None.
             headers: further headers.
+            as_service: show the service account's own token as well (`X-Service-Token`): what only services may do.
             stream: leave the body unread; the caller iterates it and calls `aclose()`.
             body: `params`, `json`, `content` or `timeout`, as httpx takes them. A content that is read only once is sent once.
 
         Raises:
             Unavailable: no connection, no login, no endpoint, or 5xx, after the tries that are safe.
         """
-        response = await self._request(method, service, path, token, headers, stream, body)
+        sent = dict(headers or {})
+        if as_service:
+            sent["X-Service-Token"] = (await self._logged_in()).token
+        response = await self._request(method, service, path, token, sent, stream, body)
         if response.status_code == 401 and token is None and not isinstance(body.get("content"), AsyncIterator):
             await response.aclose()
             self._login = None
-            response = await self._request(method, service, path, token, headers, stream, body)
+            if as_service:
+                sent["X-Service-Token"] = (await self._logged_in()).token
+            response = await self._request(method, service, path, token, sent, stream, body)
         return response
 
     async def close(self) -> None:
@@ -146,12 +156,12 @@ class ServiceSession:
         service: str,
         path: str,
         token: str | None,
-        headers: Mapping[str, str] | None,
+        headers: Mapping[str, str],
         stream: bool,
         body: Mapping[str, Any],
     ) -> "httpx.Response":
         url = await self._endpoint(service) + path
-        sent = {**(headers or {}), "X-Auth-Token": token or (await self._logged_in()).token}
+        sent = {**headers, "X-Auth-Token": token or (await self._logged_in()).token}
         return await self._send(method, url, service, stream, {"headers": sent, **body})
 
     async def _send(
@@ -199,8 +209,9 @@ class ServiceSession:
         if service == "identity":
             return self.auth_url
         wanted = self._credentials
+        types = _TYPES.get(service, frozenset({service}))
         for entry in (await self._logged_in()).catalog:
-            for endpoint in entry["endpoints"] if entry["type"] == service else ():
+            for endpoint in entry["endpoints"] if entry["type"] in types else ():
                 if endpoint["interface"] == wanted.interface and wanted.region in {None, endpoint["region"]}:
                     return _VERSION_SUFFIX.sub("", endpoint["url"].rstrip("/"))
         where = f" in region {wanted.region}" if wanted.region else ""

@@ -26,14 +26,22 @@ class Volumes(Protocol):
     async def attachments_of(self, server_id: str) -> Sequence[Attachment]:
         """Every attachment of a server, ordered by id: how a lost answer is found again."""
 
-    async def attachment_create(self, volume_id: str, server_id: str) -> Attachment:
-        """Reserve a volume for a server. Raises `NotFound`, and `Conflict` when another server has it or its status forbids it.
+    async def attachment_create(
+        self, volume_id: str, server_id: str, connector: Mapping[str, Any] | None = None
+    ) -> Attachment:
+        """Reserve a volume for a server, and make it reachable for the host that `connector` describes, if one is given.
 
-        One server may have several attachments of one volume. A lost answer may leave one behind: look among `attachments_of`.
+        One server may have several attachments of one volume, each for another host: while it moves. A lost answer may leave
+        one behind: look among `attachments_of`. Raises `NotFound`, and `Conflict` when another server has the volume or its
+        status forbids it.
         """
 
     async def attachment_connect(self, attachment_id: str, connector: Mapping[str, Any]) -> Attachment:
-        """Make the volume reachable for the host that `connector` describes; the answer has the connection. Raises `NotFound`."""
+        """Make the volume reachable for the host that `connector` describes; the answer has the connection.
+
+        Raises `NotFound`, and `Conflict` when another attachment of the volume is connected: a second one is made with its
+        connector (Block Storage API v3, "Create attachment").
+        """
 
     async def attachment_complete(self, attachment_id: str) -> None:
         """The server uses it: the volume is `in-use`. Raises `NotFound`, and `Conflict` for one that was never connected."""
@@ -59,7 +67,9 @@ class NoVolumes:
         """None."""
         return ()
 
-    async def attachment_create(self, volume_id: str, server_id: str) -> Attachment:
+    async def attachment_create(
+        self, volume_id: str, server_id: str, connector: Mapping[str, Any] | None = None
+    ) -> Attachment:
         """See `Volumes.attachment_create`."""
         raise NoBlockStorage
 

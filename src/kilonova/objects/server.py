@@ -138,6 +138,8 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     """Where the server goes back to, and is after the confirmation: `active` or `stopped`."""
     finished_at: float | None = None
     """When the server became VERIFY_RESIZE."""
+    old_volumes: tuple[GuestVolume, ...] = ()
+    """The volumes as the old guest reaches them, once the new one reaches them from another host."""
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
@@ -231,6 +233,11 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     deleted_at: float | None = None
     soft_deleted_at: float | None = None
     """Since when it waits to be reclaimed."""
+
+    @property
+    def boots_from_volume(self) -> bool:
+        """Whether its root disk is a volume, and none of its host's."""
+        return any(volume.guest.boot for volume in self.volumes)
 
     @property
     def status(self) -> str:

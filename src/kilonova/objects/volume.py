@@ -17,6 +17,8 @@ class StoredVolume(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     """`available`, `reserved`, `attaching`, `in-use`, `detaching`, `error`, ..."""
     bootable: bool = False
+    image_id: str | None = None
+    """The image that it was made from, if it was."""
 
     @property
     def attachable(self) -> bool:

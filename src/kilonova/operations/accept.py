@@ -68,9 +68,18 @@ class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def act_txn(
-    tx: Transaction, server_id: ServerId, plan: Plan[Work], params: Mapping[str, Any], asked: Acceptance
+    tx: Transaction,
+    server_id: ServerId,
+    plan: Plan[Work],
+    params: Mapping[str, Any],
+    asked: Acceptance,
+    *,
+    wait_s: float = 0.0,
 ) -> Operation:
-    """Accept an action. Raises `NoSuchServer`, `WrongState`, `NotReady`, `HostNotUp`, `HostNotDown`."""
+    """Accept an action; no worker begins it for `wait_s` seconds.
+
+    Raises `NoSuchServer`, `WrongState`, `NotReady`, `HostNotUp`, `HostNotDown`.
+    """
     server = store.server_get_txn(tx, server_id)
     live = _live_txn(tx, server)
     action = ACTIONS[plan.kind]
@@ -78,7 +87,7 @@ def act_txn(
     _check_host_txn(tx, action, server)
     _check_other_hosts_txn(tx, server)
     left = _left_txn(tx, server, live)
-    return _accept_txn(tx, server, plan, {**params, **left}, asked)
+    return _accept_txn(tx, server, plan, {**params, **left}, asked, wait_s)
 
 
 def act_nowhere_txn(
@@ -235,10 +244,16 @@ def new_operation(
 
 
 def _accept_txn(
-    tx: Transaction, server: Server, plan: Plan[Work], params: Mapping[str, Any], asked: Acceptance
+    tx: Transaction,
+    server: Server,
+    plan: Plan[Work],
+    params: Mapping[str, Any],
+    asked: Acceptance,
+    wait_s: float = 0.0,
 ) -> Operation:
     generation = server.generation + 1
     operation = new_operation(plan, server.id, {**params, "generation": generation}, asked, tx.now)
+    operation = msgspec.structs.replace(operation, not_before=tx.now + wait_s)
     operation_store.operation_insert_txn(tx, operation)
     action = ACTIONS[plan.kind]
 

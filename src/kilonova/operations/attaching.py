@@ -12,19 +12,32 @@ from typing import Any
 
 import msgspec
 
+from kilonova.clients.volume import Volumes
+from kilonova.database.database import Database
 from kilonova.engine.progress import UNSURE
-from kilonova.kernel.errors import Unavailable
+from kilonova.kernel.errors import Invalid, Unavailable
 from kilonova.kernel.ids import HostName, ServerId
 from kilonova.objects.guest import GuestVolume
 from kilonova.objects.operation import Operation
 from kilonova.objects.server import Server, VmState, Volume
+from kilonova.objects.volume import Attachment
 from kilonova.operations import store
 from kilonova.operations.work import TakenOver, Work
 
+FOUND = "volumes_found"
+"""The output that has the attachment and connection of each volume that turned out to be attached, by its id."""
+RESERVED_S = 10.0
+"""How long an operation waits for the API to reserve its volume."""
 FOREVER = 1_000_000
 """Attempts at what has no way back."""
 ON_HOST = frozenset({VmState.ACTIVE, VmState.PAUSED, VmState.STOPPED, VmState.SHELVED})
 """States in which a guest is on its host, and changes there are kept."""
+
+
+class VolumeRefused(Invalid):
+    """Invalid volume: {reason}"""
+
+    code = "volume-refused"
 
 
 def device_after(server: Server) -> str:
@@ -40,34 +53,54 @@ def volume_find(server: Server, volume_id: str) -> Volume | None:
     return next((volume for volume in server.volumes if volume.guest.volume_id == volume_id), None)
 
 
+def has_volumes(operation: Operation) -> bool:
+    """Whether the server has volumes, or is or was being given some (the param `volumes`)."""
+    return bool(operation.params.get("volumes"))
+
+
 def on_host(operation: Operation) -> bool:
     """Whether there is a guest to plug it into."""
     return operation.params.get("host") is not None
 
 
+def attachments_shown(server: Server) -> frozenset[str]:
+    """The ids of all attachments that the server, or what is kept of it where it came from, uses."""
+    kept = () if server.move is None else server.move.old_volumes
+    ids = {guest.attachment_id for guest in (*(volume.guest for volume in server.volumes), *kept)}
+    return frozenset(ids - {""})
+
+
 async def reserve(work: Work, volume_id: str) -> str:
-    """Have the volume reserved for the server: the attachment's id. Raises what `Volumes.attachment_create` raises.
+    """Have the volume reserved for the server: the attachment's id. Raises what `Volumes.attachment_create` raises."""
+    for there in await work.parts.volumes.attachments_of(work.operation.server_id):
+        if there.volume_id == volume_id:
+            return there.id
+    return (await reserve_anew(work, volume_id)).id
+
+
+async def reserve_anew(work: Work, volume_id: str, host: HostName | None = None) -> Attachment:
+    """Have the volume reserved for the server once more, and connected to `host`. Raises like `reserve`.
 
     A worker that was taken over meanwhile ends what the server turns out not to use.
     """
-    volumes, server_id = work.parts.volumes, work.operation.server_id
-    for there in await volumes.attachments_of(server_id):
-        if there.volume_id == volume_id:
-            return there.id
+    connector = None if host is None else await _connector(work, host)
     await work.check_lease()
     try:
-        made = await volumes.attachment_create(volume_id, server_id)
+        return await work.parts.volumes.attachment_create(volume_id, work.operation.server_id, connector)
     finally:
         await work.settle(partial(_settled, work, volume_id))
-    return made.id
 
 
 async def connect(work: Work, attachment_id: str, host: HostName) -> dict[str, Any]:
     """Connect an attachment to a host: the connection. Raises `NotFound`, `Conflict`."""
-    connector = (await work.parts.hosts.get(host)).description.connector
+    connector = await _connector(work, host)
     await work.check_lease()
-    attachment = await work.parts.volumes.attachment_connect(attachment_id, {"host": host, **connector})
-    return attachment.connection
+    return (await work.parts.volumes.attachment_connect(attachment_id, connector)).connection
+
+
+async def _connector(work: Work, host: HostName) -> dict[str, Any]:
+    """What the volume service is told of a host."""
+    return {"host": host, **(await work.parts.hosts.get(host)).description.connector}
 
 
 async def release(work: Work, volume_id: str | None = None) -> None:
@@ -77,6 +110,45 @@ async def release(work: Work, volume_id: str | None = None) -> None:
         if volume_id in {None, there.volume_id}:
             await work.check_lease()
             await volumes.attachment_delete(there.id)
+
+
+async def keep_only(work: Work, kept: frozenset[str]) -> None:
+    """End the server's attachments but those with the ids `kept`.
+
+    No worker of a later time is robbed by this: what it makes is not there yet when this one, whose lease is checked after
+    looking, looks.
+    """
+    volumes = work.parts.volumes
+    for there in await volumes.attachments_of(work.operation.server_id):
+        if there.id not in kept:
+            await work.check_lease()
+            await volumes.attachment_delete(there.id)
+
+
+async def settle(work: Work) -> dict[str, Any]:
+    """After an interruption: of each volume keep one attachment, the one that the server shows if it is there.
+
+    Leaves the output `volumes_found`, for `as_found`.
+    """
+    server = await work.server()
+    own = {volume.guest.attachment_id for volume in server.volumes}
+    found: dict[str, dict[str, Any]] = {}
+    for there in sorted(await work.parts.volumes.attachments_of(server.id), key=lambda one: one.id not in own):
+        found.setdefault(there.volume_id, {"attachment_id": there.id, "connection": there.connection})
+    await keep_only(work, frozenset(one["attachment_id"] for one in found.values()))
+    return {FOUND: found}
+
+
+def as_found(server: Server, outputs: Mapping[str, Any]) -> Server:
+    """The server with the volumes that are attached to it; one on a host does not show any that never was attached."""
+    found: Mapping[str, Mapping[str, Any]] = outputs.get(FOUND, {})
+    if FOUND in outputs and server.host is not None:
+        known = [one for one in server.volumes if one.guest.attachment_id or one.guest.volume_id in found]
+        server = msgspec.structs.replace(server, volumes=tuple(known))
+    for volume_id, attached in found.items():
+        volume = volume_find(server, volume_id) or Volume(guest=new_volume(volume_id, device_after(server)))
+        server = with_volume(server, connected(volume, attached))
+    return server
 
 
 async def take_back(work: Work, volume_id: str) -> None:
@@ -112,6 +184,12 @@ def without_volume(server: Server, volume_id: str) -> Server:
     )
 
 
+def unattached(server: Server) -> Server:
+    """The server with its volumes, and none of them attached."""
+    nothing = {"attachment_id": "", "connection": {}}
+    return msgspec.structs.replace(server, volumes=tuple(connected(volume, nothing) for volume in server.volumes))
+
+
 def new_volume(volume_id: str, device: str) -> GuestVolume:
     """A volume that is yet to be reserved."""
     return GuestVolume(volume_id=volume_id, attachment_id="", connection={}, device=device)
@@ -120,22 +198,24 @@ def new_volume(volume_id: str, device: str) -> GuestVolume:
 async def _settled(work: Work, volume_id: str) -> bool:
     """Whether this worker need not care: it has the operation still, or has ended what the server doesn't use."""
     try:
-        try:
-            await work.check_lease()
-        except TakenOver:
-            return await _unused_ended(work, work.operation.server_id, volume_id)
+        await work.check_lease()
+    except TakenOver:
+        return await unused_ended(work.parts.volumes, work.database, work.operation.server_id, volume_id)
     except Unavailable:
         return False
     return True
 
 
-async def _unused_ended(work: Work, server_id: ServerId, volume_id: str) -> bool:
-    """End attachments that the server doesn't show, once nothing is done to it."""
-    server = await work.database.read(store.server_find_txn, server_id)
-    if server is not None and server.current_op is not None:
+async def unused_ended(volumes: Volumes, database: Database, server_id: ServerId, volume_id: str) -> bool:
+    """End attachments of a volume that the server doesn't show; False while something is done to it, or nobody answers."""
+    try:
+        server = await database.read(store.server_find_txn, server_id)
+        if server is not None and server.current_op is not None:
+            return False
+        shown = frozenset() if server is None else attachments_shown(server)
+        for there in await volumes.attachments_of(server_id):
+            if there.volume_id == volume_id and there.id not in shown:
+                await volumes.attachment_delete(there.id)
+    except Unavailable:
         return False
-    shown = set() if server is None else {volume.guest.attachment_id for volume in server.volumes}
-    for there in await work.parts.volumes.attachments_of(server_id):
-        if there.volume_id == volume_id and there.id not in shown:
-            await work.parts.volumes.attachment_delete(there.id)
     return True

@@ -9,17 +9,13 @@ import logging
 
 import msgspec
 
-from kilonova.database.database import Transaction
-from kilonova.engine import store as operation_store
-from kilonova.engine.plan import Outputs, Plan
-from kilonova.engine.progress import Failed
-from kilonova.engine.runner import Projection, TooEarly, move_txn
+from kilonova.engine.plan import Outputs
+from kilonova.engine.runner import TooEarly
 from kilonova.kernel.errors import Conflict, Forbidden, NotFound
-from kilonova.kernel.ids import OperationId
 from kilonova.objects.guest import GuestImage
 from kilonova.objects.host_action import HostAction, Snapshot
 from kilonova.objects.image import NewImage
-from kilonova.objects.operation import Operation, OperationState
+from kilonova.objects.operation import Operation
 from kilonova.operations.host_work import HostWork
 from kilonova.operations.work import Work
 
@@ -124,19 +120,3 @@ async def stored(work: Work) -> Outputs:
         id=image.id, disk_format=image.disk_format or "qcow2", size=image.size or 0, sha512=image.sha512
     )
     return {STORED: msgspec.to_builtins(content)}
-
-
-def refuse_txn(
-    tx: Transaction, operation_id: OperationId, plan: Plan[Work], reason: str, project: Projection
-) -> Operation | None:
-    """The caller may not have the image: end the operation, unless it has gone on meanwhile."""
-    operation = operation_store.operation_get_txn(tx, operation_id)
-    if operation is None or operation.step != FIRST or operation.state not in _BEFORE:
-        return None
-    taken = msgspec.structs.replace(operation, epoch=operation.epoch + 1)
-    if not operation_store.operation_save_txn(tx, operation, taken):
-        return None
-    return move_txn(tx, plan, taken, Failed(reason, final=True), project)
-
-
-_BEFORE = frozenset({OperationState.QUEUED, OperationState.RUNNING})

@@ -23,22 +23,22 @@ from kilonova.operations.plans import confirm_resize, delete, evacuate, live_mig
 
 _COLD = {
     **dict.fromkeys(("claim",), "pre-migrating"),
-    **dict.fromkeys(("stop", "offer", "receive", "offer_end"), "migrating"),
+    **dict.fromkeys(("stop", "volumes", "offer", "receive", "offer_end"), "migrating"),
     **dict.fromkeys(("ports", "start", "resize"), "post-migrating"),
     "done": "finished",
     "failed": "error",
 }
 _LIVE = {
     "claim": "accepted",
-    "incoming": "preparing",
-    **dict.fromkeys(("migrate", "verify", "arrived", "ports", "leave", "release"), "running"),
+    **dict.fromkeys(("volumes", "incoming"), "preparing"),
+    **dict.fromkeys(("migrate", "verify", "arrived", "ports", "leave", "volumes_left", "release"), "running"),
     "done": "completed",
     "failed": "failed",
 }
 _EVACUATION = {
     "images": "accepted",
     "claim": "accepted",
-    **dict.fromkeys(("ports", "spawn", "leave", "release"), "pre-migrating"),
+    **dict.fromkeys(("ports", "volumes", "spawn", "leave", "volumes_left", "release"), "pre-migrating"),
     "done": "done",
     "failed": "failed",
 }

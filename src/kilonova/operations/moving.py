@@ -19,7 +19,7 @@ from kilonova.objects.flavor import Flavor
 from kilonova.objects.host import Host
 from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Move, Server, VmState
-from kilonova.operations import store
+from kilonova.operations import moving_volumes, store
 from kilonova.operations.work import TakenOver, Work
 from kilonova.placement.shapes import Claim, Crowded, Full, Stale
 from kilonova.scheduler.decide import NoValidHost
@@ -81,7 +81,7 @@ async def claim(work: Work) -> Outputs:
         consumer=operation.id,
         generation=moves,
         host=here or _out_of_use(source),
-        resources=resources_of(server.flavor),
+        resources=resources_of(server.flavor, boots_from_volume=server.boots_from_volume),
         may_stay=bool(params.get("may_stay")) and here is not None and source.name not in failed,
     )
     owner = Owner(consumer=server.id, generation=own, project_id=server.project_id, user_id=server.user_id)
@@ -126,7 +126,7 @@ async def hold(work: Work, host: HostName, flavor: Flavor, move: str) -> None:
         nothing,
         consumer=server.id,
         generation=own,
-        allocations={at.uuid: resources_of(flavor)},
+        allocations={at.uuid: resources_of(flavor, boots_from_volume=server.boots_from_volume)},
         consumer_type="INSTANCE",
         spread=request.spread(at.uuid),
     )
@@ -205,7 +205,7 @@ def arrived(server: Server, operation: Operation) -> Server:
     """The server where its move has brought it."""
     outputs = operation.outputs
     return msgspec.structs.replace(
-        server,
+        moving_volumes.carried(server, outputs),
         host=HostName(outputs["dest"] if "dest" in outputs else outputs["here"]),
         availability_zone=outputs["zone"],
         flavor=flavor_wanted(server, operation),

@@ -11,7 +11,7 @@ from kilonova.database.database import Database, Transaction
 from kilonova.engine import store as operation_store
 from kilonova.engine.plan import Plan
 from kilonova.engine.runner import ended_topic, hosts_topic
-from kilonova.kernel.errors import Forbidden, Invalid, NotFound, OverLimit, Unavailable
+from kilonova.kernel.errors import Conflict, Forbidden, Invalid, NotFound, OverLimit, Unavailable
 from kilonova.kernel.ids import CellId, OperationId, ServerId
 from kilonova.objects.boot import Boot
 from kilonova.objects.caller import Caller
@@ -21,7 +21,18 @@ from kilonova.objects.migration import Migration, MigrationQuery
 from kilonova.objects.operation import Operation, OperationEvent
 from kilonova.objects.server import Server
 from kilonova.objects.server_query import DownServer, ServerPage, ServerQuery
-from kilonova.operations import accept, made_images, migrations, projection, quota, requests, schedule, store
+from kilonova.operations import (
+    accept,
+    attaching,
+    first_step,
+    made_images,
+    migrations,
+    projection,
+    quota,
+    requests,
+    schedule,
+    store,
+)
 from kilonova.operations.accept import Acceptance, NotReady
 from kilonova.operations.catalog import CELL_PLANS
 from kilonova.operations.consoles import Consoles
@@ -29,7 +40,7 @@ from kilonova.operations.listing import Listing
 from kilonova.operations.plans import resize
 from kilonova.operations.quota import Quota
 from kilonova.operations.store import NoSuchServer
-from kilonova.operations.work import Parts, Work
+from kilonova.operations.work import ASK_AGAIN_S, Parts, Work
 
 T = TypeVar("T")
 
@@ -51,6 +62,7 @@ class Servers:
         self._database = parts.database
         self._cells = parts.cells
         self._images = parts.images
+        self._volumes = parts.volumes
         self._quota = quota
         self._consoles = consoles
         self._seen_in: dict[ServerId, CellId] = {}
@@ -177,11 +189,65 @@ class Servers:
             await self._refuse(server_id, asked.operation_id, plan, error.message)
             raise
 
-    async def _refuse(self, server_id: ServerId, operation_id: OperationId, plan: Plan[Work], reason: str) -> None:
-        """End an operation whose image is refused; if this can't be said now, it goes on as if the image had been allowed."""
+    async def give_volume(
+        self,
+        caller: Caller,
+        request_id: str,
+        server_id: ServerId,
+        kind: str,
+        volume_id: str,
+        params: Mapping[str, Any],
+    ) -> None:
+        """Accept an action that gives a server a volume: `attach_volume`, `swap_volume`. It is reserved when this returns.
+
+        Raises what `act` raises, and `NotFound` or `VolumeRefused` when the volume can't be had: the operation ends then. When
+        the volume service doesn't answer, the operation reserves the volume later.
+        """
+        plan, asked = CELL_PLANS[kind], self._asked(caller, request_id)
+
+        async def accept_action(database: Database) -> Database:
+            if database is self._database:
+                await database.write(accept.act_nowhere_txn, server_id, plan, params, asked)
+            else:
+                await database.write(accept.act_txn, server_id, plan, params, asked, wait_s=attaching.RESERVED_S)
+            return database
+
+        database = await self._where(server_id, accept_action)
+        try:
+            made = await self._volumes.attachment_create(volume_id, server_id)
+        except Unavailable as error:
+            log.warning("%s", error.message)
+        except (Conflict, NotFound) as error:
+            await self._refuse(server_id, asked.operation_id, plan, error.message)
+            if isinstance(error, NotFound):
+                raise
+            raise attaching.VolumeRefused(reason=error.message) from error
+        else:
+            if await self._reserved(server_id, asked.operation_id, plan, made.id):
+                return
+            while not await attaching.unused_ended(self._volumes, database, server_id, volume_id):
+                await self._runtime.sleep(ASK_AGAIN_S)
+
+    async def _reserved(
+        self, server_id: ServerId, operation_id: OperationId, plan: Plan[Work], attachment_id: str
+    ) -> bool:
+        """Let an operation go on whose volume is reserved; False when it has gone on already, perhaps without this attachment."""
+        outputs = {"attachment_id": attachment_id}
 
         def write(database: Database) -> Awaitable[Operation | None]:
-            return database.write(made_images.refuse_txn, operation_id, plan, reason, projection.project_txn)
+            return database.write(first_step.done_txn, operation_id, plan, outputs, projection.project_txn)
+
+        try:
+            return await self._where(server_id, write, hint=True) is not None
+        except (Unavailable, NotFound) as error:
+            log.warning("%s", error.message)
+            return False
+
+    async def _refuse(self, server_id: ServerId, operation_id: OperationId, plan: Plan[Work], reason: str) -> None:
+        """End an operation whose image or volume is refused; if this can't be said now, it goes on and finds out."""
+
+        def write(database: Database) -> Awaitable[Operation | None]:
+            return database.write(first_step.refused_txn, operation_id, plan, reason, projection.project_txn)
 
         try:
             await self._where(server_id, write, hint=True)

@@ -86,7 +86,7 @@ def request_of(
     """
     required, forbidden = _traits(server)
     return ServerRequest(
-        resources=resources_of(server.flavor),
+        resources=resources_of(server.flavor, boots_from_volume=server.boots_from_volume),
         required=required,
         forbidden=forbidden,
         zone=server.pinned_availability_zone,
@@ -97,8 +97,8 @@ def request_of(
     )
 
 
-def resources_of(flavor: Flavor) -> dict[str, int]:
-    """What a flavor takes of a host by resource class.
+def resources_of(flavor: Flavor, *, boots_from_volume: bool = False) -> dict[str, int]:
+    """What a flavor takes of a host by resource class; nothing for the root disk of a server that boots from a volume.
 
     The extra spec `resources:CLASS=N` takes the place of what the size says, and N = 0 leaves the class out (Nova,
     "Flavors", `resources`). Swap counts in whole GB, rounded up.
@@ -107,7 +107,7 @@ def resources_of(flavor: Flavor) -> dict[str, int]:
     found = {
         "VCPU": flavor.vcpus,
         "MEMORY_MB": flavor.memory_mb,
-        "DISK_GB": flavor.disk_gb + flavor.ephemeral_gb + swap_gb,
+        "DISK_GB": (0 if boots_from_volume else flavor.disk_gb) + flavor.ephemeral_gb + swap_gb,
     }
     for key, name, value in _specs(flavor.extra_specs, "resources"):
         if not value.isdecimal():

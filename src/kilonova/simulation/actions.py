@@ -28,6 +28,8 @@ class ClientAction(msgspec.Struct, frozen=True, kw_only=True):
     """What it is resized to, for `Servers.resize`."""
     takes_any: bool = False
     """Whether it is accepted in whatever state the server is, also while it is made."""
+    gives: str | None = None
+    """Which param names the volume that the server is given, as `Servers.give_volume` takes it."""
     makes_image: bool = False
     """As `Servers.make_image` takes it."""
 
@@ -100,9 +102,15 @@ ACTIONS: Mapping[str, ClientAction] = MappingProxyType(
             ClientAction(
                 kind="detach_interface", after=("attach_interface",), ends_in=VmState.ACTIVE, chosen=_last_card
             ),
-            ClientAction(kind="attach_volume", ends_in=VmState.ACTIVE, chosen=_some_volume),
+            ClientAction(kind="attach_volume", ends_in=VmState.ACTIVE, chosen=_some_volume, gives="volume_id"),
             ClientAction(kind="detach_volume", after=("attach_volume",), ends_in=VmState.ACTIVE, chosen=_last_volume),
-            ClientAction(kind="swap_volume", after=("attach_volume",), ends_in=VmState.ACTIVE, chosen=_other_volume),
+            ClientAction(
+                kind="swap_volume",
+                after=("attach_volume",),
+                ends_in=VmState.ACTIVE,
+                chosen=_other_volume,
+                gives="new_volume_id",
+            ),
             ClientAction(kind="unshelve", after=("shelve", "offload"), ends_in=VmState.ACTIVE),
         )
     }

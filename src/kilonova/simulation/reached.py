@@ -17,6 +17,8 @@ _QUERIES = {
     "resized_in_place": _MOVED + "kind = 'resize' AND state = 'done' AND json_extract(outputs, '$.here') IS NOT NULL",
     "evacuated": _MOVED + "kind = 'evacuate' AND state = 'done'",
     "migrated_live": _MOVED + "kind = 'live_migration' AND state = 'done'",
+    "volumes_followed": _MOVED
+    + "kind <> 'boot' AND state = 'done' AND json_extract(outputs, '$.volumes_connected') IS NOT NULL",
     "move_undone": _MOVED + "kind IN ('resize', 'migration') AND state = 'failed'",
     "move_tried_elsewhere": """
         SELECT count(*) FROM operation_events a JOIN operation_events b ON b.operation_id = a.operation_id AND b.seq > a.seq

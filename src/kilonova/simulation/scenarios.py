@@ -55,13 +55,15 @@ MOVES = (
 """Confirmed or taken back at random: as often as there is something to confirm."""
 RESIZES = ("resize", "resize", "resize", "confirm_resize", "revert_resize")
 DEVICES = (
-    "attach_interface",
-    "detach_interface",
-    "attach_volume",
-    "attach_volume",
-    "detach_volume",
-    "swap_volume",
-    "stop",
+    *("attach_interface", "detach_interface"),
+    *("attach_volume", "attach_volume", "attach_volume", "attach_volume", "detach_volume", "swap_volume"),
+    *("stop", "resize", "migration", "live_migration", "confirm_resize", "revert_resize"),
+    *("shelve", "offload", "unshelve", "rebuild"),
+)
+VOLUMES = (
+    *("attach_volume", "attach_volume", "attach_volume", "detach_volume", "swap_volume", "stop", "start"),
+    *("resize", "migration", "live_migration", "live_migration", "confirm_resize", "revert_resize"),
+    *("shelve", "offload", "unshelve", "unshelve"),
 )
 CALM_HYPERVISOR = Rates(hypervisor_fails=0.0, hypervisor_fails_halfway=0.0, call_slow=0.1, db_slow=0.02)
 
@@ -127,8 +129,28 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
             ),
             Scenario(
                 name="devices",
-                about="network cards and volumes are plugged in, unplugged and swapped all the time",
-                plan=Plan(actions=DEVICES, acts=16, requests=4, pause_max_s=2.0),
+                about="network cards and volumes are plugged in, unplugged, swapped, and follow servers that move",
+                shape=Shape(hosts=2),
+                plan=Plan(actions=DEVICES, acts=24, most_at_once=1, requests=5, pause_max_s=2.0, from_volume=0.5),
+                evacuates=True,
+            ),
+            Scenario(
+                name="volumes",
+                about="servers with volumes move about, on hypervisors and a volume service that often refuse",
+                shape=Shape(hosts=2),
+                rates=Rates(hypervisor_fails=0.15, hypervisor_fails_halfway=0.15, service_refuses=0.1, db_refused=0.01),
+                plan=Plan(
+                    actions=VOLUMES,
+                    acts=60,
+                    on_living=True,
+                    most_at_once=1,
+                    requests=3,
+                    pause_max_s=1.5,
+                    from_volume=0.4,
+                ),
+                weights=Weights(kill=4.0, freeze=2.0, host_dark=0.5),
+                storm_every_s=7.0,
+                storm_s=90.0,
             ),
             Scenario(
                 name="power",

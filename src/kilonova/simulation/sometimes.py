@@ -24,6 +24,7 @@ REACHED = {
     "boot_tried_elsewhere": "a boot that one host failed was begun anew on another",
     "evacuated": "a server was made anew on another host because its own was dark",
     "migrated_live": "a server was migrated while it ran",
+    "volumes_followed": "the volumes of a server were attached for another host, or for none",
     "move_reverted": "a resize or migration was taken back",
     "guest_half_made": "a process died, or a hypervisor failed, with a guest half made",
     "database_lost_power": "a database lost its power, and every connection with it",

@@ -15,15 +15,18 @@ from kilonova.kernel.ids import ProjectId, ServerId, UserId
 from kilonova.objects.boot import Boot
 from kilonova.objects.caller import Caller
 from kilonova.objects.flavor import Flavor
+from kilonova.objects.guest import GuestVolume
 from kilonova.objects.image import NewImage
-from kilonova.objects.server import NicRequest, Server, VmState
+from kilonova.objects.server import NicRequest, Server, VmState, Volume
 from kilonova.objects.server_query import ServerQuery
+from kilonova.operations.attaching import VolumeRefused
 from kilonova.operations.plans.set_password import AGENT_PROPERTY
 from kilonova.operations.servers import Servers
 from kilonova.runtime.runtime import Runtime
 from kilonova.simulation.actions import ACTIONS, CANARY, ClientAction
 from kilonova.simulation.doubles.images import IMAGE
 from kilonova.simulation.doubles.networks import NETWORK
+from kilonova.simulation.doubles.volumes import SOME
 from kilonova.simulation.groups import group_of
 from kilonova.simulation.history import History, Promise, Told, shown
 from kilonova.simulation.sizes import SIZE, size_shown
@@ -53,6 +56,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     looks: int = 1
     """How often it looks at a server meanwhile."""
     pause_max_s: float = 4.0
+    on_living: bool = False
+    """Whether it acts on servers only that were accepted, and that nobody has asked to delete."""
+    from_volume: float = 0.0
+    """How many of its servers boot from a volume, which others may want as well."""
     delete_share: float = 0.7
     """How many of its servers it deletes before it leaves."""
 
@@ -141,8 +148,14 @@ class Client:
             elif action.makes_image:
                 image = self._image(promise, kind)
                 await self._servers.make_image(caller, request_id, server_id, kind, image, action.params)
+            elif action.gives is not None:
+                params = await self._params(promise, action)
+                await self._servers.give_volume(caller, request_id, server_id, kind, params[action.gives], params)
             else:
                 await self._servers.act(caller, request_id, server_id, kind, await self._params(promise, action))
+        except VolumeRefused as error:
+            self._history.answered(promise, self._name, began, "acted on")
+            raise Conflict(reason=error.message) from error
         except OverLimit as error:
             if action.makes_image:
                 self._history.answered(promise, self._name, began, "acted on")
@@ -216,7 +229,10 @@ class Client:
         """Ask for servers; sometimes delete one at once, while it is nowhere yet."""
         flavor, count = self._chance.choice(FLAVORS), self._chance.randint(1, plan.most_at_once)
         group_id = group_of(self._project) if self._chance.random() < GROUP_SHARE else None
-        promises = await self.create(flavor, count, group_id)
+        fields: Mapping[str, Any] = NOTHING
+        if count == 1 and plan.from_volume and self._chance.random() < plan.from_volume:
+            fields = {"image_id": None, "volumes": _root(self._chance.choice(SOME))}
+        promises = await self.create(flavor, count, group_id, fields)
         if promises[0].boot is Told.REFUSED:
             return
         self._mine += promises
@@ -235,7 +251,7 @@ class Client:
 
     async def _act(self, plan: Plan) -> None:
         """Act on a server, whether its state allows that or not."""
-        promise = self._any()
+        promise = self._any(kept=plan.on_living)
         if promise is not None and plan.actions:
             with contextlib.suppress(Conflict, NotFound, Unavailable):
                 await self.act(promise, self._chance.choice(plan.actions))
@@ -318,16 +334,18 @@ class Client:
         return Boot(
             server=server,
             volumes=tuple(volume.guest.volume_id for volume in server.volumes),
-            image=IMAGE,
+            image=None if server.image_id is None else IMAGE,
             security_group_ids=(f"default-{self._project}",),
             files=((f"/etc/{CANARY}", base64.b64encode(CANARY.encode()).decode()),),
             admin_password=f"{CANARY}-password-{server.id}",
         )
 
-    def _any(self) -> Promise | None:
-        """A server of its own or of somebody else in its project."""
+    def _any(self, *, kept: bool = False) -> Promise | None:
+        """A server of its own or of somebody else in its project; with `kept` one that was accepted and not deleted."""
         theirs = self._history.of_project(self._project)
         some = self._mine if self._chance.random() < 0.7 else theirs
+        if kept:
+            some = [promise for promise in some if promise.boot is Told.ACCEPTED and promise.delete is None]
         return self._chance.choice(some) if some else None
 
     def _request_id(self) -> str:
@@ -338,3 +356,9 @@ class Client:
     def _project(self) -> ProjectId:
         assert self._caller.project_id is not None
         return self._caller.project_id
+
+
+def _root(volume_id: str) -> tuple[Volume, ...]:
+    """The root disk of a server that boots from a volume."""
+    root = GuestVolume(volume_id=volume_id, attachment_id="", connection={}, device="/dev/vda", boot=True)
+    return (Volume(guest=root),)

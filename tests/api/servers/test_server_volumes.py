@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from api.server_stage import NEWEST, SERVERS, Stage
@@ -226,3 +227,20 @@ def test_create__volumes_that_make_no_sense__refused(disks: Disks) -> None:
     to_make = {"source_type": "image", "destination_type": "volume", "boot_index": 0, "uuid": stage.image}
     assert "not made while" in refused(501, {**to_make, "volume_size": 1})
     assert "not made while" in refused(501, {"source_type": "blank", "destination_type": "volume", "volume_size": 1})
+
+
+def test_root_volume__rescue_and_rebuild__as_their_microversions_allow(disks: Disks) -> None:
+    stage = disks.stage
+    root = disks.make(bootable=True, image_id=stage.image)
+    server_id = stage.boot(imageRef=None, block_device_mapping_v2=[mapping(root, boot_index=0)])
+    rescue, rebuild = {"rescue": {"rescue_image_ref": stage.image}}, {"rebuild": {"imageRef": stage.image}}
+    stage.act(server_id, rescue, version="2.86", status=400)
+    stage.act(server_id, rebuild, version="2.92")
+    stage.cloud.wait_for_status(server_id, "ACTIVE")
+    assert stage.show(server_id)["image"] == ""
+    disks.service.volumes[root] = msgspec.structs.replace(disks.service.get(root), image_id=None)
+    refused = stage.act(server_id, rebuild, version="2.92", status=400)
+    assert "different image" in refused["badRequest"]["message"]
+    stage.act(server_id, rebuild, version="2.93", status=501)
+    stage.act(server_id, rescue, version="2.87", status=200)
+    stage.cloud.wait_for_status(server_id, "RESCUE")

@@ -1,4 +1,4 @@
-"""The shared session: login, renewal, endpoints, retries; and how Keystone's and Glance's clients read refusals."""
+"""The shared session: login, renewal, endpoints, retries; and how the clients of Keystone, Glance and Cinder read refusals."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -8,10 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
+from kilonova.clients.cinder import CinderVolumes
 from kilonova.clients.glance import GlanceImages
 from kilonova.clients.keystone import KeystoneIdentity
 from kilonova.clients.session import ATTEMPTS, RENEW_BEFORE_S, Credentials, ServiceSession, message_of
-from kilonova.kernel.errors import NotAuthenticated, NotFound, Unavailable
+from kilonova.kernel.errors import Conflict, NotAuthenticated, NotFound, Unavailable
 from kilonova.kernel.ids import UserId
 from kilonova.objects.caller import Caller
 from kilonova.runtime.real import RealRuntime
@@ -237,3 +238,27 @@ def test_glance__connection_breaks_in_the_middle__unavailable() -> None:
 
     with pytest.raises(Unavailable, match="cut"):
         run(scenario())
+
+
+@pytest.mark.parametrize("kind", ["block-storage", "volumev3"])
+def test_cinder__endpoint_with_a_project__asked_without_it_and_as_a_service(kind: str) -> None:
+    cloud = Cloud(httpx.Response(200, json={"attachments": []}))
+    cloud.catalog = [endpoint(kind, f"http://volume.test/v3/{'a' * 32}", "A")]
+    assert run(CinderVolumes(cloud.session()).attachments_of("server")) == []
+    (asked,) = cloud.asked
+    assert str(asked.url) == "http://volume.test/v3/attachments/detail?instance_id=server&all_tenants=1"
+    assert asked.headers["X-Service-Token"] == asked.headers["X-Auth-Token"] == "own-1"
+    assert asked.headers["OpenStack-API-Version"] == "volume 3.44"
+
+
+def test_cinder__refusals__not_found_conflict_or_unavailable() -> None:
+    for status, error in ((400, Conflict), (404, NotFound), (409, Conflict), (403, Unavailable), (503, Unavailable)):
+        cloud = Cloud(*[httpx.Response(status, json={"badRequest": {"message": "no"}}) for _ in range(5)])
+        volumes = CinderVolumes(cloud.session({"block-storage": "http://volume.test"}))
+        with pytest.raises(error):
+            run(volumes.attachment_connect(IMAGE, {"host": "host-1"}))
+
+
+def test_cinder__what_can_be_no_id__not_found_and_not_asked() -> None:
+    with pytest.raises(NotFound):
+        run(CinderVolumes(Cloud().session()).volume_get(CALLER, "../volumes"))

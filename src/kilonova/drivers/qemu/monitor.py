@@ -6,6 +6,7 @@ a QEMU that hangs must not hang the driver. Protocol: QEMU's "QMP reference".
 
 import asyncio
 import base64
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -48,9 +49,10 @@ class MonitorRefused(MonitorUnreachable):
 class Monitor:
     """A conversation under way."""
 
-    def __init__(self, client: "QMPClient") -> None:
-        """Talk through `client`, which is connected."""
+    def __init__(self, client: "QMPClient", connection: socket.socket) -> None:
+        """Talk through `client`, which is connected by `connection`."""
         self._client = client
+        self._connection = connection
 
     async def execute(self, command: str, **arguments: object) -> Any:
         """Give a command, whose arguments are written with `_` for `-`; what QEMU answers.
@@ -116,13 +118,17 @@ class Monitor:
 
     async def descriptor_set(self, descriptor: int) -> int:
         """Hand a descriptor over, for `/dev/fdset/` and the number returned; it lasts for this conversation until used."""
-        self._client.send_fd_scm(descriptor)
+        self._send(descriptor)
         return int((await self.execute("add-fd"))["fdset-id"])
 
     async def descriptor_named(self, descriptor: int, name: str) -> None:
         """Hand a descriptor over under a name, for a command of this conversation."""
-        self._client.send_fd_scm(descriptor)
+        self._send(descriptor)
         await self.execute("getfd", fdname=name)
+
+    def _send(self, descriptor: int) -> None:
+        """Send it beside the conversation: the client's own way to do so knows no loop but asyncio's."""
+        socket.send_fds(self._connection, [b" "], [descriptor])
 
 
 @asynccontextmanager
@@ -138,8 +144,9 @@ async def monitor_open(directory: Path, timeout_s: float = TALK_S) -> AsyncItera
     client.logger.disabled = True
     try:
         async with asyncio.timeout(timeout_s):
-            await client.connect(await socket_connect(directory, SOCKET))
-            yield Monitor(client)
+            connection = await socket_connect(directory, SOCKET)
+            await client.connect(connection)
+            yield Monitor(client, connection)
     except (QMPError, OSError, EOFError, TimeoutError) as error:
         raise MonitorUnreachable(f"QEMU doesn't answer: {error}") from error
     finally:

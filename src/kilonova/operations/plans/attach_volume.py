@@ -1,5 +1,7 @@
 """Attach volume: reserved at the volume service, connected to the server's host, plugged in, then in use.
 
+A server that was offloaded has no host: its volume stays reserved until it is unshelved.
+
 The server shows the volume from the acceptance on, and no longer when nothing came of it.
 """
 
@@ -11,7 +13,7 @@ from kilonova.kernel.errors import Conflict
 from kilonova.kernel.ids import HostName
 from kilonova.objects.host_action import HostAction, VolumeAttach, VolumeDetach
 from kilonova.objects.operation import Operation, OperationState
-from kilonova.objects.server import Server, Volume
+from kilonova.objects.server import Server, VmState, Volume
 from kilonova.operations import attaching
 from kilonova.operations.host_work import HostWork
 from kilonova.operations.states import Action, during
@@ -89,16 +91,17 @@ PLAN: Plan[Work] = Plan(
     deadline_s=600.0,
     steps=(
         Step(name="reserve", ensure=reserve, undo=take_back),
-        Step(name="connect", ensure=connect),
+        Step(name="connect", ensure=connect, when=attaching.on_host),
         Step(name="plug", on_host=plug, undo_on_host=unplug, timeout_s=120.0, retries=2),
-        Step(name="complete", ensure=complete, retries=10),
+        Step(name="complete", ensure=complete, when=attaching.on_host, retries=10),
     ),
 )
 
 ACTION = Action(
     kind="attach_volume",
     name="attach_volume",
-    starts_in=attaching.ON_HOST,
+    starts_in=attaching.ON_HOST | {VmState.SHELVED_OFFLOADED},
+    needs_host=False,
     host_up=True,
     walk=during(None, "reserve", "connect", "plug", "complete"),
     effect=shown,

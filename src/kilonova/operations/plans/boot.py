@@ -135,11 +135,6 @@ async def volumes_used(work: Work) -> Outputs:
     return {}
 
 
-def has_volumes(operation: Operation) -> bool:
-    """Whether it gets any."""
-    return bool(operation.params.get("volumes"))
-
-
 def spawn(work: HostWork) -> HostAction:
     """Make the guest and run it."""
     return Spawn(spec=work.spec())
@@ -151,13 +146,16 @@ def destroy(_: HostWork) -> HostAction:
 
 
 def shown(server: Server, operation: Operation, now: float) -> Server:
-    """Its cards as soon as they are known; of a boot that failed nothing is left, and a guest that shows up is ordered away."""
+    """Its cards as soon as they are known; of a boot that failed nothing is left, and a guest that shows up is ordered away.
+
+    Its volumes are shown all the same: those that go with it go when it is deleted.
+    """
     if operation.state is OperationState.DONE:
         return msgspec.structs.replace(server, launched_at=now, progress=100)
     outputs = operation.outputs
     if operation.state is OperationState.FAILED:
-        kept = server.volumes if outputs.get(UNSURE) else ()
-        return msgspec.structs.replace(server, host=None, nics=(), guest_nics=(), volumes=kept)
+        server = msgspec.structs.replace(server, host=None, nics=(), guest_nics=())
+        return server if outputs.get(UNSURE) else attaching.unattached(server)
     for volume in server.volumes:
         found = outputs.get(VOLUMES, {}).get(volume.guest.volume_id)
         if found is not None:
@@ -181,7 +179,7 @@ PLAN: Plan[Work] = Plan(
     steps=(
         Step(name="place", ensure=place, undo=unplace, when=begun_anew),
         Step(name="networking", ensure=networking, undo=give_back),
-        Step(name="volumes", ensure=volumes, undo=give_volumes_back, when=has_volumes),
+        Step(name="volumes", ensure=volumes, undo=give_volumes_back, when=attaching.has_volumes),
         Step(
             name="spawn",
             on_host=spawn,
@@ -191,7 +189,7 @@ PLAN: Plan[Work] = Plan(
             retries=1,
             elsewhere=True,
         ),
-        Step(name="volumes_used", ensure=volumes_used, when=has_volumes, retries=10),
+        Step(name="volumes_used", ensure=volumes_used, when=attaching.has_volumes, retries=10),
     ),
 )
 

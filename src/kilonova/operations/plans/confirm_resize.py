@@ -7,7 +7,7 @@ from kilonova.objects.guest import PowerState
 from kilonova.objects.host_action import Destroy, HostAction, ResizeConfirm
 from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Server, TaskState, VmState
-from kilonova.operations import moving
+from kilonova.operations import attaching, moving
 from kilonova.operations.host_work import HostWork
 from kilonova.operations.states import Action, during
 from kilonova.operations.work import Work
@@ -33,6 +33,18 @@ def stays(operation: Operation) -> bool:
     return operation.params["other"] is None
 
 
+def leaves_volumes(operation: Operation) -> bool:
+    """Whether volumes are attached for the old guest's host too."""
+    return attaching.has_volumes(operation) and not stays(operation)
+
+
+async def volumes(work: Work) -> Outputs:
+    """End the attachments for the old guest's host."""
+    server = await work.server()
+    await attaching.keep_only(work, frozenset(volume.guest.attachment_id for volume in server.volumes))
+    return {}
+
+
 async def release(work: Work) -> Outputs:
     """Give back what the move held, or the difference between the sizes."""
     server = await work.server()
@@ -55,6 +67,7 @@ PLAN: Plan[Work] = Plan(
     steps=(
         Step(name="destroy", at="other", on_host=destroy, tombstone=True, timeout_s=120.0, retries=5),
         Step(name="forget", on_host=forget, when=stays, timeout_s=120.0, retries=5),
+        Step(name="volumes", ensure=volumes, when=leaves_volumes, retries=FOREVER),
         Step(name="release", ensure=release, retries=FOREVER),
     ),
 )
@@ -63,7 +76,7 @@ ACTION = Action(
     kind="confirm_resize",
     name="confirmResize",
     starts_in=frozenset({VmState.RESIZED}),
-    walk=during(TaskState.RESIZE_CONFIRMING, "destroy", "forget", "release"),
+    walk=during(TaskState.RESIZE_CONFIRMING, "destroy", "forget", "volumes", "release"),
     may_end_in=frozenset({VmState.ACTIVE, VmState.STOPPED}),
     effect=confirmed,
     resizes=True,

@@ -55,11 +55,6 @@ async def volumes(work: Work) -> Outputs:
     return {}
 
 
-def has_volumes(operation: Operation) -> bool:
-    """Whether it has any, or was being given one."""
-    return bool(operation.params.get("volumes"))
-
-
 def has_images(operation: Operation) -> bool:
     """Whether there is an image that goes with the server."""
     return made_images.left_half_made(operation) or made_images.was_shelved(operation)
@@ -74,7 +69,7 @@ async def sweep(work: Work) -> Outputs:
     if fence_until > 0:
         await ports(work)
         await allocation(work)
-        if has_volumes(work.operation):
+        if attaching.has_volumes(work.operation):
             await volumes(work)
     return {}
 
@@ -104,7 +99,7 @@ PLAN: Plan[Work] = Plan(
         _destroy("destroy", at="host"),
         _destroy("destroy_other", at="other"),
         Step(name="ports", ensure=ports, retries=FOREVER),
-        Step(name="volumes", ensure=volumes, when=has_volumes, retries=FOREVER),
+        Step(name="volumes", ensure=volumes, when=attaching.has_volumes, retries=FOREVER),
         Step(name="allocation", ensure=allocation, retries=FOREVER),
         Step(name="images", ensure=images, when=has_images, retries=FOREVER),
         Step(name="sweep", ensure=sweep, retries=FOREVER),

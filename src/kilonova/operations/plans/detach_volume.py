@@ -21,6 +21,12 @@ class NoSuchDisk(Conflict):
     code = "no-such-disk"
 
 
+class RootDisk(Conflict):
+    """Instance {server_id} runs from volume {volume_id}: a root disk can't be detached."""
+
+    code = "root-disk"
+
+
 def unplug(work: HostWork) -> HostAction:
     """Take it out, and wait until the guest has let it go."""
     return VolumeDetach(volume_id=_volume_id(work.operation))
@@ -33,10 +39,14 @@ async def release(work: Work) -> Outputs:
 
 
 def shown(server: Server, operation: Operation, _now: float) -> Server:
-    """Without the volume, once others may have it. Raises `NoSuchDisk` at the acceptance."""
+    """Without the volume, once others may have it. Raises `NoSuchDisk` and `RootDisk` at the acceptance."""
     volume_id = _volume_id(operation)
-    if operation.state is OperationState.QUEUED and attaching.volume_find(server, volume_id) is None:
-        raise NoSuchDisk(volume_id=volume_id, server_id=server.id)
+    if operation.state is OperationState.QUEUED:
+        known = attaching.volume_find(server, volume_id)
+        if known is None:
+            raise NoSuchDisk(volume_id=volume_id, server_id=server.id)
+        if known.guest.boot:
+            raise RootDisk(volume_id=volume_id, server_id=server.id)
     if operation.state is not OperationState.DONE:
         return server
     return attaching.without_volume(server, volume_id)

@@ -11,7 +11,7 @@ from kilonova.kernel.ids import HostName
 from kilonova.objects.host_action import Destroy, HostAction, Spawn
 from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Server, TaskState, VmState
-from kilonova.operations import made_images, moving
+from kilonova.operations import made_images, moving, moving_volumes
 from kilonova.operations.host_work import HostWork
 from kilonova.operations.states import ANY_KIND, Action, during
 from kilonova.operations.work import Work
@@ -73,6 +73,7 @@ PLAN: Plan[Work] = Plan(
         Step(name="images", ensure=made_images.delete_half_made, when=made_images.left_half_made, retries=FOREVER),
         Step(name="claim", ensure=moving.claim, undo=moving.give_back),
         Step(name="ports", ensure=ports, undo=ports_back),
+        moving_volumes.CONNECT,
         Step(
             name="spawn",
             at="dest",
@@ -84,6 +85,7 @@ PLAN: Plan[Work] = Plan(
             elsewhere=True,
         ),
         Step(name="leave", on_host=destroy, tombstone=True, pivot=True, timeout_s=120.0, retries=5),
+        moving_volumes.LEAVE,
         Step(name="release", ensure=release, retries=FOREVER),
     ),
 )
@@ -110,7 +112,8 @@ ACTION = Action(
     host_up=False,
     walk={
         **during(TaskState.REBUILDING, "images", "claim", "ports"),
-        **during(TaskState.REBUILD_SPAWNING, "spawn", "leave", "release"),
+        **during(TaskState.REBUILD_BLOCK_DEVICE_MAPPING, "volumes"),
+        **during(TaskState.REBUILD_SPAWNING, "spawn", "leave", "volumes_left", "release"),
     },
     fails_in=VmState.ERROR,
     may_end_in=frozenset({VmState.ACTIVE, VmState.STOPPED}),

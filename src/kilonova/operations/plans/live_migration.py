@@ -15,7 +15,7 @@ from kilonova.kernel.ids import HostName
 from kilonova.objects.host_action import Arrived, Destroy, HostAction, Incoming, Migrate
 from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Server, TaskState, VmState
-from kilonova.operations import moving
+from kilonova.operations import moving, moving_volumes
 from kilonova.operations.host_work import HostWork
 from kilonova.operations.states import Action, during
 from kilonova.operations.work import Work
@@ -110,6 +110,7 @@ PLAN: Plan[Work] = Plan(
     hosts_tried=3,
     steps=(
         Step(name="claim", ensure=claim, undo=moving.give_back),
+        moving_volumes.CONNECT,
         Step(
             name="incoming",
             at="dest",
@@ -125,6 +126,7 @@ PLAN: Plan[Work] = Plan(
         Step(name="arrived", at="dest", on_host=arrived, timeout_s=60.0, retries=FOREVER, goes_on=True),
         Step(name="ports", ensure=ports, retries=FOREVER),
         Step(name="leave", on_host=destroy, tombstone=True, timeout_s=120.0, retries=5),
+        moving_volumes.LEAVE,
         Step(name="release", ensure=release, retries=FOREVER),
     ),
 )

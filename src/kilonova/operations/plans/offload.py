@@ -7,7 +7,7 @@ from kilonova.objects.guest import PowerState
 from kilonova.objects.host_action import Destroy, HostAction
 from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Server, TaskState, VmState
-from kilonova.operations import moving
+from kilonova.operations import moving, moving_volumes
 from kilonova.operations.host_work import HostWork
 from kilonova.operations.states import Action, during
 from kilonova.operations.work import Work
@@ -34,14 +34,15 @@ async def release(work: Work) -> Outputs:
     return {}
 
 
-def nowhere(server: Server) -> Server:
+def nowhere(server: Server, operation: Operation) -> Server:
     """The server without its host."""
-    return msgspec.structs.replace(server, host=None, ssh_port=None, power_state=PowerState.NOSTATE)
+    held = moving_volumes.carried(server, operation.outputs)
+    return msgspec.structs.replace(held, host=None, ssh_port=None, power_state=PowerState.NOSTATE)
 
 
 def shown(server: Server, operation: Operation, now: float) -> Server:
     """It is on no host when all of it is gone from there."""
-    return nowhere(server) if operation.state is OperationState.DONE else server
+    return nowhere(server, operation) if operation.state is OperationState.DONE else server
 
 
 DESTROY: Step[Work] = Step(
@@ -50,19 +51,22 @@ DESTROY: Step[Work] = Step(
 PORTS: Step[Work] = Step(name="ports", ensure=ports, retries=FOREVER)
 RELEASE: Step[Work] = Step(name="release", ensure=release, retries=FOREVER)
 
+LEFT: tuple[Step[Work], ...] = (DESTROY, PORTS, moving_volumes.HOLD, moving_volumes.HELD, RELEASE)
+"""How a server leaves its host; its volumes stay reserved for it."""
+
 
 def ends_guest(operation: Operation) -> bool:
     """Whether `operation` is an offload, or a shelving that goes on with one, and has come to its guest's end."""
-    return operation.kind in {"shelve", "offload"} and operation.step in {DESTROY.name, PORTS.name, RELEASE.name}
+    return operation.kind in {"shelve", "offload"} and operation.step in {step.name for step in LEFT}
 
 
-PLAN: Plan[Work] = Plan(kind="offload", deadline_s=DEADLINE_S, steps=(DESTROY, PORTS, RELEASE))
+PLAN: Plan[Work] = Plan(kind="offload", deadline_s=DEADLINE_S, steps=LEFT)
 
 ACTION = Action(
     kind="offload",
     name="shelveOffload",
     starts_in=frozenset({VmState.SHELVED}),
-    walk=during(TaskState.SHELVING_OFFLOADING, "destroy", "ports", "release"),
+    walk=during(TaskState.SHELVING_OFFLOADING, *(step.name for step in LEFT)),
     ends_in=VmState.SHELVED_OFFLOADED,
     effect=shown,
 )

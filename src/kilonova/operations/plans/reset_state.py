@@ -10,7 +10,7 @@ from kilonova.engine.runner import TooEarly
 from kilonova.objects.host_action import Destroy, HostAction
 from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Fault, Server, VmState
-from kilonova.operations import made_images, moving
+from kilonova.operations import attaching, made_images, moving
 from kilonova.operations.host_work import HostWork
 from kilonova.operations.states import ANY, ANY_KIND, Action, during
 from kilonova.operations.work import Work
@@ -45,6 +45,11 @@ async def claims(work: Work) -> Outputs:
     return {}
 
 
+async def volumes(work: Work) -> Outputs:
+    """Keep one attachment of each volume, and show those that are there."""
+    return await attaching.settle(work)
+
+
 async def images(work: Work) -> Outputs:
     """Delete the image that the interrupted operation was making, and what a server was shelved as that needs it no longer."""
     await made_images.delete_half_made(work)
@@ -71,6 +76,7 @@ def reset(server: Server, operation: Operation, now: float) -> Server:
         return server
     state = VmState(operation.params["state"])
     fault = Fault(code=500, message=IN_ERROR, details=IN_ERROR, created_at=now) if state is VmState.ERROR else None
+    server = attaching.as_found(server, operation.outputs)
     shelved = None if _spares_image(operation) else server.shelved
     return msgspec.structs.replace(
         server, vm_state=state, move=None, soft_deleted_at=None, shelved=shelved, fault=fault
@@ -84,6 +90,7 @@ PLAN: Plan[Work] = Plan(
         Step(name="fence", ensure=fence, when=was_interrupted, retries=FOREVER),
         Step(name="destroy_other", at="other", on_host=destroy, timeout_s=120.0, retries=FOREVER, tombstone=True),
         Step(name="claims", ensure=claims, retries=FOREVER),
+        Step(name="volumes", ensure=volumes, when=attaching.has_volumes, retries=FOREVER),
         Step(name="images", ensure=images, when=has_image, retries=FOREVER),
     ),
 )
@@ -95,7 +102,7 @@ ACTION = Action(
     interrupts=frozenset({ANY_KIND}),
     spares=frozenset({"delete"}),
     needs_host=False,
-    walk=during(None, "fence", "destroy_other", "claims", "images"),
+    walk=during(None, "fence", "destroy_other", "claims", "volumes", "images"),
     may_end_in=frozenset({VmState.ACTIVE, VmState.ERROR}),
     effect=reset,
     resizes=True,

@@ -21,7 +21,7 @@ from kilonova.objects.host_action import (
 )
 from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Server, TaskState, VmState
-from kilonova.operations import moving
+from kilonova.operations import moving, moving_volumes
 from kilonova.operations.host_work import HostWork
 from kilonova.operations.plans.stop import GRACE_S
 from kilonova.operations.states import Action, during
@@ -107,13 +107,16 @@ def shown(server: Server, operation: Operation, now: float) -> Server:
         return moving.under_way(server, operation, operation.kind)
     move = moving.under_way(server, operation, operation.kind).move
     assert move is not None, "a move that is done has claimed a destination"
+    old_volumes = tuple(volume.guest for volume in server.volumes) if elsewhere(operation) else ()
     there = moving.arrived(server, operation)
-    return msgspec.structs.replace(there, launched_at=now, move=msgspec.structs.replace(move, finished_at=now))
+    settled = msgspec.structs.replace(move, finished_at=now, old_volumes=old_volumes)
+    return msgspec.structs.replace(there, launched_at=now, move=settled)
 
 
 _STEPS: tuple[Step[Work], ...] = (
     Step(name="claim", ensure=moving.claim, undo=moving.give_back),
     Step(name="stop", on_host=stop, undo_on_host=start, when=stops, timeout_s=GRACE_S + 60.0, retries=2),
+    moving_volumes.CONNECT,
     Step(name="offer", on_host=offer, undo_on_host=offer_end, when=elsewhere, retries=2),
     Step(
         name="receive",
@@ -135,7 +138,7 @@ _STEPS: tuple[Step[Work], ...] = (
 
 _WALK = {
     **during(TaskState.RESIZE_PREP, "claim"),
-    **during(TaskState.RESIZE_MIGRATING, "stop", "offer", "receive", "offer_end"),
+    **during(TaskState.RESIZE_MIGRATING, "stop", "volumes", "offer", "receive", "offer_end"),
     **during(TaskState.RESIZE_MIGRATED, "ports"),
     **during(TaskState.RESIZE_FINISH, "start", "resize"),
 }

@@ -11,9 +11,9 @@ from kilonova.kernel.ids import HostName
 from kilonova.objects.host_action import Destroy, HostAction, ResizeRevert, Start, Stop
 from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Server, TaskState, VmState
-from kilonova.operations import moving
+from kilonova.operations import attaching, moving, moving_volumes
 from kilonova.operations.host_work import HostWork
-from kilonova.operations.plans.confirm_resize import DEADLINE_S, FOREVER, stays
+from kilonova.operations.plans.confirm_resize import DEADLINE_S, FOREVER, leaves_volumes, stays
 from kilonova.operations.plans.stop import GRACE_S
 from kilonova.operations.states import Action, during
 from kilonova.operations.work import Work
@@ -79,13 +79,20 @@ async def claim(work: Work) -> Outputs:
     return {}
 
 
+async def volumes(work: Work) -> Outputs:
+    """End the attachments for the new guest's host."""
+    server = moving_volumes.carried_back(await work.server())
+    await attaching.keep_only(work, frozenset(volume.guest.attachment_id for volume in server.volumes))
+    return {}
+
+
 def reverted(server: Server, operation: Operation, now: float) -> Server:
     """Where it was, as it was."""
     move = server.move
     if operation.state is not OperationState.DONE or move is None:
         return server
     return msgspec.structs.replace(
-        server,
+        moving_volumes.carried_back(server),
         host=move.source,
         availability_zone=operation.outputs.get("zone", server.availability_zone),
         flavor=move.old_flavor,
@@ -120,6 +127,7 @@ PLAN: Plan[Work] = Plan(
         Step(name="destroy", on_host=destroy, when=goes_back, tombstone=True, timeout_s=120.0, retries=5),
         Step(name="restore", on_host=restore, when=stays, timeout_s=300.0, retries=5),
         Step(name="claim", ensure=claim, retries=FOREVER, pivot=True),
+        Step(name="volumes", ensure=volumes, when=leaves_volumes, retries=FOREVER),
     ),
 )
 
@@ -128,7 +136,7 @@ ACTION = Action(
     name="revertResize",
     starts_in=frozenset({VmState.RESIZED}),
     host_up=True,
-    walk=during(TaskState.RESIZE_REVERTING, "stop", "ports", "start", "destroy", "restore", "claim"),
+    walk=during(TaskState.RESIZE_REVERTING, "stop", "ports", "start", "destroy", "restore", "claim", "volumes"),
     may_end_in=frozenset({VmState.ACTIVE, VmState.STOPPED}),
     effect=reverted,
     resizes=True,

@@ -4,6 +4,7 @@ A guest that was paused or suspended has lost its memory when it fails after the
 """
 
 from dataclasses import replace
+from functools import partial
 
 import msgspec
 
@@ -37,6 +38,11 @@ def leaves(operation: Operation) -> bool:
     return bool(operation.params.get("offload"))
 
 
+def _left_by(step: Step[Work], operation: Operation) -> bool:
+    """Whether this step of an offload is done at once."""
+    return leaves(operation) and step.when(operation)
+
+
 def shown(server: Server, operation: Operation, now: float) -> Server:
     """SHELVED as soon as the image is whole: what comes then is its offload."""
     if made_images.STORED in operation.outputs:
@@ -58,7 +64,7 @@ def _shelved(server: Server, operation: Operation, now: float) -> Server:
         server = msgspec.structs.replace(server, vm_state=VmState.SHELVED, shelved=Shelved(image=image, at=now))
     if operation.state is not OperationState.DONE or not leaves(operation):
         return server
-    return msgspec.structs.replace(offload.nowhere(server), vm_state=VmState.SHELVED_OFFLOADED)
+    return msgspec.structs.replace(offload.nowhere(server, operation), vm_state=VmState.SHELVED_OFFLOADED)
 
 
 PLAN: Plan[Work] = Plan(
@@ -70,9 +76,7 @@ PLAN: Plan[Work] = Plan(
         UPLOAD,
         Step(name="stored", ensure=made_images.stored, retries=10, pivot=True),
         Step(name="earlier", ensure=made_images.forget_shelved, when=made_images.was_shelved, retries=1_000_000),
-        replace(offload.DESTROY, when=leaves),
-        replace(offload.PORTS, when=leaves),
-        replace(offload.RELEASE, when=leaves),
+        *(replace(step, when=partial(_left_by, step)) for step in offload.LEFT),
     ),
 )
 
@@ -83,7 +87,7 @@ ACTION = Action(
     walk={
         **during(TaskState.SHELVING, made_images.FIRST, "stop"),
         **during(TaskState.SHELVING_IMAGE_UPLOADING, "upload", "stored", "earlier"),
-        **during(TaskState.SHELVING_OFFLOADING, "destroy", "ports", "release"),
+        **during(TaskState.SHELVING_OFFLOADING, "destroy", "ports", "volumes", "volumes_left", "release"),
     },
     ends_in=VmState.SHELVED,
     may_end_in=frozenset({VmState.STOPPED, VmState.SHELVED_OFFLOADED}),

@@ -7,7 +7,7 @@ from kilonova.kernel.ids import HostName
 from kilonova.objects.host_action import Destroy, HostAction, Spawn, Start
 from kilonova.objects.operation import Operation
 from kilonova.objects.server import Server, TaskState, VmState
-from kilonova.operations import made_images, moving, placing
+from kilonova.operations import made_images, moving, moving_volumes, placing
 from kilonova.operations.host_work import HostWork
 from kilonova.operations.states import Action, during
 from kilonova.operations.work import Work
@@ -62,14 +62,14 @@ def in_place(operation: Operation) -> bool:
 
 
 def shown(server: Server, operation: Operation, now: float) -> Server:
-    """On its host as soon as its guest is; ACTIVE also when its image could not be deleted in all the time there was."""
-    if operation.step != "image":
+    """On its host as soon as its guest is; ACTIVE also when what is left over could not be deleted in all the time there was."""
+    if operation.step not in {moving_volumes.LEAVE.name, "image"}:
         return server
     params = operation.params
     if offloaded(operation):
         pinned = params.get("to_zone") or (None if params.get("unpin") else server.pinned_availability_zone)
         server = msgspec.structs.replace(
-            server,
+            moving_volumes.carried(server, operation.outputs),
             host=HostName(operation.outputs["dest"]),
             availability_zone=operation.outputs["zone"],
             pinned_availability_zone=pinned,
@@ -86,6 +86,7 @@ PLAN: Plan[Work] = Plan(
     steps=(
         Step(name="place", ensure=placing.place, undo=placing.give_back, when=offloaded),
         Step(name="ports", ensure=ports, undo=ports_back, when=offloaded),
+        moving_volumes.CONNECT,
         Step(
             name="spawn",
             at="dest",
@@ -97,6 +98,7 @@ PLAN: Plan[Work] = Plan(
             elsewhere=True,
             pivot=True,
         ),
+        moving_volumes.LEAVE,
         Step(name="start", on_host=start, when=in_place, timeout_s=120.0, retries=2),
         Step(name="image", ensure=forget_image, retries=1_000_000),
     ),
@@ -108,8 +110,8 @@ ACTION = Action(
     starts_in=frozenset({VmState.SHELVED, VmState.SHELVED_OFFLOADED}),
     needs_host=False,
     walk={
-        **during(TaskState.UNSHELVING, "place", "ports", "start"),
-        **during(TaskState.SPAWNING, "spawn", "image"),
+        **during(TaskState.UNSHELVING, "place", "ports", "volumes", "start"),
+        **during(TaskState.SPAWNING, "spawn", "volumes_left", "image"),
     },
     ends_in=VmState.ACTIVE,
     effect=shown,

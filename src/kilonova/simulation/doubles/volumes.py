@@ -23,7 +23,7 @@ T = TypeVar("T")
 SOME = tuple(f"55555555-0000-4000-8000-{number:012}" for number in range(1, 5))
 """Volumes that a simulated cloud has from the beginning."""
 _OF_VOLUME = {"reserved": "reserved", "attaching": "attaching", "attached": "in-use"}
-"""What an attachment's status makes of its volume's, the weakest first."""
+"""What an attachment's status makes of its volume's, the weakest first. After an end the strongest counts."""
 
 
 class VolumeService:
@@ -54,20 +54,35 @@ class VolumeService:
         return sorted((one for one in self.attachments.values() if one.server_id == server_id), key=lambda one: one.id)
 
     def reserve(self, volume_id: str, server_id: str) -> Attachment:
-        """See `Volumes.attachment_create`."""
+        """A new attachment. A server that has a volume may have it once more, except while it is `attaching`."""
         volume = self.get(volume_id)
         there = [one for one in self.attachments.values() if one.volume_id == volume_id]
-        own = there and all(one.server_id == server_id for one in there)
+        own = volume.status in {"reserved", "in-use"} and all(one.server_id == server_id for one in there)
         if not (volume.attachable or own):
             raise Conflict(reason=f"Volume {volume_id} is {volume.status}: it can't be reserved.")
         made = Attachment(id=self._new_id(), volume_id=volume_id, server_id=server_id, status="reserved")
+        if own:
+            self.attachments[made.id] = made
+            return made
         return self._put(made)
+
+    def create(self, volume_id: str, server_id: str, connector: Mapping[str, Any] | None) -> Attachment:
+        """See `Volumes.attachment_create`."""
+        made = self.reserve(volume_id, server_id)
+        return made if connector is None else self._connected(made, connector)
 
     def connect(self, attachment_id: str, connector: Mapping[str, Any]) -> Attachment:
         """See `Volumes.attachment_connect`."""
         known = self._known(attachment_id)
+        others = [one for one in self.attachments.values() if one.volume_id == known.volume_id and one is not known]
+        if any(one.connection for one in others):
+            raise Conflict(reason=f"Volume {known.volume_id} is connected already.")
+        return self._connected(known, connector)
+
+    def _connected(self, known: Attachment, connector: Mapping[str, Any]) -> Attachment:
         path = f"{self._directory}/{known.volume_id}.raw"
-        connection = {"driver_volume_type": "local", "data": {"path": path, "format": "raw"}}
+        data = {"path": path, "format": "raw", "host": connector["host"]}
+        connection = {"driver_volume_type": "local", "data": data}
         return self._put(msgspec.structs.replace(known, status="attaching", connection=connection))
 
     def complete(self, attachment_id: str) -> None:
@@ -81,7 +96,8 @@ class VolumeService:
         """See `Volumes.attachment_delete`."""
         known = self.attachments.pop(attachment_id, None)
         if known is not None:
-            self._settle(known.volume_id)
+            left = [_OF_VOLUME[one.status] for one in self.attachments.values() if one.volume_id == known.volume_id]
+            self._set(known.volume_id, max(left, key=list(_OF_VOLUME.values()).index, default="available"))
 
     def remove(self, volume_id: str) -> None:
         """See `Volumes.volume_delete`."""
@@ -101,15 +117,12 @@ class VolumeService:
 
     def _put(self, attachment: Attachment) -> Attachment:
         self.attachments[attachment.id] = attachment
-        self._settle(attachment.volume_id)
+        self._set(attachment.volume_id, _OF_VOLUME[attachment.status])
         return attachment
 
-    def _settle(self, volume_id: str) -> None:
-        """The volume's status follows its attachments."""
-        there = [_OF_VOLUME[one.status] for one in self.attachments.values() if one.volume_id == volume_id]
-        strongest = max(there, key=list(_OF_VOLUME.values()).index, default="available")
+    def _set(self, volume_id: str, status: str) -> None:
         if volume_id in self.volumes:
-            self.volumes[volume_id] = msgspec.structs.replace(self.volumes[volume_id], status=strongest)
+            self.volumes[volume_id] = msgspec.structs.replace(self.volumes[volume_id], status=status)
 
 
 def simulated(loop: SimLoop) -> VolumeService:
@@ -143,9 +156,11 @@ class DirectVolumes:
         """See `Volumes.attachments_of`."""
         return await self._ask(lambda: self._service.of(server_id))
 
-    async def attachment_create(self, volume_id: str, server_id: str) -> Attachment:
+    async def attachment_create(
+        self, volume_id: str, server_id: str, connector: Mapping[str, Any] | None = None
+    ) -> Attachment:
         """See `Volumes.attachment_create`."""
-        return await self._ask(lambda: self._service.reserve(volume_id, server_id), refusable=True)
+        return await self._ask(lambda: self._service.create(volume_id, server_id, connector), refusable=True)
 
     async def attachment_connect(self, attachment_id: str, connector: Mapping[str, Any]) -> Attachment:
         """See `Volumes.attachment_connect`."""

@@ -18,6 +18,7 @@ from kilonova.simulation.doubles.volumes import VolumeService
 from kilonova.simulation.history import History, Promise, Told
 from kilonova.simulation.hypervisor import Hypervisor
 from kilonova.simulation.hypervisor.hardware import NO_MARK
+from kilonova.simulation.invariants import volumes
 from kilonova.simulation.roles import Role
 from kilonova.simulation.runtime import STARTED_AT
 
@@ -109,8 +110,8 @@ def check(durable: Durable, history: History, report: Report) -> None:
     _check_planted(durable, report)
     _check_ports(durable, servers, report)
     _check_sizes(durable, servers, report)
-    _check_devices(durable, servers, report)
-    _check_volumes(durable, servers, report)
+    _check_cards(durable, servers, report)
+    volumes.check(_used(durable, servers), report)
     _check_ledger(durable, servers, report)
     _check_map(durable, servers, report)
     _check_records(durable, report)
@@ -118,6 +119,22 @@ def check(durable: Durable, history: History, report: Report) -> None:
     _check_groups(servers, report)
     _check_secrets(durable, report)
     _check_findings(durable, report)
+
+
+def _used(durable: Durable, servers: "_Servers") -> volumes.Used:
+    """What has to do with volumes."""
+    undone = [row[0] for database in durable.cells.values() for row in database.rows(volumes.NOT_DONE)]
+    guests = [
+        (servers.living[server_id], guest)
+        for host, server_id, guest in durable.hypervisor.everything()
+        if server_id in servers.living and host == servers.living[server_id].host
+    ]
+    return volumes.Used(
+        servers=list(servers.living.values()),
+        guests=[(server, guest) for server, guest in guests if server.vm_state in _MADE],
+        attachments=list(durable.volumes.attachments.values()),
+        unsure=frozenset(ServerId(server_id) for server_id in undone),
+    )
 
 
 def check_bounds(roles: Iterable[Role], broker: Broker, report: Report) -> None:
@@ -198,17 +215,18 @@ def _check_move(server: Server, held: dict[tuple[str, str], int], servers: _Serv
     assert move is not None, "only servers that move are checked"
     if server.vm_state is not VmState.RESIZED:
         report(f"server {server.id} is {server.vm_state} and moves from {move.source} to {move.dest}")
-    kept = {} if move.dest == move.source else _amounts(servers.host_uuid[move.source], move.old_flavor)
+    source, from_volume = servers.host_uuid[move.source], server.boots_from_volume
+    kept = {} if move.dest == move.source else _amounts(source, move.old_flavor, boots_from_volume=from_volume)
     if held != kept:
         report(f"the move of server {server.id} holds {held}, not {kept}")
 
 
-def _amounts(provider: str, *flavors: Flavor) -> dict[tuple[str, str], int]:
+def _amounts(provider: str, *flavors: Flavor, boots_from_volume: bool) -> dict[tuple[str, str], int]:
     """What a server holds that may have any of `flavors`."""
     return {
         (provider, "VCPU"): max(one.vcpus for one in flavors),
         (provider, "MEMORY_MB"): max(one.memory_mb for one in flavors),
-        (provider, "DISK_GB"): max(one.disk_gb for one in flavors),
+        **({} if boots_from_volume else {(provider, "DISK_GB"): max(one.disk_gb for one in flavors)}),
     }
 
 
@@ -221,7 +239,7 @@ def _check_allocation(server: Server, held: dict[tuple[str, str], int], servers:
     flavors, move = [server.flavor], server.move
     if move is not None and move.dest == move.source:
         flavors.append(move.old_flavor)
-    wanted = _amounts(provider, *flavors)
+    wanted = _amounts(provider, *flavors, boots_from_volume=server.boots_from_volume)
     if held != wanted:
         report(f"server {server.id} on {server.host} ({provider}) holds {held}, not its flavor {wanted}")
 
@@ -301,30 +319,14 @@ def _check_sizes(durable: Durable, servers: _Servers, report: Report) -> None:
             report(f"guest {server_id} on {host} has {size}, and its server the flavor {flavor.name}")
 
 
-def _check_devices(durable: Durable, servers: _Servers, report: Report) -> None:
-    """No guest has a card or a volume that its server doesn't show: it may be another's by now."""
+def _check_cards(durable: Durable, servers: _Servers, report: Report) -> None:
+    """No guest has a card that its server doesn't show: it may be another's by now."""
     for host, server_id, guest in durable.hypervisor.everything():
         server = servers.living.get(server_id)
         if server is None or host != server.host or server.vm_state not in _MADE:
             continue
         for port_id in {nic.port_id for nic in guest.spec.nics} - {nic.port_id for nic in server.nics}:
             report(f"guest {server_id} has a card of port {port_id}, which its server doesn't show")
-        shown = {volume.guest.volume_id for volume in server.volumes}
-        for volume_id in {volume.volume_id for volume in guest.spec.volumes} - shown:
-            report(f"guest {server_id} has volume {volume_id}, which its server doesn't show")
-
-
-def _check_volumes(durable: Durable, servers: _Servers, report: Report) -> None:
-    """The volume service has an attachment for each volume that a server shows, and no other."""
-    shown = {
-        (volume.guest.attachment_id, volume.guest.volume_id): server.id
-        for server in servers.living.values()
-        for volume in server.volumes
-    }
-    there = {(one.id, one.volume_id): one.server_id for one in durable.volumes.attachments.values()}
-    for key in sorted(there.keys() | shown.keys()):
-        if there.get(key) != shown.get(key):
-            report(f"attachment {key} is of {there.get(key)}, and shown by {shown.get(key)}")
 
 
 def _check_ports(durable: Durable, servers: _Servers, report: Report) -> None:

@@ -3,9 +3,13 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from kilonova.simulation.mutants import engine, hosts, network, operations, placement
+from kilonova.simulation.mutants import engine, hosts, network, operations, placement, volumes
 from kilonova.simulation.mutants.mutant import Mutant
 
 MUTANTS: Mapping[str, Mutant] = MappingProxyType(
-    {mutant.name: mutant for part in (engine, placement, operations, network, hosts) for mutant in part.MUTANTS}
+    {
+        mutant.name: mutant
+        for part in (engine, placement, operations, network, hosts, volumes)
+        for mutant in part.MUTANTS
+    }
 )

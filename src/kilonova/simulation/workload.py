@@ -137,8 +137,8 @@ class Client:
             self._report(f"show: asked for {promise.server_id} and got {server.id} of {server.project_id}")
         return server
 
-    async def act(self, promise: Promise, kind: str) -> None:
-        """Ask for an action. Raises `Conflict`, `NotFound` and `Unavailable`."""
+    async def act(self, promise: Promise, kind: str, chosen: Mapping[str, Any] = NOTHING) -> None:
+        """Ask for an action, with `chosen` params or else its usual ones. Raises `Conflict`, `NotFound` and `Unavailable`."""
         began, action = self._history.moment(), ACTIONS[kind]
         promise.hidden = promise.hidden or action.ends_in is VmState.SOFT_DELETED
         caller, request_id, server_id = self._caller, self._request_id(), promise.server_id
@@ -149,10 +149,12 @@ class Client:
                 image = self._image(promise, kind)
                 await self._servers.make_image(caller, request_id, server_id, kind, image, action.params)
             elif action.gives is not None:
-                params = await self._params(promise, action)
+                params = chosen or await self._params(promise, action)
                 await self._servers.give_volume(caller, request_id, server_id, kind, params[action.gives], params)
             else:
-                await self._servers.act(caller, request_id, server_id, kind, await self._params(promise, action))
+                await self._servers.act(
+                    caller, request_id, server_id, kind, chosen or await self._params(promise, action)
+                )
         except VolumeRefused as error:
             self._history.answered(promise, self._name, began, "acted on")
             raise Conflict(reason=error.message) from error

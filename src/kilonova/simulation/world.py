@@ -368,18 +368,18 @@ class World:
     # What each role runs.
 
     async def _api(self, role: Role, runtime: SimRuntime) -> None:
-        parts = await self._parts(role, runtime)
+        parts = await self.parts(role.process, runtime)
         role.serving = Servers(
             parts, Quota(parts.database, {"instances": self.shape.instances, "cores": self.shape.cores}), _NoConsoles()
         )
         await asyncio.Event().wait()
 
     async def _global_conductor(self, role: Role, runtime: SimRuntime) -> None:
-        await GlobalConductor(await self._parts(role, runtime), role.owner, audit=AUDIT).run()
+        await GlobalConductor(await self.parts(role.process, runtime), role.owner, audit=AUDIT).run()
 
     def _cell_conductor(self, cell_id: CellId) -> Main:
         async def main(role: Role, runtime: SimRuntime) -> None:
-            parts = await self._parts(role, runtime)
+            parts = await self.parts(role.process, runtime)
             window_s = self.shape.resize_confirm_window_s
             timers = [resize_confirmation(window_s)] if window_s else []
             if self.shape.shelved_offload_after_s is not None:
@@ -390,7 +390,7 @@ class World:
 
     def _gateway(self, cell_id: CellId) -> Main:
         async def main(role: Role, runtime: SimRuntime) -> None:
-            parts = await self._parts(role, runtime)
+            parts = await self.parts(role.process, runtime)
             role.serving = Gateway(parts, parts.cells.get(cell_id), self.shape.strays)
             await asyncio.Event().wait()
 
@@ -402,34 +402,34 @@ class World:
             await driver.start()
             client = self.network.remote(GatewayClient, role.process, gateway.found, repeats=True)
             watched = WatchedGateway(client, self._takings[role.name], self.report, self.sometimes)
-            images = ImagesInProcess(self._images(role))
+            images = ImagesInProcess(self._images(role.process))
             await Agent(self._agent_names[role.name], runtime, driver, watched, images).run()
             raise Unavailable(service=role.name, reason="another session has its hosts")
 
         return main
 
-    async def _parts(self, role: Role, runtime: SimRuntime) -> Parts:
-        """What every role of the control plane is made from, in its own process."""
-        database = self.connected(self.durable.api, role.process)
+    async def parts(self, process: Process, runtime: SimRuntime) -> Parts:
+        """What every role of the control plane is made from, as `process` has it."""
+        database = self.connected(self.durable.api, process)
         by_url = {f"sim:{number}": server for number, server in enumerate(self.durable.cells.values())}
-        cells = Cells(database, lambda record: self.connected(by_url[record.database_url], role.process))
+        cells = Cells(database, lambda record: self.connected(by_url[record.database_url], process))
         await cells.load()
-        placement = Placement(self.connected(self.durable.placement, role.process))
+        placement = Placement(self.connected(self.durable.placement, process))
         return Parts(
             runtime=runtime,
-            bus=SimBus(self.broker, role.process),
+            bus=SimBus(self.broker, process),
             database=database,
             cells=cells,
             hosts=Hosts(database, cells),
             placement=placement,
             scheduler=Scheduler(placement, runtime),
-            networks=SimNetworks(self.loop, self.durable.networks, role.process, self.faults),
-            images=self._images(role),
-            volumes=SimVolumes(self.loop, self.durable.volumes, role.process, self.faults),
+            networks=SimNetworks(self.loop, self.durable.networks, process, self.faults),
+            images=self._images(process),
+            volumes=SimVolumes(self.loop, self.durable.volumes, process, self.faults),
         )
 
-    def _images(self, role: Role) -> SimImages:
-        return SimImages(self.loop, self.durable.images, role.process, self.faults)
+    def _images(self, process: Process) -> SimImages:
+        return SimImages(self.loop, self.durable.images, process, self.faults)
 
     def connected(self, server: DatabaseServer, process: Process) -> SimDatabase:
         """A database as `process` reaches it."""

@@ -16,6 +16,7 @@ from kilonova.operations.attaching import VolumeRefused
 from kilonova.operations.servers import Servers
 from kilonova.simulation.doubles.volumes import SOME
 from kilonova.simulation.hypervisor import SimDriver
+from unit.operations.moves_rig import host_down, start_watch
 from unit.operations.rig import CALLER, FLAVOR, REQUEST, Rig, play, server, server_id
 
 FIRST, SECOND, THIRD, *_ = SOME
@@ -41,8 +42,7 @@ class Unwilling(SimDriver):
 async def lives(rig: Rig, driver: type[SimDriver] = SimDriver, hosts: tuple[str, ...] = HOSTS) -> Servers:
     """A server that boots from a volume and has another one, on `host-1`."""
     await rig.add_hosts(*hosts)
-    for host in hosts:
-        await rig.start_agent(host, driver_class=driver)
+    await rig.start_agent(*hosts, driver_class=driver)
     await rig.start_all()
     api = await rig.servers()
     root = GuestVolume(volume_id=FIRST, attachment_id="", connection={}, device="/dev/vda", boot=True)
@@ -138,7 +138,8 @@ def test_evacuate__attached_for_the_new_host_alone() -> None:
     async def work(rig: Rig) -> None:
         api = await lives(rig)
         rig.hypervisor.cut_power(HostName("host-1"))
-        await (await rig.parts("operator")).hosts.force_down(HostName("host-1"), down=True)
+        await host_down(rig, "host-1")
+        await start_watch(rig)
         await act(rig, api, "evacuate")
         check(rig, "host-2")
 

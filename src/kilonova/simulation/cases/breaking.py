@@ -54,6 +54,12 @@ class Breaking:
         if self._begun("host_dark", for_s):
             self._world.host_dark((agents.index(agent) + 0.5) / len(agents), for_s)
 
+    def replace_agent(self, agent: str, *, frozen_s: float) -> None:
+        """Start an agent beside one that is frozen and goes on with what it believed after `frozen_s` seconds."""
+        agents = list(self._world.hosts_of)
+        if self._begun("agent_twice", frozen_s):
+            self._world.agent_twice((agents.index(agent) + 0.5) / len(agents), frozen_s)
+
     def lit(self, agent: str) -> None:
         """Give an agent's hosts their power back before their time; the agent starts with them."""
         self._world.light(agent)

@@ -3,7 +3,7 @@
 import asyncio
 
 from kilonova.kernel.errors import NotFound
-from kilonova.kernel.ids import ServerId
+from kilonova.kernel.ids import CELL0, ServerId
 from kilonova.objects.guest import PowerState
 from kilonova.objects.host import DOWN_AFTER_S
 from kilonova.objects.server import VmState
@@ -12,12 +12,14 @@ from kilonova.simulation.cases.case import Case
 from kilonova.simulation.cases.stage import Stage
 from kilonova.simulation.doubles.volumes import SOME
 from kilonova.simulation.history import Promise
+from kilonova.simulation.hypervisor.hardware import NO_MARK
 
 KNOWN_S = DOWN_AFTER_S + 15.0
 """After so long without power a host counts as down everywhere."""
 RECONCILED_S = 45.0
 """How long an agent may take to compare its guests with the records."""
 UNKNOWN = ServerId("99999999-0000-4000-8000-000000000001")
+STRANGER = ServerId("99999999-0000-4000-8000-000000000002")
 
 
 async def _b1(stage: Stage) -> None:
@@ -143,23 +145,25 @@ async def _b7(stage: Stage) -> None:
 
 
 async def _b8(stage: Stage) -> None:
-    """A guest of no record at all may be another cloud's: it is left alone, for an operator."""
+    """A guest without its cell's mark may be another cloud's: it is left alone, and noted for an operator."""
     hypervisor = stage.world.durable.hypervisor
     living, deleted = await stage.made(), await stage.made()
     await stage.delete(deleted)
     await stage.until_gone(deleted)
     await stage.until_quiet()
     host = stage.pick([host for host, _, _ in hypervisor.everything()])
-    hypervisor.plant(host, deleted.server_id)
-    hypervisor.plant(host, UNKNOWN)
+    (mark,) = (cell_id for cell_id in stage.world.durable.cells if cell_id != CELL0)
+    hypervisor.plant(host, deleted.server_id, cell_id=mark)
+    hypervisor.plant(host, UNKNOWN, cell_id=mark)
+    hypervisor.plant(host, STRANGER, cell_id=NO_MARK)
     stage.met()
     await stage.sometime(2.0)
     stage.breaking.kill(stage.agent_of(living.server_id), down_s=stage.chance.random() * 5.0)
     await asyncio.sleep(RECONCILED_S)
     stage.expect(not stage.truths.guests(deleted.server_id), "the guest of a deleted server is left")
-    stage.expect(stage.truths.guests(UNKNOWN) == {host: PowerState.RUNNING}, "a guest of somebody else was touched")
+    stage.expect(not stage.truths.guests(UNKNOWN), "a guest of this cell that no record knows is left")
+    stage.expect(stage.truths.guests(STRANGER) == {host: PowerState.RUNNING}, "a guest of somebody else was touched")
     stage.expect_state(living, VmState.ACTIVE)
-    hypervisor.guest_remove(hypervisor.on(host)[UNKNOWN], keep_disks=False)
 
 
 CASES = (
@@ -230,9 +234,9 @@ CASES = (
         id="B8",
         title="guests that nobody ordered",
         bugs=(1285000, 1842081),
-        given="a host that runs the guest of a deleted server, one that no record knows, and one that is right",
+        given="a host with guests of a deleted server, of its cell but of no record, of another cloud, and one that is right",
         when="its agent compares them with the records, and may start again before",
-        then="the first is ended, the second left to an operator, and the third not touched",
+        then="the first two are ended, as the policy says, and the others are not touched",
         play=_b8,
     ),
 )

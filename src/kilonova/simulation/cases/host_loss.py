@@ -87,6 +87,23 @@ async def _f3(stage: Stage) -> None:
         stage.expect_at_home(server)
 
 
+async def _f4(stage: Stage) -> None:
+    """The machine may be switched on again all the same: what it then runs is not its own any more."""
+    server, agent = await _in_the_dark(stage)
+    source = stage.host_of(server)
+    await stage.ask(server, KIND)
+    await stage.until_quiet()
+    await stage.until_state(server, VmState.ACTIVE)
+    stage.met()
+    await stage.remove(source)
+    stage.expect(stage.truths.provider(source) is None, "the host that was deleted has a provider")
+    stage.expect_at_home(server)
+    if stage.chance.random() < 0.5:
+        stage.breaking.lit(agent)
+        await stage.until(lambda: source not in stage.truths.guests(server.server_id), "the old guest is gone")
+        stage.expect_at_home(server)
+
+
 async def _f5(stage: Stage) -> None:
     """Its record still shows the port: what is wrong with one server is no reason to stop for the agent."""
     host = stage.pick(stage.hosts)
@@ -136,6 +153,15 @@ CASES = (
         then="it stays in its cell, or is refused with a reason",
         play=_f3,
         shape=TWO_CELLS,
+    ),
+    Case(
+        id="F4",
+        title="the host that servers were evacuated from is deleted",
+        bugs=(),
+        given="a server that was evacuated",
+        when="the operator deletes the service of the host that was lost, which may come back",
+        then="it is deleted at once, with its provider, and the server is not touched",
+        play=_f4,
     ),
     Case(
         id="F5",

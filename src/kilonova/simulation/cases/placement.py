@@ -2,9 +2,11 @@
 
 import asyncio
 
+from kilonova.kernel.errors import Conflict
 from kilonova.objects.server import VmState
 from kilonova.placement.placement import Placement
 from kilonova.placement.shapes import Claim, Claimed, Full
+from kilonova.simulation.actions import ACTIONS
 from kilonova.simulation.cases.case import SMALL, Case
 from kilonova.simulation.cases.stage import Stage
 
@@ -34,6 +36,7 @@ async def _g2(stage: Stage) -> None:
     """A claim is refused when there is no room, and for no other reason."""
     placement = Placement(stage.world.connected(stage.world.durable.placement, stage.process))
     provider = stage.truths.provider(stage.pick(stage.hosts))
+    assert provider is not None, "every host has one"
     stage.met()
 
     async def claim(number: int) -> object:
@@ -57,6 +60,45 @@ async def _g2(stage: Stage) -> None:
     stage.expect(used == granted, f"{used} VCPUs are counted, {granted} were granted")
     for number in range(CLAIMS):
         await placement.release(f"{number:08}-0000-4000-8000-000000000000")
+
+
+async def _g3(stage: Stage) -> None:
+    """What is in the way is a server, or a move that is not confirmed, whichever of its two hosts it is."""
+    server = await stage.made()
+    hosts = {stage.host_of(server)}
+    if stage.chance.random() < 0.5:
+        await stage.acted(server, "migration")
+        hosts.add(stage.host_of(server))
+    host = stage.pick(sorted(hosts))
+    refused = False
+    try:
+        await stage.remove(host)
+    except Conflict:
+        refused = True
+    stage.expect(refused, "a host was deleted that servers depend on")
+    stage.met()
+    stage.expect(stage.truths.provider(host) is not None, "the provider of a host in use is gone")
+    await stage.delete(server)
+    await stage.until_quiet()
+    stage.breaking.dark(stage.agent_at(host), for_s=100.0)
+    await stage.until_down()
+    await stage.remove(host)
+    stage.expect(stage.truths.provider(host) is None, "the host that was deleted has a provider")
+
+
+async def _g4(stage: Stage) -> None:
+    """What the first agent says is of an older epoch, and what it still does to a guest of an older generation."""
+    server = await stage.made()
+    host, kind = stage.host_of(server), stage.pick(("stop", "reboot_hard", "pause", "rebuild"))
+    provider = stage.truths.provider(host)
+    await stage.ask(server, kind)
+    await stage.sometime(0.4)
+    stage.breaking.replace_agent(stage.agent_at(host), frozen_s=stage.pick((1.0, 14.0, 30.0)))
+    stage.met()
+    await stage.settled()
+    await stage.until_state(server, ACTIONS[kind].ends_in)
+    stage.expect(stage.truths.provider(host) == provider, "the host has another provider")
+    stage.expect(list(stage.truths.guests(server.server_id)) == [host], "the guest is gone, or there are two")
 
 
 async def _g5(stage: Stage) -> None:
@@ -92,6 +134,24 @@ CASES = (
         when="two hundred consumers claim at the same moment",
         then="exactly as many are granted as fit, the others are told that it is full, and the sum is right",
         play=_g2,
+    ),
+    Case(
+        id="G3",
+        title="a service is deleted whose host is in use",
+        bugs=(1763183, 1852610, 1756179, 1811726),
+        given="a host with a server, or one that a move has left and may return to",
+        when="the operator deletes its service, and again once it is empty",
+        then="the first is refused; after the second the host's provider is gone",
+        play=_g3,
+    ),
+    Case(
+        id="G4",
+        title="a host passes from one agent to another",
+        bugs=(1853009, 1841481, 1839560),
+        given="an agent at work on a server",
+        when="it stops, another one takes its host, and the first goes on with what it believed",
+        then="what the first says counts for nothing; the host's record and provider stay, and one guest is there",
+        play=_g4,
     ),
     Case(
         id="G5",

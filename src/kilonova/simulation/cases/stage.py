@@ -16,6 +16,7 @@ from kilonova.objects.flavor import Flavor
 from kilonova.objects.guest import PowerState
 from kilonova.objects.host import DOWN_AFTER_S
 from kilonova.objects.server import VmState
+from kilonova.operations.host_removal import host_remove
 from kilonova.simulation.actions import ACTIONS
 from kilonova.simulation.calm import calm
 from kilonova.simulation.cases.breaking import Breaking
@@ -106,8 +107,8 @@ class Stage:
 
     async def ask(self, promise: Promise, kind: str, **params: Any) -> None:
         """Ask once for an action: one of `ACTIONS`, or any with `params` as `Servers.act` takes it, and raises."""
-        if kind in ACTIONS and not params:
-            await self.client.act(promise, kind)
+        if kind in ACTIONS:
+            await self.client.act(promise, kind, params)
         else:
             await self.servers.act(self.caller, self.request_id(), promise.server_id, kind, params)
 
@@ -274,6 +275,11 @@ class Stage:
         """Change a host as an operator does: `enabled`, `forced_down`."""
         for database in self.world.durable.cells.values():
             database.write(lambda tx: host_change_txn(tx, host, values))
+
+    async def remove(self, host: HostName) -> None:
+        """Forget a host, as an operator does who deletes its service. Raises what `host_remove` raises."""
+        parts = await self.world.parts(self.process, self.runtime)
+        await host_remove(parts.hosts, parts.placement, host)
 
     def agent_of(self, server_id: ServerId) -> str:
         """The name of the agent of a server's host. Raises ValueError for a server without."""

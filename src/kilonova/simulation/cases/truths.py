@@ -87,9 +87,9 @@ class Truths:
         """What the guest of a server was made as. Raises StopIteration for a server without."""
         return next(guest.spec for _, guest_of, guest in self._durable.hypervisor.everything() if guest_of == server_id)
 
-    def provider(self, host: HostName) -> str:
-        """The id of a host's provider in placement."""
-        return str(self._durable.placement.rows(_PROVIDER, host)[0][0])
+    def provider(self, host: HostName) -> str | None:
+        """The id of a host's provider in placement; None for a host that has none."""
+        return next((str(uuid) for (uuid,) in self._durable.placement.rows(_PROVIDER, host)), None)
 
     def held(self, consumer: str) -> dict[HostName, int]:
         """How many VCPUs a consumer holds in placement, by host."""

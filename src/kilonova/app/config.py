@@ -13,6 +13,9 @@ from msgspec import Meta
 SECRET = "secret"
 """Marks keys whose values `kilonova config show` hides."""
 
+HEADERS = "headers"
+"""`[identity] auth` that takes callers at their word."""
+
 HostCount = Annotated[int, Meta(ge=0, le=10_000)]
 CellCount = Annotated[int, Meta(ge=1, le=100)]
 
@@ -56,6 +59,13 @@ class Up(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Identity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who may do what: the built-in service, or a Keystone."""
 
+    auth: Annotated[
+        Literal["tokens", "headers"],
+        _text(
+            "How the Placement API knows its callers: by `tokens`, or, on loopback addresses only and for tests, by what "
+            "the `headers` X-Auth-Token (USER:PROJECT), X-Roles, X-Project-Id and OpenStack-System-Scope say."
+        ),
+    ] = "tokens"
     url: Annotated[str | None, _text("Keystone's URL; the built-in service when not set.")] = None
     username: Annotated[str, _text("Service account at Keystone.")] = "nova"
     password: Annotated[

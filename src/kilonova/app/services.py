@@ -3,7 +3,7 @@
 from starlette.types import ASGIApp
 
 from kilonova.app import clouds_yaml
-from kilonova.app.config import Config
+from kilonova.app.config import HEADERS, Config
 from kilonova.app.config import Identity as IdentityConfig
 from kilonova.app.foundation import Foundation
 from kilonova.app.paths import PATHS
@@ -11,7 +11,12 @@ from kilonova.clients.identity import Identity
 from kilonova.clients.image import Images
 from kilonova.clients.network import Networks
 from kilonova.clients.session import Credentials, ServiceSession
+from kilonova.database.database import Database
 from kilonova.kernel.errors import Invalid
+from kilonova.placement.api.service import PlacementService
+from kilonova.runtime.runtime import Runtime
+from kilonova.web.believed import BelievedTokens, Believing
+from kilonova.web.service import Tokens
 
 CATALOG = "catalog"
 """In place of a URL: the endpoint in Keystone's catalog."""
@@ -103,6 +108,13 @@ class Services:
         built_in = StandaloneNetworks(database, foundation.runtime, identity)
         self.answering["network"] = built_in.service
         return built_in
+
+
+def placement_service(config: Config, database: Database, tokens: Tokens, runtime: Runtime) -> ASGIApp:
+    """The Placement API, whose callers are known by `tokens` unless `[identity] auth` says otherwise."""
+    if config.identity.auth == HEADERS:
+        return Believing(PlacementService(database, BelievedTokens(), runtime))
+    return PlacementService(database, tokens, runtime)
 
 
 def _session(foundation: Foundation) -> ServiceSession | None:

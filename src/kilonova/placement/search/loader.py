@@ -69,8 +69,9 @@ class LiveFleet:
             return fleet
 
     async def _load(self) -> Fleet:
-        self._fleet, self._seen = await self._database.scan(load_txn)
-        return self._fleet
+        fleet, self._seen = await self._database.scan(load_txn)
+        self._fleet = fleet
+        return fleet
 
 
 def load_txn(tx: Transaction) -> tuple[Fleet, Seen]:

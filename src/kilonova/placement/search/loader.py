@@ -5,6 +5,7 @@ what is read is at least as new as they say; reading a provider twice does no ha
 """
 
 import asyncio
+import contextlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,8 @@ import msgspec
 from sqlalchemy import Row, bindparam, func, or_, select
 
 from kilonova.database.database import Database, Transaction
-from kilonova.placement import tables
+from kilonova.kernel.errors import Unavailable
+from kilonova.placement import store, tables
 from kilonova.placement.queries import IN_MAX
 from kilonova.placement.search.fleet import Facts, Fleet, Stock
 
@@ -26,6 +28,10 @@ FEW = 20
 """Most providers that are read on the loop."""
 EMPTY_MIN = 1000
 """Fewest empty rows for which a fleet is made anew."""
+CHANGES_KEPT_S = 3600.0
+"""How long a change is kept to be read; a fleet that nobody asked for so long is made anew."""
+FORGET_EVERY = 10_000
+"""After so many changes the old ones are deleted."""
 
 _CHANGES = tables.provider_changes.c
 
@@ -47,6 +53,7 @@ class LiveFleet:
         self._database = database
         self._fleet: Fleet | None = None
         self._seen = Seen(0, {})
+        self._forgotten = 0
         self._one_at_a_time = asyncio.Lock()
 
     async def fresh(self) -> Fleet:
@@ -66,12 +73,20 @@ class LiveFleet:
                 read = self._database.read if len(changed) <= FEW else self._database.scan
                 _bring_up(fleet, changed, await read(facts_txn, changed))
             self._seen = seen
+            await self._forget()
             return fleet
 
     async def _load(self) -> Fleet:
         fleet, self._seen = await self._database.scan(load_txn)
         self._fleet = fleet
         return fleet
+
+    async def _forget(self) -> None:
+        """Delete changes that everybody has read, now and then; when the database can't now, then another time."""
+        if self._seen.last - self._forgotten >= FORGET_EVERY:
+            self._forgotten = self._seen.last
+            with contextlib.suppress(Unavailable):
+                await self._database.write(lambda tx: store.changes_forget_txn(tx, tx.now - CHANGES_KEPT_S))
 
 
 def load_txn(tx: Transaction) -> tuple[Fleet, Seen]:

@@ -7,7 +7,20 @@ transaction. What the changes mean together is told in `claims.py` and `provider
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, BindParameter, Boolean, and_, bindparam, delete, exists, insert, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    Boolean,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from kilonova.database.database import Transaction
 from kilonova.placement import tables
@@ -29,9 +42,13 @@ def _changed(tx: Transaction, uuids: Iterable[str]) -> None:
 
 
 def changes_forget_txn(tx: Transaction, before: float) -> int:
-    """Delete what tells of changes before `before`; how many. A copy that is older than that must be made anew."""
-    changes = tables.provider_changes
-    return tx.execute(delete(changes).where(changes.c.changed_at < before)).rowcount
+    """Delete what tells of changes before `before`; how many. A copy that is older than that must be made anew.
+
+    The newest stays: by it an old copy is known to be old.
+    """
+    changes = tables.provider_changes.c
+    newest = tx.execute(select(func.max(changes.seq))).scalar() or 0
+    return tx.execute(delete(tables.provider_changes).where(changes.changed_at < before, changes.seq < newest)).rowcount
 
 
 def providers_insert_txn(tx: Transaction, rows: Sequence[tuple[str, str]]) -> None:

@@ -147,7 +147,9 @@ class _Allocations:
         body = body_read(call, document)
         level = level_of(call)
         if not body.allocations and not level.has("consumer-generation"):
-            raise NotValid(reason=f"{_empty(level)}\n\nFailed validating 'minItems' in schema['properties']['allocations']")
+            raise NotValid(
+                reason=f"{_empty(level)}\n\nFailed validating 'minItems' in schema['properties']['allocations']"
+            )
         await self._write(level, [(canonical(given), body)], f"Unable to allocate inventory for consumer {given}")
         return Reply()
 

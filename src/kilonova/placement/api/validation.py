@@ -78,7 +78,9 @@ def _pattern(found: re.Match[str], values: list[Any], keys: bool) -> _Said:
 def _length(found: re.Match[str], values: list[Any], keys: bool) -> _Said:
     kind, sign, bound = found[1], found[2], int(found[3])
     short = sign == ">="
-    bad = _first(values, lambda value: hasattr(value, "__len__") and (len(value) < bound if short else len(value) > bound))
+    bad = _first(
+        values, lambda value: hasattr(value, "__len__") and (len(value) < bound if short else len(value) > bound)
+    )
     if kind == "object":
         return f"{bad!r} does not have enough properties", "minProperties"
     many = "Items" if kind == "array" else "Length"

@@ -21,7 +21,11 @@ ELSEWHERE = {
     "OpenPolicyFixture": "a policy file that allows everything to everybody, and Placement takes none yet",
 }
 """Fixtures that can't be had, each with the reason."""
-FIXED = {"CUSTOM_RES_CLASS": "CUSTOM_IRON_NFV", "CUSTOM_RES_CLASS1": "CUSTOM_IRON_NFV1", "CUSTOM_RES_CLASS2": "CUSTOM_IRON_NFV2"}
+FIXED = {
+    "CUSTOM_RES_CLASS": "CUSTOM_IRON_NFV",
+    "CUSTOM_RES_CLASS1": "CUSTOM_IRON_NFV1",
+    "CUSTOM_RES_CLASS2": "CUSTOM_IRON_NFV2",
+}
 RANDOM = (
     *("RP_UUID", "RP_NAME", "RP_UUID1", "RP_NAME1", "RP_UUID2", "RP_NAME2", "PROJECT_ID", "ADMIN_PROJECT_ID"),
     *("SERVICE_PROJECT_ID", "USER_ID", "PROJECT_ID_ALT", "USER_ID_ALT", "INSTANCE_UUID", "MIGRATION_UUID"),
@@ -47,7 +51,14 @@ def main() -> int:
             beside[file.stem] = f"{len(suite['tests'])} tests: {reasons[0]}"
             continue
         tests = suitemaker.test_suite_from_dict(
-            unittest.TestLoader(), file.stem, suite, str(folder), "127.0.0.1", served.port, fixtures, None,
+            unittest.TestLoader(),
+            file.stem,
+            suite,
+            str(folder),
+            "127.0.0.1",
+            served.port,
+            fixtures,
+            None,
             handlers=[handler() for handler in handlers.RESPONSE_HANDLERS],
         )
         tests.run(tally)

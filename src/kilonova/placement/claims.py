@@ -103,11 +103,25 @@ def _move(tx: Transaction, claims: Sequence[Claim], held: Sequence[Allocations])
             had = before.get(provider, {})
             take += [(amount - had.get(name, 0), claim, provider, name, amount) for name, amount in resources.items()]
     store.give_back_txn(tx, sorted(back))
+    net = _net(back, take)
     less = [one for one in take if one[0] <= 0]
     more = [one for one in take if one[0] > 0]
     for part in (less, more):
-        if not store.take_txn(tx, sorted((provider, name, amount, delta) for delta, _, provider, name, amount in part)):
+        rows = sorted((p, name, amount, delta, net[p, name] <= 0) for delta, _, p, name, amount in part)
+        if not store.take_txn(tx, rows):
             raise _refusal(tx, part)
+
+
+def _net(
+    back: Sequence[tuple[str, str, int]], take: Sequence[tuple[int, Claim, str, str, int]]
+) -> dict[tuple[str, str], int]:
+    """By provider and class, how much more all consumers together hold afterwards."""
+    net: dict[tuple[str, str], int] = {}
+    for provider, name, amount in back:
+        net[provider, name] = net.get((provider, name), 0) - amount
+    for delta, _, provider, name, _ in take:
+        net[provider, name] = net.get((provider, name), 0) + delta
+    return net
 
 
 def _refusal(tx: Transaction, part: Sequence[tuple[int, Claim, str, str, int]]) -> Refused:
@@ -115,16 +129,16 @@ def _refusal(tx: Transaction, part: Sequence[tuple[int, Claim, str, str, int]]) 
     for delta, claim, provider, name, amount in part:
         inventory = queries.inventories_txn(tx, provider).get(name)
         if inventory is None:
-            return Refused(claim, Full(provider, name, "it has no such inventory"))
+            return Refused(claim, Full(provider, name, "it has no such inventory", "inventory"))
         of = inventory.inventory
         if not of.min_unit <= amount <= of.max_unit or amount % of.step_size:
             reason = f"it gives {of.min_unit} to {of.max_unit} in steps of {of.step_size}, not {amount}"
-            return Refused(claim, Full(provider, name, reason))
+            return Refused(claim, Full(provider, name, reason, "portions"))
         if delta > 0 and inventory.used > of.capacity - delta:
             reason = f"{delta} more do not fit into the capacity of {of.capacity}"
-            return Refused(claim, Full(provider, name, reason))
+            return Refused(claim, Full(provider, name, reason, "room"))
     _, claim, provider, name, _ = part[-1]
-    return Refused(claim, Full(provider, name, "the claims together do not fit"))
+    return Refused(claim, Full(provider, name, "the claims together do not fit", "room"))
 
 
 def _advance(tx: Transaction, claim: Claim, consumer: Consumer | None) -> None:

@@ -214,6 +214,18 @@ def holdings_txn(tx: Transaction, provider: str) -> list[Holding]:
     return list(found.values())
 
 
+def parents_txn(tx: Transaction, providers: Sequence[str]) -> list[str]:
+    """Those of `providers` that have children that are not among them, sorted."""
+    c = tables.providers.c
+    found = {
+        row.parent_uuid
+        for part in chunks(providers)
+        for row in tx.execute(select(c.uuid, c.parent_uuid).where(c.parent_uuid.in_(part)))
+        if row.uuid not in providers
+    }
+    return sorted(found)
+
+
 def allocated_txn(tx: Transaction, providers: Sequence[str]) -> list[str]:
     """Those of `providers` of which anybody holds anything, sorted."""
     column = tables.allocations.c.provider_uuid

@@ -7,7 +7,20 @@ transaction. What the changes mean together is told in `claims.py` and `provider
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, BindParameter, and_, bindparam, delete, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    Boolean,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from kilonova.database.database import Transaction
 from kilonova.placement import tables
@@ -44,6 +57,13 @@ def providers_insert_txn(tx: Transaction, rows: Sequence[tuple[str, str]]) -> No
         times = {"created_at": tx.now, "updated_at": tx.now, "generation": 0, "parent_uuid": None}
         tx.execute(insert(_PROVIDERS), [{"uuid": u, "name": name, "root_uuid": u, **times} for u, name in rows])
         _changed(tx, (uuid for uuid, _ in rows))
+
+
+def provider_insert_txn(tx: Transaction, uuid: str, name: str, parent: str | None, root: str) -> None:
+    """Insert one provider, anywhere in a tree, at generation 0."""
+    times = {"created_at": tx.now, "updated_at": tx.now, "generation": 0}
+    tx.execute(insert(_PROVIDERS), {"uuid": uuid, "name": name, "parent_uuid": parent, "root_uuid": root, **times})
+    _changed(tx, [uuid])
 
 
 def provider_rename_txn(tx: Transaction, uuid: str, name: str) -> None:
@@ -198,12 +218,13 @@ _ONE_INVENTORY = and_(
 )
 _AMOUNT: BindParameter[int] = bindparam("amount", type_=BigInteger)
 _DELTA: BindParameter[int] = bindparam("delta", type_=BigInteger)
+_NO_MORE: BindParameter[bool] = bindparam("no_more", type_=Boolean)
 _GIVE_BACK = update(_INVENTORIES).where(_ONE_INVENTORY).values(used=_INVENTORIES.c.used - _AMOUNT)
 _TAKE = (
     update(_INVENTORIES)
     .where(
         _ONE_INVENTORY,
-        or_(_DELTA <= 0, _INVENTORIES.c.used + _DELTA <= _INVENTORIES.c.capacity),
+        or_(_DELTA <= 0, _NO_MORE, _INVENTORIES.c.used + _DELTA <= _INVENTORIES.c.capacity),
         _INVENTORIES.c.min_unit <= _AMOUNT,
         _INVENTORIES.c.max_unit >= _AMOUNT,
         _AMOUNT % _INVENTORIES.c.step_size == 0,
@@ -218,14 +239,19 @@ def give_back_txn(tx: Transaction, rows: Sequence[tuple[str, str, int]]) -> None
         tx.execute(_GIVE_BACK, [{"provider": p, "class": name, "amount": amount} for p, name, amount in rows])
 
 
-def take_txn(tx: Transaction, rows: Sequence[tuple[str, str, int, int]]) -> bool:
-    """Change what inventories have given, each row (provider, class, amount held from now on, difference to before).
+def take_txn(tx: Transaction, rows: Sequence[tuple[str, str, int, int, bool]]) -> bool:
+    """Change what inventories have given.
 
-    False unless every inventory exists, gives such portions, and has room for what is more than before.
+    Each row is (provider, class, amount held from now on, difference to before, whether all consumers together hold no more
+    than before). False unless every inventory exists, gives such portions, and has room for what is more than before; an
+    inventory that has given too much already may pass on as much as it gets back.
     """
     if not rows:
         return True
-    values = [{"provider": p, "class": name, "amount": amount, "delta": delta} for p, name, amount, delta in rows]
+    values = [
+        {"provider": p, "class": name, "amount": amount, "delta": delta, "no_more": no_more}
+        for p, name, amount, delta, no_more in rows
+    ]
     return tx.execute(_TAKE, values).rowcount == len(rows)
 
 

@@ -31,11 +31,15 @@ class Negotiation:
     line: Line
     legacy_header: str | None = None
     """An older header with only the version in it, e.g. `X-OpenStack-Nova-API-Version`."""
+    malformed: type[Invalid] = MalformedVersion
+    """Says in the service's words that `given` is no version."""
+    unsupported: type[NotAcceptable] = UnsupportedVersion
+    """Says that the service has no version `given`; `minimum` and `maximum` are those it has."""
 
     def level(self, headers: Mapping[str, str]) -> Level:
         """The level that the headers ask for; the oldest without any.
 
-        Raises `MalformedVersion` (400) and `UnsupportedVersion` (406).
+        Raises `malformed` (400) and `unsupported` (406).
         """
         given = self._asked(headers)
         if given is None:
@@ -43,9 +47,9 @@ class Negotiation:
         if given == "latest":
             return self.line.newest
         if not _VERSION.fullmatch(given):
-            raise MalformedVersion(given=given)
+            raise self.malformed(given=given)
         if given not in self.line.positions:
-            raise UnsupportedVersion(given=given, minimum=self.line.labels[0], maximum=self.line.labels[-1])
+            raise self.unsupported(given=given, minimum=self.line.labels[0], maximum=self.line.labels[-1])
         return self.line.level(given)
 
     def headers(self, level: Level) -> tuple[tuple[str, str], ...]:

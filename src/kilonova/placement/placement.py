@@ -37,6 +37,7 @@ class Placement:
         """Work on `database`, whose tables (`placement.tables.metadata`) are there already."""
         self._database = database
         self.fleet = LiveFleet(database)
+        """All providers in memory; the Placement API of the same process searches it too."""
 
     async def providers_ensure(self, specs: Sequence[ProviderSpec]) -> None:
         """Make root providers be as `specs` say, all in one transaction; only what differs is written.

@@ -14,6 +14,7 @@ from kilonova.clients.session import Credentials, ServiceSession
 from kilonova.database.database import Database
 from kilonova.kernel.errors import Invalid
 from kilonova.placement.api.service import PlacementService
+from kilonova.placement.search.loader import LiveFleet
 from kilonova.runtime.runtime import Runtime
 from kilonova.web.believed import BelievedTokens, Believing
 from kilonova.web.service import Tokens
@@ -110,11 +111,13 @@ class Services:
         return built_in
 
 
-def placement_service(config: Config, database: Database, tokens: Tokens, runtime: Runtime) -> ASGIApp:
+def placement_service(
+    config: Config, database: Database, tokens: Tokens, runtime: Runtime, fleet: LiveFleet | None = None
+) -> ASGIApp:
     """The Placement API, whose callers are known by `tokens` unless `[identity] auth` says otherwise."""
     if config.identity.auth == HEADERS:
-        return Believing(PlacementService(database, BelievedTokens(), runtime))
-    return PlacementService(database, tokens, runtime)
+        return Believing(PlacementService(database, BelievedTokens(), runtime, fleet=fleet))
+    return PlacementService(database, tokens, runtime, fleet=fleet)
 
 
 def _session(foundation: Foundation) -> ServiceSession | None:

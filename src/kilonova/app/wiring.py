@@ -86,11 +86,12 @@ async def build(
         images = await services.images(identity)
         networks = await services.networks(identity)
 
-        placement = await foundation.database_with("placement", placement_tables.metadata)
-        services.answering["placement"] = placement_service(config, placement, identity, runtime)
+        database = await foundation.database_with("placement", placement_tables.metadata)
+        placement = Placement(database)
+        services.answering["placement"] = placement_service(config, database, identity, runtime, placement.fleet)
 
         volumes = volumes or NoVolumes()
-        work = await roles.parts_of(foundation, shape, networks, images, Placement(placement), volumes)
+        work = await roles.parts_of(foundation, shape, networks, images, placement, volumes)
         hosts = await roles.start(foundation, work, shape, images, _timers(config))
         quota = Quota(work.database, msgspec.structs.asdict(config.quota))
         compute = Compute(

@@ -31,4 +31,4 @@ def check(seed: int) -> int:
 
 def test_search__random_clouds_and_queries__finds_what_the_oracle_finds() -> None:
     some = sum(check(seed) > 0 for seed in range(FIRST, FIRST + CASES))
-    assert some > CASES // 4, "most queries find nothing: the clouds are too poor to tell anything"
+    assert some > CASES // 5, "nearly all queries find nothing: the clouds are too poor to tell anything"

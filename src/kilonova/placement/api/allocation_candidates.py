@@ -3,7 +3,6 @@
 from kilonova.kernel.versions import Level
 from kilonova.placement.api.candidate_query import query_of, require_names_txn
 from kilonova.placement.api.context import Api, level_of
-from kilonova.placement.search.loader import LiveFleet
 from kilonova.placement.search.rendering import Form, rendered
 from kilonova.placement.search.search import search
 from kilonova.web.call import Call, Reply
@@ -18,13 +17,12 @@ def routes(api: Api) -> list[Route]:
 class _Candidates:
     def __init__(self, api: Api) -> None:
         self._api = api
-        self._fleet = LiveFleet(api.database)
 
     async def list(self, call: Call) -> Reply:
         self._api.allow(call, "allocation_candidates:list")
         query = query_of(call)
         await self._api.database.read(require_names_txn, query)
-        fleet = await self._fleet.fresh()
+        fleet = await self._api.fleet.fresh()
         asked = {name for group in query.groups.values() for name in group.resources}
         return self._api.fresh(call, rendered(fleet, search(fleet, query), asked, _form(level_of(call))))
 

@@ -13,6 +13,7 @@ from kilonova.kernel.ids import is_uuid
 from kilonova.kernel.versions import Level, UnknownField
 from kilonova.placement.api.validation import not_a_uuid, worded
 from kilonova.placement.errors import ConcurrentUpdate, NoSuchProvider
+from kilonova.placement.search.loader import LiveFleet
 from kilonova.placement.shapes import Provider
 from kilonova.runtime.runtime import Runtime
 from kilonova.web.call import Call, MalformedBody, Reply, decode
@@ -34,6 +35,8 @@ class Api:
 
     runtime: Runtime
     database: Database
+    fleet: LiveFleet
+    """What is in `database`, to be searched."""
     policy: Policy
 
     def allow(self, call: Call, rule: str, target: Mapping[str, object] | None = None) -> None:

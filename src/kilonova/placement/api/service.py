@@ -23,6 +23,7 @@ from kilonova.placement.api import (
 from kilonova.placement.api.context import Api, takes_json
 from kilonova.placement.api.faults import MalformedVersion, UnsupportedVersion, coded, page, uncoded
 from kilonova.placement.api.history import PLACEMENT
+from kilonova.placement.search.loader import LiveFleet
 from kilonova.runtime.runtime import Runtime
 from kilonova.web.negotiation import Negotiation
 from kilonova.web.policy import Policy
@@ -48,10 +49,16 @@ class PlacementService:
     """Mounted under `/placement`. Services with the same routes that word errors by what the client knows and takes."""
 
     def __init__(
-        self, database: Database, tokens: Tokens, runtime: Runtime, policy_overrides: Mapping[str, str] | None = None
+        self,
+        database: Database,
+        tokens: Tokens,
+        runtime: Runtime,
+        policy_overrides: Mapping[str, str] | None = None,
+        fleet: LiveFleet | None = None,
     ) -> None:
-        """Serve what is in `database`, whose tables are there already."""
-        api = Api(runtime=runtime, database=database, policy=Policy(policies.RULES, policy_overrides))
+        """Serve what is in `database`, whose tables are there already; `fleet` is that of the process, if it has one."""
+        policy = Policy(policies.RULES, policy_overrides)
+        api = Api(runtime=runtime, database=database, fleet=fleet or LiveFleet(database), policy=policy)
         self._negotiation = Negotiation(
             "placement", PLACEMENT, malformed=MalformedVersion, unsupported=UnsupportedVersion
         )

@@ -1,12 +1,12 @@
 # The ways into the project. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check bench interop soak mutants clean
+.PHONY: help setup demo up test check bench interop judge-placement soak mutants clean
 
 PYTHON := .venv/bin/python
 TESTS ?=
 
 help: ## list what can be made
-	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-8s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-15s %s\n", $$1, $$2 }'
 
 setup: ## make the virtual environment, with .venv/bin/kilonova in it
 	@tools/setup .venv requirements/dev.txt --project
@@ -35,6 +35,9 @@ bench: setup ## measure, and print each figure with the floor of the same run
 
 interop: setup ## judge the cloud with real clients and real Keystone, Glance and Neutron
 	@$(PYTHON) -m tools.interop
+
+judge-placement: setup ## judge the Placement API by the tests that OpenStack's own packages ship
+	@$(PYTHON) -m tools.judge_placement $(TESTS)
 
 soak: setup ## simulate until a million faults have struck; goes on where it was stopped
 	@$(PYTHON) -m tools.soak

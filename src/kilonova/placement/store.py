@@ -272,10 +272,13 @@ def allocations_replace_txn(tx: Transaction, claim: Claim, *, held: bool) -> Non
         tx.execute(_ALLOCATION_INSERT, rows)
 
 
+_CONSUMER_INSERT = insert(_CONSUMERS)
+
+
 def consumer_insert_txn(tx: Transaction, consumer: str, values: Mapping[str, Any]) -> None:
     """Insert a consumer that was never heard of, at generation 1."""
     times = {"created_at": tx.now, "updated_at": tx.now}
-    tx.execute(insert(_CONSUMERS), {"uuid": consumer, "generation": 1, **times, **values})
+    tx.execute(_CONSUMER_INSERT, {"uuid": consumer, "generation": 1, **times, **values})
 
 
 _CONSUMER_ADVANCE = update(_CONSUMERS).where(

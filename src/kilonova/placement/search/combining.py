@@ -32,7 +32,7 @@ class Choice(NamedTuple):
 
 def candidates(fleet: Fleet, query: Query) -> Iterator[Candidate]:
     """Every candidate once, in a fixed order."""
-    found = _candidates(fleet, query)
+    found = (one for _, candidates in by_anchor(fleet, query) for one in candidates)
     return _once(found) if fleet.sharing else found
 
 
@@ -55,7 +55,8 @@ def anchors_of(fleet: Fleet, query: Query) -> int:
     return mask
 
 
-def _candidates(fleet: Fleet, query: Query) -> Iterator[Candidate]:
+def by_anchor(fleet: Fleet, query: Query) -> Iterator[tuple[int, Iterator[Candidate]]]:
+    """Every anchor at which each group could come from somewhere, with its candidates, which may be none."""
     choices = choices_of(fleet, query)
     if not all(choice.mask for choice in choices):
         return
@@ -72,7 +73,7 @@ def _candidates(fleet: Fleet, query: Query) -> Iterator[Candidate]:
             seen.add(anchor)
             options = _options(fleet, query, anchor, choices, masks)
             if options is not None:
-                yield from _Tree(fleet, query, choices, options, rules).candidates()
+                yield anchor, _Tree(fleet, query, choices, options, rules).candidates()
 
 
 def _unnamed(fleet: Fleet, group: Group) -> Iterator[Choice]:

@@ -114,6 +114,8 @@ def changes_txn(tx: Transaction, seen: Seen) -> tuple[list[str], Seen] | None:
         rows = tx.execute(_AFTER_OR_MISSING, {"last": seen.last, "missing": sorted(seen.missing)}).fetchall()
     else:
         rows = tx.execute(_AFTER, {"last": seen.last}).fetchall()
+    if not rows and not seen.missing:
+        return [], seen
     numbers = [row.seq for row in rows]
     first = next((number for number in numbers if number > seen.last), seen.last + 1)
     if first > seen.last + 1 and tx.execute(select(func.min(_CHANGES.seq))).scalar_one() > seen.last + 1:

@@ -1,12 +1,12 @@
 # The ways into the project. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check bench interop soak mutants clean
+.PHONY: help setup demo up test check bench bench-placement interop soak mutants oracle clean
 
 PYTHON := .venv/bin/python
 TESTS ?=
 
 help: ## list what can be made
-	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-8s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-15s %s\n", $$1, $$2 }'
 
 setup: ## make the virtual environment, with .venv/bin/kilonova in it
 	@tools/setup .venv requirements/dev.txt --project
@@ -33,6 +33,9 @@ check: setup ## format, lint, types, import ladder, house rules, docs
 bench: setup ## measure, and print each figure with the floor of the same run
 	@$(PYTHON) -m bench
 
+bench-placement: setup ## compare the real openstack-placement with ours, and measure both in turns
+	@$(PYTHON) -m bench.placement
+
 interop: setup ## judge the cloud with real clients and real Keystone, Glance and Neutron
 	@$(PYTHON) -m tools.interop
 
@@ -41,6 +44,9 @@ soak: setup ## simulate until a million faults have struck; goes on where it was
 
 mutants: setup ## break the design in every way that the simulation must see
 	@.venv/bin/kilonova sim mutants
+
+oracle: setup ## compare the search of candidates with one that tries everything, 100,000 times
+	@KILONOVA_ORACLE_CASES=100000 $(PYTHON) -m pytest tests/unit/placement/test_search_oracle.py
 
 clean: ## remove what was made here, but no state directory
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

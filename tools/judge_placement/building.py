@@ -6,6 +6,7 @@ writes into the package's own database.
 
 import json
 import uuid
+from functools import partial
 from types import SimpleNamespace
 
 from served import Served
@@ -27,10 +28,14 @@ class Building:
         uuid = uuid or getattr(uuidsentinel, name)
         body = {"name": name, "uuid": uuid} | ({"parent_provider_uuid": parent} if parent else {})
         self._ask("POST", "/resource_providers", body)
+        provider = SimpleNamespace(uuid=uuid, name=name, set_aggregates=partial(self._set_aggregates, uuid))
         if aggregates:
-            body = {"aggregates": aggregates, "resource_provider_generation": self._generation(uuid)}
-            self._ask("PUT", f"/resource_providers/{uuid}/aggregates", body)
-        return SimpleNamespace(uuid=uuid, name=name)
+            provider.set_aggregates(aggregates)
+        return provider
+
+    def ensure_class(self, _context, name):
+        """A resource class, which is made with `create`."""
+        return SimpleNamespace(name=name, create=partial(self._ask, "PUT", f"/resource_classes/{name}"))
 
     def add_inventory(self, provider, resource_class, total, **more):
         """Give a provider one inventory more."""
@@ -64,6 +69,10 @@ class Building:
             "user_id": consumer.user.external_id,
         }
         self._ask("PUT", f"/allocations/{consumer.uuid}", body, "1.12")
+
+    def _set_aggregates(self, provider, aggregates):
+        body = {"aggregates": list(aggregates), "resource_provider_generation": self._generation(provider)}
+        self._ask("PUT", f"/resource_providers/{provider}/aggregates", body)
 
     def _generation(self, provider):
         return self._ask("GET", f"/resource_providers/{provider}")["generation"]

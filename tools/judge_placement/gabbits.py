@@ -84,6 +84,7 @@ def _take_over(served: Served) -> None:
     fixtures.APIFixture.start_fixture = start
     fixtures.APIFixture.stop_fixture = stop
     fixtures.tb = Building(served)
+    fixtures.rc_obj = SimpleNamespace(ResourceClass=fixtures.tb.ensure_class)
     fixtures.user_obj = SimpleNamespace(User=named)
     fixtures.project_obj = SimpleNamespace(Project=named)
 

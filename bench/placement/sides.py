@@ -34,6 +34,10 @@ class Side:
     def connect(self) -> http.client.HTTPConnection:
         return http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE_S)
 
+    def rest(self) -> None:
+        """Let go of the connection, which the service would do by itself after some seconds."""
+        self._connection.close()
+
     def get(self, path: str) -> bytes:
         """The body of a reply with status 200."""
         self._connection.request("GET", path, headers=HEADERS)

@@ -105,9 +105,7 @@ def _cpu(side: Side, path: str, times: int) -> float:
     before = side.cpu()
     for _ in range(times):
         side.get(path)
-    spent = side.cpu() - before
-    side.rest()
-    return spent / times
+    return (side.cpu() - before) / times
 
 
 def shown(name: str, slow_s: float, fast_s: float, must: int, compared: str) -> Row:

@@ -34,14 +34,14 @@ class Side:
     def connect(self) -> http.client.HTTPConnection:
         return http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE_S)
 
-    def rest(self) -> None:
-        """Let go of the connection, which the service would do by itself after some seconds."""
-        self._connection.close()
-
     def get(self, path: str) -> bytes:
-        """The body of a reply with status 200."""
-        self._connection.request("GET", path, headers=HEADERS)
-        answer = self._connection.getresponse()
+        """The body of a reply with status 200; asked again where the service had let go of an idle connection."""
+        try:
+            self._connection.request("GET", path, headers=HEADERS)
+            answer = self._connection.getresponse()
+        except http.client.RemoteDisconnected:
+            self._connection.close()
+            return self.get(path)
         body = answer.read()
         assert answer.status == 200, (answer.status, body[:500])
         return body

@@ -1,6 +1,6 @@
 # The ways into the project. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check bench interop judge-placement soak mutants clean
+.PHONY: help setup demo up test check bench bench-placement interop judge-placement soak mutants oracle clean
 
 PYTHON := .venv/bin/python
 TESTS ?=
@@ -33,6 +33,9 @@ check: setup ## format, lint, types, import ladder, house rules, docs
 bench: setup ## measure, and print each figure with the floor of the same run
 	@$(PYTHON) -m bench
 
+bench-placement: setup ## compare the real openstack-placement with ours, and measure both in turns
+	@$(PYTHON) -m bench.placement
+
 interop: setup ## judge the cloud with real clients and real Keystone, Glance and Neutron
 	@$(PYTHON) -m tools.interop
 
@@ -44,6 +47,9 @@ soak: setup ## simulate until a million faults have struck; goes on where it was
 
 mutants: setup ## break the design in every way that the simulation must see
 	@.venv/bin/kilonova sim mutants
+
+oracle: setup ## compare the search of candidates with one that tries everything, 100,000 times
+	@KILONOVA_ORACLE_CASES=100000 $(PYTHON) -m pytest tests/unit/placement/test_search_oracle.py
 
 clean: ## remove what was made here, but no state directory
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

@@ -7,23 +7,28 @@ the standard library's server, which costs next to nothing beside it.
 import json
 import sys
 import warnings
+from pathlib import Path
+from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+import sqlalchemy as sa
+import webob
+from oslo_config import cfg
+from oslo_policy import opts
+from placement import conf, deploy
+from placement.db.sqlalchemy import models
 
 
 class Quiet(WSGIRequestHandler):
     """Logs nothing."""
 
-    def log_message(self, *_args):
+    def log_message(self, *_args: Any) -> None:
         pass
 
 
-def main():
+def main() -> None:
     warnings.simplefilter("ignore")
     database, providers, port = sys.argv[1:]
-    from oslo_config import cfg
-    from oslo_policy import opts
-    from placement import conf, deploy
-
     config = cfg.ConfigOpts()
     conf.register_opts(config)
     config.set_override("connection", f"sqlite:///{database}", "placement_database")
@@ -39,26 +44,21 @@ def main():
     server.serve_forever()
 
 
-def ask(app, path):
-    import webob
-
+def ask(app: Any, path: str) -> None:
     request = webob.Request.blank(path, headers={"x-auth-token": "admin", "openstack-api-version": "placement 1.39"})
     assert request.get_response(app).status_int == 200
 
 
-def load(database, providers):
-    import sqlalchemy as sa
-    from placement.db.sqlalchemy import models
-
+def load(database: str, providers: str) -> None:
     engine, tables = sa.create_engine(f"sqlite:///{database}"), models.BASE.metadata.tables
     with engine.begin() as connection:
 
-        def ids(table):
+        def ids(table: str) -> dict[str, int]:
             columns = tables[table].c
             return dict(connection.execute(sa.select(columns.name, columns.id)).fetchall())
 
         rows = Rows(ids("traits"), ids("resource_classes"))
-        with open(providers) as file:
+        with Path(providers).open() as file:
             for line in file:
                 rows.add(json.loads(line))
         for table, values in rows.of.items():
@@ -70,18 +70,19 @@ def load(database, providers):
 class Rows:
     """What goes into which table."""
 
-    def __init__(self, traits, classes):
+    def __init__(self, traits: dict[str, int], classes: dict[str, int]) -> None:
         self.traits, self.classes = traits, classes
-        self.providers, self.aggregates = {}, {}
+        self.providers: dict[str, int] = {}
+        self.aggregates: dict[str, int] = {}
         names = (
             *("resource_providers", "inventories", "allocations", "resource_provider_traits"),
             *("placement_aggregates", "resource_provider_aggregates", "consumers", "projects", "users"),
         )
-        self.of = {name: [] for name in names}
+        self.of: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
         self.of["projects"].append({"id": 1, "external_id": "bench"})
         self.of["users"].append({"id": 1, "external_id": "bench"})
 
-    def add(self, one):
+    def add(self, one: dict[str, Any]) -> None:
         key = self.providers[one["uuid"]] = len(self.providers) + 1
         self.of["resource_providers"].append(
             {

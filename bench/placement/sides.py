@@ -35,9 +35,13 @@ class Side:
         return http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE_S)
 
     def get(self, path: str) -> bytes:
-        """The body of a reply with status 200."""
-        self._connection.request("GET", path, headers=HEADERS)
-        answer = self._connection.getresponse()
+        """The body of a reply with status 200; asked again where the service had let go of an idle connection."""
+        try:
+            self._connection.request("GET", path, headers=HEADERS)
+            answer = self._connection.getresponse()
+        except http.client.RemoteDisconnected:
+            self._connection.close()
+            return self.get(path)
         body = answer.read()
         assert answer.status == 200, (answer.status, body[:500])
         return body

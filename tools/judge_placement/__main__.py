@@ -23,8 +23,12 @@ SHOWN = 6
 
 def main() -> int:
     """Run the judges; 0 when every test passed that can apply."""
-    parser = argparse.ArgumentParser(prog="python -m tools.judge_placement", description=sys.modules[__package__].__doc__)
-    parser.add_argument("--cache", type=Path, default=PROJECT / ".cache" / "judge-placement", help="keeps the environment")
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.judge_placement", description=sys.modules[__package__].__doc__
+    )
+    parser.add_argument(
+        "--cache", type=Path, default=PROJECT / ".cache" / "judge-placement", help="keeps the environment"
+    )
     parser.add_argument("judge", nargs="?", choices=JUDGES, help="only this one")
     parser.add_argument("name", nargs="*", help="only these files, or tests with this in their name")
     options = parser.parse_args()

@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from kilonova.database.database import Database, Transaction
 from kilonova.placement import claims, providers, queries, store
 from kilonova.placement.claims import Refused
-from kilonova.placement.search import single
+from kilonova.placement.search import explaining, single
+from kilonova.placement.search.explaining import Removed
 from kilonova.placement.search.loader import LiveFleet
+from kilonova.placement.search.query import Query
 from kilonova.placement.shapes import (
     Allocations,
     CandidateQuery,
@@ -63,6 +65,10 @@ class Placement:
     async def eliminations(self, query: CandidateQuery) -> list[Elimination]:
         """Why not the others: per condition of `query`, which providers it removed from those left by the ones before."""
         return single.eliminations(await self.fleet.fresh(), query)
+
+    async def removed(self, query: Query) -> list[Removed]:
+        """Why there are no more candidates: what each condition of a query of groups removed, with an example."""
+        return explaining.removed(await self.fleet.fresh(), query)
 
     async def consumer_generation(self, consumer: str) -> int | None:
         """The generation of a consumer, also of one that holds nothing any more; None when it was never heard of."""

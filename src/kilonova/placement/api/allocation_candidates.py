@@ -21,10 +21,11 @@ class _Candidates:
     async def list(self, call: Call) -> Reply:
         self._api.allow(call, "allocation_candidates:list")
         query = query_of(call)
-        await self._api.database.read(require_names_txn, query)
         fleet = await self._api.fleet.fresh()
-        asked = {name for group in query.groups.values() for name in group.resources}
-        return self._api.fresh(call, rendered(fleet, search(fleet, query), asked, _form(level_of(call))))
+        if not fleet.knows(query.classes, query.traits):
+            await self._api.database.read(require_names_txn, query)
+            fleet = await self._api.fleet.fresh()
+        return self._api.fresh(call, rendered(fleet, search(fleet, query), query.classes, _form(level_of(call))))
 
 
 def _form(level: Level) -> Form:

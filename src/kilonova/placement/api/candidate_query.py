@@ -53,10 +53,8 @@ def query_of(call: Call) -> Query:
 
 def require_names_txn(tx: Transaction, query: Query) -> None:
     """Raise `UnknownClass` or `UnknownTrait` for names that don't exist."""
-    classes = {name for group in query.groups.values() for name in group.resources}
-    require_classes_txn(tx, classes, NO_SUCH_CLASS)
-    traits = {name for group in query.groups.values() for name in group.forbidden.union(*group.required)}
-    require_traits_txn(tx, traits | query.root_required | query.root_forbidden, "Invalid trait(s)")
+    require_classes_txn(tx, query.classes, NO_SUCH_CLASS)
+    require_traits_txn(tx, query.traits, "Invalid trait(s)")
 
 
 def _values(call: Call, level: Level) -> Values:

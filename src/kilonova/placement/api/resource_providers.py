@@ -7,7 +7,7 @@ from msgspec import UNSET, UnsetType
 
 from kilonova.database.database import Transaction
 from kilonova.kernel.errors import NotFound
-from kilonova.placement import candidates, providers, queries, trees
+from kilonova.placement import listing, providers, queries, trees
 from kilonova.placement.api.context import Api, body_of, href, level_of, location, provider_uuid, require_uuid
 from kilonova.placement.api.filters import query_of, require_names_txn, values_of
 from kilonova.placement.errors import NoSuchProvider
@@ -117,7 +117,7 @@ class _Providers:
 
 def _list_txn(tx: Transaction, query: CandidateQuery) -> list[Provider]:
     require_names_txn(tx, query)
-    return candidates.providers_txn(tx, query)
+    return listing.providers_txn(tx, query)
 
 
 def _update_txn(tx: Transaction, uuid: str, body: ProviderUpdateBody, freely: bool) -> Provider:

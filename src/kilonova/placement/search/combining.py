@@ -11,6 +11,7 @@ providers together, forbidden ones of each; its aggregates may be those of the a
 itself; a named group knows only its own provider.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -32,7 +33,7 @@ class Choice(NamedTuple):
 
 def candidates(fleet: Fleet, query: Query) -> Iterator[Candidate]:
     """Every candidate once, in a fixed order."""
-    found = _candidates(fleet, query)
+    found = (one for _, candidates in by_anchor(fleet, query) for one in candidates)
     return _once(found) if fleet.sharing else found
 
 
@@ -55,14 +56,15 @@ def anchors_of(fleet: Fleet, query: Query) -> int:
     return mask
 
 
-def _candidates(fleet: Fleet, query: Query) -> Iterator[Candidate]:
+def by_anchor(fleet: Fleet, query: Query) -> Iterator[tuple[int, Iterator[Candidate]]]:
+    """Every anchor at which each group could come from somewhere, with its candidates, which may be none."""
     choices = choices_of(fleet, query)
     if not all(choice.mask for choice in choices):
         return
     anchors = packed(anchors_of(fleet, query))
     masks = [packed(choice.mask) for choice in choices]
     scarcest = min(choices, key=lambda choice: choice.mask.bit_count())
-    rules = _Rules(fleet, query)
+    rules = _Rules(fleet, query, choices)
     shares = bool(fleet.sharing)
     seen: set[int] = set()
     for row in rows_of(scarcest.mask):
@@ -72,7 +74,7 @@ def _candidates(fleet: Fleet, query: Query) -> Iterator[Candidate]:
             seen.add(anchor)
             options = _options(fleet, query, anchor, choices, masks)
             if options is not None:
-                yield from _Tree(fleet, query, choices, options, rules).candidates()
+                yield anchor, _Tree(fleet, query, choices, options, rules).candidates()
 
 
 def _unnamed(fleet: Fleet, group: Group) -> Iterator[Choice]:
@@ -144,11 +146,18 @@ def _once(found: Iterator[Candidate]) -> Iterator[Candidate]:
 class _Rules:
     """What candidates must keep to, beyond what each of their rows does."""
 
-    def __init__(self, fleet: Fleet, query: Query) -> None:
+    def __init__(self, fleet: Fleet, query: Query, choices: Sequence[Choice]) -> None:
         self._fleet = fleet
         self._query = query
-        unnamed = query.groups.get(UNNAMED)
-        self.together = () if unnamed is None else unnamed.required
+        group = query.groups.get(UNNAMED)
+        self.together = () if group is None else group.required
+        self.unnamed = sum(choice.suffix == UNNAMED for choice in choices)
+        """How many choices are those of the unnamed group; they come first."""
+        named = Counter(name for choice in choices for name in choice.resources)
+        self.sums = [
+            [(name, amount) for name, amount in choice.resources.items() if named[name] > 1] for choice in choices
+        ]
+        """Per choice what other choices want too, so that the sum must be looked at."""
 
     def traits_hold(self, chosen: Sequence[int]) -> bool:
         """Whether the providers of the unnamed group have its traits, taken together."""
@@ -157,8 +166,9 @@ class _Rules:
 
     def whole_holds(self, mappings: Mapping[str, Sequence[int]]) -> bool:
         """Whether the whole candidate keeps to what is asked of its groups together."""
-        if not all(self._one_subtree(suffixes, mappings) for suffixes in self._query.same_subtree):
-            return False
+        for suffixes in self._query.same_subtree:
+            if not self._one_subtree(suffixes, mappings):
+                return False
         return self._query.nested or self._one_of_a_tree(mappings)
 
     def _one_subtree(self, suffixes: frozenset[str], mappings: Mapping[str, Sequence[int]]) -> bool:
@@ -200,50 +210,50 @@ class _Tree:
         self._choices = choices
         self._options = options
         self._rules = rules
-        self._unnamed = sum(choice.suffix == UNNAMED for choice in choices)
         self._chosen: list[int] = []
         self._taken: dict[tuple[int, str], int] = {}
 
     def candidates(self) -> Iterator[Candidate]:
         """All of them."""
-        at = len(self._chosen)
-        if at == self._unnamed and self._rules.together and not self._rules.traits_hold(self._chosen):
+        at, unnamed = len(self._chosen), self._rules.unnamed
+        if at == unnamed and self._rules.together and not self._rules.traits_hold(self._chosen):
             return
         if at == len(self._choices):
             one = self._candidate()
             if self._rules.whole_holds(one.mappings):
                 yield one
             return
-        choice = self._choices[at]
+        apart = self._isolate and at >= unnamed
+        sums = self._rules.sums[at]
         for row in self._options[at]:
-            if self._isolate and choice.suffix != UNNAMED and row in self._chosen[self._unnamed :]:
+            if (apart and row in self._chosen[unnamed:]) or (sums and not self._take(row, sums)):
                 continue
-            before = self._take(row, choice.resources)
-            if before is not None:
-                self._chosen.append(row)
-                yield from self.candidates()
-                self._chosen.pop()
-                self._taken = before
+            self._chosen.append(row)
+            yield from self.candidates()
+            self._chosen.pop()
+            for name, amount in sums:
+                self._taken[row, name] -= amount
 
-    def _take(self, row: int, resources: Mapping[str, int]) -> dict[tuple[int, str], int] | None:
-        """Take more from a row: what was taken before, to come back to; None when there is no room for the sum."""
-        taken = dict(self._taken)
-        for name, amount in resources.items():
-            total = taken.get((row, name), 0) + amount
+    def _take(self, row: int, sums: Sequence[tuple[str, int]]) -> bool:
+        """Take more from a row, if it has room for the sum."""
+        for name, amount in sums:
+            total = self._taken.get((row, name), 0) + amount
             stock = self._shelves[name].stocks[row]
-            if total > amount and (total > stock.capacity - stock.used or total > stock.max_unit):
-                return None
-            taken[row, name] = total
-        before, self._taken = self._taken, taken
-        return before
+            if total > stock.capacity - stock.used or total > stock.max_unit:
+                return False
+        for name, amount in sums:
+            self._taken[row, name] = self._taken.get((row, name), 0) + amount
+        return True
 
     def _candidate(self) -> Candidate:
         allocations: dict[int, dict[str, int]] = {}
-        for (row, name), amount in self._taken.items():
-            allocations.setdefault(row, {})[name] = amount
         mappings: dict[str, list[int]] = {}
         for choice, row in zip(self._choices, self._chosen, strict=True):
             given = mappings.setdefault(choice.suffix, [])
             if row not in given:
                 given.append(row)
+            if choice.resources:
+                held = allocations.setdefault(row, {})
+                for name, amount in choice.resources.items():
+                    held[name] = held.get(name, 0) + amount
         return Candidate(allocations, mappings)

@@ -237,6 +237,12 @@ class Fleet:
         bits = self._aggregates.get(aggregate)
         return 0 if bits is None else bits.mask
 
+    def knows(self, classes: Iterable[str], traits: Iterable[str]) -> bool:
+        """Whether providers have all of these, which proves that the names exist."""
+        return all(name in self.shelves and self.shelves[name].stocks for name in classes) and all(
+            map(self.with_trait, traits)
+        )
+
     def root_row(self, row: int) -> int:
         """The row of the root of a row's tree."""
         return self.row_of[self.roots[row]]

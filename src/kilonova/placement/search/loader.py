@@ -95,9 +95,9 @@ def load_txn(tx: Transaction) -> tuple[Fleet, Seen]:
     seen = seen_after(Seen(newest[-1] - 1 if newest else 0, {}), newest[::-1], tx.now)
     fleet = Fleet()
     providers = tables.providers.c
-    rows = tx.execute(select(tables.providers).order_by(providers.created_at, providers.uuid)).fetchall()
-    for at in range(0, len(rows), IN_MAX):
-        fleet.put_all(_facts_txn(tx, rows[at : at + IN_MAX]))
+    uuids = tx.execute(select(providers.uuid).order_by(providers.created_at, providers.uuid)).scalars().all()
+    for at in range(0, len(uuids), IN_MAX):
+        fleet.put_all(facts_txn(tx, uuids[at : at + IN_MAX]))
     return fleet, seen
 
 
@@ -114,6 +114,8 @@ def changes_txn(tx: Transaction, seen: Seen) -> tuple[list[str], Seen] | None:
         rows = tx.execute(_AFTER_OR_MISSING, {"last": seen.last, "missing": sorted(seen.missing)}).fetchall()
     else:
         rows = tx.execute(_AFTER, {"last": seen.last}).fetchall()
+    if not rows and not seen.missing:
+        return [], seen
     numbers = [row.seq for row in rows]
     first = next((number for number in numbers if number > seen.last), seen.last + 1)
     if first > seen.last + 1 and tx.execute(select(func.min(_CHANGES.seq))).scalar_one() > seen.last + 1:

@@ -43,3 +43,14 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     """Most candidates; None for all."""
     nested: bool = True
     """False for clients that know no trees (before 1.29): no candidate takes from two providers of one tree."""
+
+    @property
+    def classes(self) -> set[str]:
+        """Every resource class that is named."""
+        return {name for group in self.groups.values() for name in group.resources}
+
+    @property
+    def traits(self) -> set[str]:
+        """Every trait that is named."""
+        of_groups = {name for group in self.groups.values() for name in group.forbidden.union(*group.required)}
+        return of_groups | self.root_required | self.root_forbidden

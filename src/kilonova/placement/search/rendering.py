@@ -42,7 +42,8 @@ def rendered(fleet: Fleet, answer: Answer, asked: Iterable[str], form: Form = NE
         requests = _alone(fleet, answer, form)
         used: Iterable[int] = answer.rows
     else:
-        requests = [_request(fleet, one, form) for one in answer.candidates]
+        texts: dict[tuple[tuple[str, int], ...], str] = {}
+        requests = [_request(fleet, one, form, texts) for one in answer.candidates]
         used = dict.fromkeys(row for one in answer.candidates for row in one.allocations)
     shown = _with_trees(fleet, used) if form.tree and fleet.nested else used
     if form == NEWEST:
@@ -66,23 +67,28 @@ def _alone(fleet: Fleet, answer: Alone, form: Form) -> list[str]:
     return [f'{before}{(uuid := uuids[row])}{between}{uuid}"]}}}}' for row in answer.rows]
 
 
-def _request(fleet: Fleet, one: Candidate, form: Form) -> str:
-    uuids = fleet.uuids
+def _request(fleet: Fleet, one: Candidate, form: Form, texts: dict[tuple[tuple[str, int], ...], str]) -> str:
+    """One candidate; `texts` keeps the resources that were written already."""
+    uuids, held = fleet.uuids, []
+    for row, resources in one.allocations.items():
+        key = tuple(resources.items())
+        text = texts.get(key)
+        if text is None:
+            text = texts[key] = _resources(resources)
+        if form.by_provider:
+            held.append(f'"{uuids[row]}":{{"resources":{text}}}')
+        else:
+            held.append(f'{{"resource_provider":{{"uuid":"{uuids[row]}"}},"resources":{text}}}')
     if not form.by_provider:
-        listed = ",".join(
-            f'{{"resource_provider":{{"uuid":"{uuids[row]}"}},"resources":{_resources(held)}}}'
-            for row, held in one.allocations.items()
-        )
-        return f'{{"allocations":[{listed}]}}'
-    held = ",".join(f'"{uuids[row]}":{{"resources":{_resources(of)}}}' for row, of in one.allocations.items())
+        return f'{{"allocations":[{",".join(held)}]}}'
     if not form.mappings:
-        return f'{{"allocations":{{{held}}}}}'
-    mappings = ",".join(f'"{suffix}":[{_listed(uuids, rows)}]' for suffix, rows in one.mappings.items())
-    return f'{{"allocations":{{{held}}},"mappings":{{{mappings}}}}}'
+        return f'{{"allocations":{{{",".join(held)}}}}}'
+    mappings = ",".join([f'"{suffix}":[{_listed(uuids, rows)}]' for suffix, rows in one.mappings.items()])
+    return f'{{"allocations":{{{",".join(held)}}},"mappings":{{{mappings}}}}}'
 
 
 def _listed(uuids: Sequence[str], rows: Sequence[int]) -> str:
-    return ",".join(f'"{uuids[row]}"' for row in rows)
+    return ",".join([f'"{uuids[row]}"' for row in rows])
 
 
 def _resources(resources: Resources) -> str:

@@ -1,6 +1,6 @@
 # The ways into the project. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check bench bench-placement interop soak mutants oracle clean
+.PHONY: help setup demo up test check bench bench-placement interop judge-placement soak mutants oracle clean
 
 PYTHON := .venv/bin/python
 TESTS ?=
@@ -38,6 +38,9 @@ bench-placement: setup ## compare the real openstack-placement with ours, and me
 
 interop: setup ## judge the cloud with real clients and real Keystone, Glance and Neutron
 	@$(PYTHON) -m tools.interop
+
+judge-placement: setup ## judge the Placement API by the tests that OpenStack's own packages ship
+	@$(PYTHON) -m tools.judge_placement $(TESTS)
 
 soak: setup ## simulate until a million faults have struck; goes on where it was stopped
 	@$(PYTHON) -m tools.soak

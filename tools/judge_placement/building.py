@@ -33,7 +33,7 @@ class Building:
             provider.set_aggregates(aggregates)
         return provider
 
-    def ensure_class(self, _context, name):
+    def ensure_class(self, context, name):
         """A resource class, which is made with `create`."""
         return SimpleNamespace(name=name, create=partial(self._ask, "PUT", f"/resource_classes/{name}"))
 

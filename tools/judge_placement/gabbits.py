@@ -18,9 +18,10 @@ from tally import Tally
 ELSEWHERE = {
     "CORSFixture": "cross-origin headers of the package's own middleware",
     "LegacyRBACPolicyFixture": "policy rules that OpenStack has deprecated",
-    "OpenPolicyFixture": "a policy file that allows everything to everybody, and Placement takes none yet",
 }
 """Fixtures that can't be had, each with the reason."""
+PLAIN = {"placement:reshaper:reshape": "role:admin or role:service"}
+"""The package's plain fixture still lets administrators reshape, which newer defaults leave to services."""
 FIXED = {
     "CUSTOM_RES_CLASS": "CUSTOM_IRON_NFV",
     "CUSTOM_RES_CLASS1": "CUSTOM_IRON_NFV1",
@@ -73,7 +74,8 @@ def _take_over(served: Served) -> None:
     def start(self) -> None:
         os.environ.update(FIXED, **{name: str(uuid.uuid4()) for name in RANDOM})
         self.context = None
-        served.start()
+        served.start({} if self._secure_rbac else PLAIN)
+        self.policy_fixture = SimpleNamespace(set_rules=served.start)
 
     def stop(self) -> None:
         served.stop()

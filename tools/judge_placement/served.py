@@ -1,6 +1,7 @@
 """`kilonova serve placement` with a fresh database, for judges that begin each test with nothing."""
 
 import http.client
+import json
 import shutil
 import socket
 import subprocess
@@ -29,12 +30,14 @@ class Served:
         self._process: subprocess.Popen | None = None
         self._folder: Path | None = None
 
-    def start(self, more: str = "") -> None:
-        """Begin with an empty database; `more` goes into the configuration."""
+    def start(self, rules: dict[str, str]) -> None:
+        """Begin with an empty database; `rules` take the place of policy defaults."""
         self.stop()
         self._folder = Path(tempfile.mkdtemp(prefix="judge-placement-"))
         config = self._folder / "kilonova.toml"
-        config.write_text(CONFIG + more)
+        policy = self._folder / "policy.json"
+        policy.write_text(json.dumps(rules))
+        config.write_text(f'{CONFIG}\n[placement]\npolicy_file = "{policy}"\n')
         line = [self._kilonova, "serve", "placement", "--config", str(config)]
         line += ["--state", str(self._folder / "state"), "--listen", f"127.0.0.1:{self.port}"]
         self._process = subprocess.Popen(line, stdout=subprocess.PIPE, text=True)

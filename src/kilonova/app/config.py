@@ -102,6 +102,14 @@ class Network(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ] = None
 
 
+class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The Placement API."""
+
+    policy_file: Annotated[
+        str | None, _text("File of rules that take the place of Placement's defaults, as `policy.yaml` or JSON.")
+    ] = None
+
+
 class Api(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The Compute API."""
 
@@ -159,6 +167,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     identity: Identity = Identity()
     image: Image = Image()
     network: Network = Network()
+    placement: Placement = Placement()
     api: Api = Api()
     quota: Quota = Quota()
     compute: Compute = Compute()

@@ -1,5 +1,7 @@
 """The services around Compute: identity, images, networks. Each is built in, or a client of a real one."""
 
+from pathlib import Path
+
 from starlette.types import ASGIApp
 
 from kilonova.app import clouds_yaml
@@ -17,6 +19,7 @@ from kilonova.placement.api.service import PlacementService
 from kilonova.placement.search.loader import LiveFleet
 from kilonova.runtime.runtime import Runtime
 from kilonova.web.believed import BelievedTokens, Believing
+from kilonova.web.policy_file import policy_read
 from kilonova.web.service import Tokens
 
 CATALOG = "catalog"
@@ -115,9 +118,11 @@ def placement_service(
     config: Config, database: Database, tokens: Tokens, runtime: Runtime, fleet: LiveFleet | None = None
 ) -> ASGIApp:
     """The Placement API, whose callers are known by `tokens` unless `[identity] auth` says otherwise."""
+    file = config.placement.policy_file
+    rules = {} if file is None else policy_read(Path(file).expanduser())
     if config.identity.auth == HEADERS:
-        return Believing(PlacementService(database, BelievedTokens(), runtime, fleet=fleet))
-    return PlacementService(database, tokens, runtime, fleet=fleet)
+        return Believing(PlacementService(database, BelievedTokens(), runtime, rules, fleet))
+    return PlacementService(database, tokens, runtime, rules, fleet)
 
 
 def _session(foundation: Foundation) -> ServiceSession | None:

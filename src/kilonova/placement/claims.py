@@ -37,8 +37,11 @@ def together_txn(tx: Transaction, claims: Sequence[Claim]) -> list[Claimed]:
     return [Claimed(generation) for generation in claims_txn(tx, claims)]
 
 
-def claims_txn(tx: Transaction, claims: Sequence[Claim]) -> list[int]:
-    """Grant claims of different consumers together; their generations. Raises `Refused`."""
+def claims_txn(tx: Transaction, claims: Sequence[Claim], *, advance: bool = True) -> list[int]:
+    """Grant claims of different consumers together; their generations. Raises `Refused`.
+
+    With `advance` the generation of each provider goes up of which anything was held before or is from now on.
+    """
     consumers = [queries.consumer_txn(tx, claim.consumer) for claim in claims]
     held: list[Allocations] = []
     for claim, consumer in zip(claims, consumers, strict=True):
@@ -50,11 +53,15 @@ def claims_txn(tx: Transaction, claims: Sequence[Claim]) -> list[int]:
     for claim, consumer, before in zip(claims, consumers, held, strict=True):
         store.allocations_replace_txn(tx, claim, held=bool(before))
         _advance(tx, claim, consumer)
-    store.providers_advance_txn(tx, [uuid for side in (*held, *(c.allocations for c in claims)) for uuid in side])
+    touched = {uuid for side in (*held, *(claim.allocations for claim in claims)) for uuid in side}
+    if advance:
+        store.providers_advance_txn(tx, touched)
+    else:
+        store.changed_txn(tx, sorted(touched))
     return [(claim.generation or 0) + 1 for claim in claims]
 
 
-def release_txn(tx: Transaction, consumer_uuid: str, generation: int | None) -> Released:
+def release_txn(tx: Transaction, consumer_uuid: str, generation: int | None, *, advance: bool = True) -> Released:
     """Empty a consumer and keep its generation as a tombstone. Raises `Refused` when `generation` is not its own.
 
     With None whatever it holds is released, and one that was never heard of gets its tombstone too.
@@ -77,7 +84,7 @@ def release_txn(tx: Transaction, consumer_uuid: str, generation: int | None) -> 
     if consumer is None:
         store.consumer_insert_txn(tx, consumer_uuid, {})
         return Released(1)
-    return Released(claims_txn(tx, [empty])[0])
+    return Released(claims_txn(tx, [empty], advance=advance)[0])
 
 
 def _is_replay(tx: Transaction, claim: Claim, consumer: Consumer | None) -> bool:

@@ -37,6 +37,11 @@ def in_order(classes: Iterable[str]) -> list[str]:
     return sorted(classes, key=lambda name: (ranks.get(name, len(ranks)), name))
 
 
+def traits_in_order(traits: Iterable[str]) -> list[str]:
+    """Traits as they are listed: standard ones by name, then custom ones by name."""
+    return sorted(traits, key=lambda name: (name.startswith("CUSTOM_"), name))
+
+
 @cache
 def standard_traits() -> frozenset[str]:
     """The traits of os-traits."""

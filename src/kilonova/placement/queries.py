@@ -59,10 +59,12 @@ def provider_txn(tx: Transaction, uuid: str) -> Provider:
     return provider_of(row)
 
 
+_PROVIDERS_IN = select(tables.providers).where(tables.providers.c.uuid.in_(bindparam("uuids", expanding=True)))
+
+
 def providers_txn(tx: Transaction, uuids: Iterable[str]) -> dict[str, Provider]:
     """Those of `uuids` that exist."""
-    uuid = tables.providers.c.uuid
-    rows = [row for part in chunks(uuids) for row in tx.execute(select(tables.providers).where(uuid.in_(part)))]
+    rows = [row for part in chunks(uuids) for row in tx.execute(_PROVIDERS_IN, {"uuids": part})]
     return {row.uuid: provider_of(row) for row in rows}
 
 

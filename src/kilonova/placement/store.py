@@ -34,7 +34,7 @@ _CONSUMERS, _ALLOCATIONS, _SLOTS = tables.consumers, tables.allocations, tables.
 _CHANGED = insert(tables.provider_changes)
 
 
-def _changed(tx: Transaction, uuids: Iterable[str]) -> None:
+def changed_txn(tx: Transaction, uuids: Iterable[str]) -> None:
     """Tell copies of these providers that something of them is not as it was."""
     rows = [{"provider_uuid": uuid, "changed_at": tx.now} for uuid in uuids]
     if rows:
@@ -56,20 +56,20 @@ def providers_insert_txn(tx: Transaction, rows: Sequence[tuple[str, str]]) -> No
     if rows:
         times = {"created_at": tx.now, "updated_at": tx.now, "generation": 0, "parent_uuid": None}
         tx.execute(insert(_PROVIDERS), [{"uuid": u, "name": name, "root_uuid": u, **times} for u, name in rows])
-        _changed(tx, (uuid for uuid, _ in rows))
+        changed_txn(tx, (uuid for uuid, _ in rows))
 
 
 def provider_insert_txn(tx: Transaction, uuid: str, name: str, parent: str | None, root: str) -> None:
     """Insert one provider, anywhere in a tree, at generation 0."""
     times = {"created_at": tx.now, "updated_at": tx.now, "generation": 0}
     tx.execute(insert(_PROVIDERS), {"uuid": uuid, "name": name, "parent_uuid": parent, "root_uuid": root, **times})
-    _changed(tx, [uuid])
+    changed_txn(tx, [uuid])
 
 
 def provider_rename_txn(tx: Transaction, uuid: str, name: str) -> None:
     """Give a provider another name."""
     tx.execute(update(_PROVIDERS).where(_PROVIDERS.c.uuid == uuid).values(name=name, updated_at=tx.now))
-    _changed(tx, [uuid])
+    changed_txn(tx, [uuid])
 
 
 def provider_move_txn(tx: Transaction, uuid: str, parent: str | None, root: str, subtree: Collection[str]) -> None:
@@ -78,7 +78,7 @@ def provider_move_txn(tx: Transaction, uuid: str, parent: str | None, root: str,
     tx.execute(update(_PROVIDERS).where(c.uuid == uuid).values(parent_uuid=parent, updated_at=tx.now))
     moved = [{"u": one, "root": root} for one in sorted(subtree)]
     tx.execute(update(_PROVIDERS).where(c.uuid == bindparam("u")).values(root_uuid=bindparam("root")), moved)
-    _changed(tx, sorted(subtree))
+    changed_txn(tx, sorted(subtree))
 
 
 def providers_delete_txn(tx: Transaction, uuids: Sequence[str]) -> None:
@@ -88,7 +88,7 @@ def providers_delete_txn(tx: Transaction, uuids: Sequence[str]) -> None:
     for table in (_INVENTORIES, tables.provider_traits, tables.provider_aggregates):
         tx.execute(delete(table).where(table.c.provider_uuid == bindparam("u")), [{"u": u} for u in uuids])
     tx.execute(delete(_PROVIDERS).where(_PROVIDERS.c.uuid == bindparam("u")), [{"u": u} for u in uuids])
-    _changed(tx, uuids)
+    changed_txn(tx, uuids)
 
 
 _ADVANCE = (
@@ -103,14 +103,14 @@ def providers_advance_txn(tx: Transaction, uuids: Iterable[str]) -> None:
     rows: list[dict[str, Any]] = [{"u": uuid, "now": tx.now} for uuid in sorted(set(uuids))]
     if rows:
         tx.execute(_ADVANCE, rows)
-        _changed(tx, (row["u"] for row in rows))
+        changed_txn(tx, (row["u"] for row in rows))
 
 
 def provider_advance_from_txn(tx: Transaction, uuid: str, generation: int) -> bool:
     """Raise a provider's generation if it is still `generation`."""
     condition = and_(_PROVIDERS.c.uuid == uuid, _PROVIDERS.c.generation == generation)
     values = {"generation": generation + 1, "updated_at": tx.now}
-    _changed(tx, [uuid])
+    changed_txn(tx, [uuid])
     return tx.execute(update(_PROVIDERS).where(condition).values(values)).rowcount == 1
 
 
@@ -179,7 +179,7 @@ def class_rename_txn(tx: Transaction, old: str, new: str) -> None:
     """Rename a custom resource class wherever it stands."""
     classes = tables.resource_classes
     holders = select(_INVENTORIES.c.provider_uuid).where(_INVENTORIES.c.resource_class == old)
-    _changed(tx, sorted(tx.execute(holders).scalars()))
+    changed_txn(tx, sorted(tx.execute(holders).scalars()))
     tx.execute(update(classes).where(classes.c.name == old).values(name=new))
     for table in (_INVENTORIES, _ALLOCATIONS):
         tx.execute(update(table).where(table.c.resource_class == old).values(resource_class=new))
@@ -208,7 +208,7 @@ def aggregates_replace_txn(tx: Transaction, provider: str, aggregates: Collectio
     tx.execute(delete(table).where(table.c.provider_uuid == provider))
     if aggregates:
         tx.execute(insert(table), [{"provider_uuid": provider, "aggregate_uuid": uuid} for uuid in sorted(aggregates)])
-    _changed(tx, [provider])
+    changed_txn(tx, [provider])
 
 
 # --- claims ----------------------------------------------------------------------------------------------------------
@@ -272,10 +272,13 @@ def allocations_replace_txn(tx: Transaction, claim: Claim, *, held: bool) -> Non
         tx.execute(_ALLOCATION_INSERT, rows)
 
 
+_CONSUMER_INSERT = insert(_CONSUMERS)
+
+
 def consumer_insert_txn(tx: Transaction, consumer: str, values: Mapping[str, Any]) -> None:
     """Insert a consumer that was never heard of, at generation 1."""
     times = {"created_at": tx.now, "updated_at": tx.now}
-    tx.execute(insert(_CONSUMERS), {"uuid": consumer, "generation": 1, **times, **values})
+    tx.execute(_CONSUMER_INSERT, {"uuid": consumer, "generation": 1, **times, **values})
 
 
 _CONSUMER_ADVANCE = update(_CONSUMERS).where(

@@ -212,7 +212,7 @@ def _of_provider_txn(tx: Transaction, uuid: str) -> tuple[Provider, list[Holding
 def _delete_txn(tx: Transaction, uuid: str) -> None:
     if not queries.allocations_txn(tx, uuid):
         raise NoAllocations(consumer=uuid)
-    claims.release_txn(tx, uuid, None)
+    claims.release_txn(tx, uuid, None, advance=False)  # this route has never raised the generation of providers
 
 
 def _replace_txn(tx: Transaction, bodies: Sequence[tuple[str, AllocationsBody]], level: Level, where: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from kilonova.database.database import Database
-from kilonova.kernel.errors import Invalid, NotAcceptable, UnsupportedMedia
+from kilonova.kernel.errors import Forbidden, Invalid, NotAcceptable, UnsupportedMedia
 from kilonova.kernel.ids import is_uuid
 from kilonova.kernel.versions import Level, UnknownField
 from kilonova.placement.api.validation import not_a_uuid, worded
@@ -41,6 +41,8 @@ class Api:
 
     def allow(self, call: Call, rule: str, target: Mapping[str, object] | None = None) -> None:
         """Raise `Forbidden` unless the caller may do what `placement:RULE` guards, `NotAcceptable` for one who takes no JSON."""
+        if call.user.system_scope:
+            raise Forbidden(rule=f"placement:{rule}")  # all rules have the scope of a project
         self.policy.enforce(f"placement:{rule}", call.user, target)
         if call.method == "GET" and not takes_json(call.headers.get("accept", "")):
             raise NotAcceptable(reason="Only application/json is provided")
@@ -63,6 +65,12 @@ def level_of(call: Call) -> Level:
 def href(call: Call, path: str) -> str:
     """A link to `path` of this service."""
     return f"{call.request.scope.get('root_path', '')}{path}"
+
+
+def location(call: Call, path: str) -> str:
+    """A link to `path` of this service that begins with the address that the client used."""
+    url = call.request.url
+    return f"{url.scheme}://{url.netloc}{href(call, path)}"
 
 
 def takes_json(accept: str) -> bool:

@@ -9,7 +9,7 @@ from kilonova.database.database import Transaction
 from kilonova.kernel.errors import Invalid, NotFound
 from kilonova.kernel.versions import Level
 from kilonova.placement import providers, queries, store
-from kilonova.placement.api.context import Api, body_of, href, level_of, provider_uuid
+from kilonova.placement.api.context import Api, body_of, level_of, location, provider_uuid
 from kilonova.placement.api.faults import uncoded
 from kilonova.placement.errors import ConcurrentUpdate
 from kilonova.placement.queries import Stock
@@ -147,7 +147,7 @@ class _Inventories:
         generation = await self._api.database.write(
             _create_txn, uuid, body.resource_class, inventory, body.resource_provider_generation
         )
-        at = href(call, f"/resource_providers/{uuid}/inventories/{body.resource_class}")
+        at = location(call, f"/resource_providers/{uuid}/inventories/{body.resource_class}")
         return self._one(call, generation, inventory, None, headers={"Location": at})
 
     async def update(self, call: Call) -> Reply:

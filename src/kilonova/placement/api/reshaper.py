@@ -2,7 +2,8 @@
 
 Design notes. What is held of an inventory that goes has to leave before the inventory does, and what arrives in a new one can
 only come when it is there. So new and changed inventories are written first, then all allocations, and inventories that are
-wanted no more are deleted last; each keeps its own condition, and all of it is one transaction.
+wanted no more are deleted last; each keeps its own condition, and all of it is one transaction. Each of the three raises the
+generations of the providers that it touches, as clients know it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -80,6 +81,7 @@ def _reshape_txn(tx: Transaction, wanted: Mapping[str, InventoriesBody], bodies:
         kept = {name: stock.inventory for name, stock in before.items()}
         new = {name: one.inventory for name, one in body.inventories.items()}
         providers.inventories_replace_txn(tx, uuid, before, kept | new)
+    store.providers_advance_txn(tx, [uuid for uuid, body in wanted.items() if body.inventories])
     replace_txn(tx, bodies, level, _MALFORMED)
     for uuid, body in wanted.items():
         after = {name: one.inventory for name, one in body.inventories.items()}

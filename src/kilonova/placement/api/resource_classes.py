@@ -7,7 +7,7 @@ import msgspec
 from kilonova.database.database import Transaction
 from kilonova.kernel.errors import Conflict, Invalid, NotFound
 from kilonova.placement import names, queries, store
-from kilonova.placement.api.context import Api, NotValid, body_of, href
+from kilonova.placement.api.context import Api, NotValid, body_of, href, location
 from kilonova.web.call import Call, Reply
 from kilonova.web.routing import Route
 
@@ -63,7 +63,7 @@ class _Classes:
         name = _custom((await body_of(call, ClassBody)).name)
         if not await self._api.database.write(_ensure_txn, name):
             raise ClassExists(name=name)
-        return Reply(headers={"Location": href(call, f"/resource_classes/{name}")})
+        return Reply(headers={"Location": location(call, f"/resource_classes/{name}")})
 
     async def show(self, call: Call) -> Reply:
         self._api.allow(call, "resource_classes:show")
@@ -83,8 +83,7 @@ class _Classes:
         self._api.allow(call, "resource_classes:update")
         name = _custom(call.params["name"])
         made = await self._api.database.write(_ensure_txn, name)
-        headers = {"Location": href(call, f"/resource_classes/{name}")}
-        return self._api.fresh(call, None, status=201 if made else 204, headers=headers)
+        return Reply(status=201 if made else 204, headers={"Location": location(call, f"/resource_classes/{name}")})
 
     async def delete(self, call: Call) -> Reply:
         self._api.allow(call, "resource_classes:delete")

@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 from kilonova.database.database import Transaction
 from kilonova.kernel.errors import NotFound
 from kilonova.placement import listing, providers, queries, trees
-from kilonova.placement.api.context import Api, body_of, href, level_of, provider_uuid, require_uuid
+from kilonova.placement.api.context import Api, body_of, href, level_of, location, provider_uuid, require_uuid
 from kilonova.placement.api.filters import query_of, require_names_txn, values_of
 from kilonova.placement.errors import NoSuchProvider
 from kilonova.placement.shapes import CandidateQuery, Provider
@@ -87,7 +87,7 @@ class _Providers:
         uuid = self._api.runtime.uuid() if body.uuid is UNSET else require_uuid(str(body.uuid))
         parent = None if body.parent_provider_uuid is None else require_uuid(body.parent_provider_uuid)
         provider = await self._api.database.write(trees.create_txn, uuid, body.name, parent)
-        headers = {"Location": href(call, f"/resource_providers/{uuid}")}
+        headers = {"Location": location(call, f"/resource_providers/{uuid}")}
         if not level_of(call).has("provider-post-body"):
             return Reply(headers=headers)
         return self._api.fresh(call, view(call, provider), provider.updated_at, status=200, headers=headers)

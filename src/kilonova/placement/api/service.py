@@ -60,7 +60,12 @@ class PlacementService:
         policy = Policy(policies.RULES, policy_overrides)
         api = Api(runtime=runtime, database=database, fleet=fleet or LiveFleet(database), policy=policy)
         self._negotiation = Negotiation(
-            "placement", PLACEMENT, malformed=MalformedVersion, unsupported=UnsupportedVersion
+            "placement",
+            PLACEMENT,
+            vary="openstack-api-version",
+            pattern=r"\d+\.\d+",
+            malformed=MalformedVersion,
+            unsupported=UnsupportedVersion,
         )
         every = routes(api)
         self._coded, self._uncoded, self._page = (

@@ -8,7 +8,7 @@ import msgspec
 from kilonova.database.database import Transaction
 from kilonova.kernel.errors import Conflict, Invalid, NotFound
 from kilonova.placement import names, queries, store
-from kilonova.placement.api.context import Api, body_of, href, provider_uuid, require_generation
+from kilonova.placement.api.context import Api, body_of, location, provider_uuid, require_generation
 from kilonova.placement.api.filters import Values, values_of
 from kilonova.placement.providers import require_traits_txn
 from kilonova.placement.shapes import Provider
@@ -86,7 +86,7 @@ class _Traits:
         if not names.is_custom(name):
             raise BadTrait
         made = await self._api.database.write(_ensure_txn, name)
-        headers = {"Location": href(call, f"/traits/{name}")}
+        headers = {"Location": location(call, f"/traits/{name}")}
         return self._api.fresh(call, None, status=201 if made else 204, headers=headers)
 
     async def delete(self, call: Call) -> Reply:

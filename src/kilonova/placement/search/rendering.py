@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from kilonova.placement import names
 from kilonova.placement.search.answer import Alone, Answer, Candidate
 from kilonova.placement.search.fleet import Fleet
 from kilonova.placement.shapes import Resources
@@ -124,7 +125,7 @@ def _summary(fleet: Fleet, row: int, form: Form, classes: frozenset[str] | None)
     )
     parts = [f'"resources":{{{resources}}}']
     if form.traits:
-        parts.append(f'"traits":[{",".join(_quoted(sorted(fleet.traits_of[row])))}]')
+        parts.append(f'"traits":[{",".join(_quoted(names.traits_in_order(fleet.traits_of[row])))}]')
     if form.tree:
         parent = fleet.parents[row]
         parts.append(f'"parent_provider_uuid":{"null" if parent is None else _quote(parent)}')

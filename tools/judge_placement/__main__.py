@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -23,8 +24,12 @@ SHOWN = 6
 
 def main() -> int:
     """Run the judges; 0 when every test passed that can apply."""
-    parser = argparse.ArgumentParser(prog="python -m tools.judge_placement", description=sys.modules[__package__].__doc__)
-    parser.add_argument("--cache", type=Path, default=PROJECT / ".cache" / "judge-placement", help="keeps the environment")
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.judge_placement", description=sys.modules[__package__].__doc__
+    )
+    parser.add_argument(
+        "--cache", type=Path, default=PROJECT / ".cache" / "judge-placement", help="keeps the environment"
+    )
     parser.add_argument("judge", nargs="?", choices=JUDGES, help="only this one")
     parser.add_argument("name", nargs="*", help="only these files, or tests with this in their name")
     options = parser.parse_args()
@@ -43,7 +48,8 @@ def _judged(judge: str, python: str, cache: Path, names: list[str]) -> int:
     report.unlink(missing_ok=True)
     with (cache / f"{judge}.log").open("wb") as log:
         line = [python, str(HERE / f"{judge}.py"), str(KILONOVA), str(report), *names]
-        subprocess.call(line, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        path = f"{Path(python).parent}{os.pathsep}{os.environ['PATH']}"
+        subprocess.call(line, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, "PATH": path})
     if not report.exists():
         print(f"{JUDGES[judge]}: the run broke off, see {log.name}", file=sys.stderr)
         return 1

@@ -7,6 +7,7 @@ import uuid
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 from building import Building
 from gabbi import handlers, suitemaker, utils
@@ -71,16 +72,16 @@ def main() -> int:
 def _take_over(served: Served) -> None:
     """Let the package's fixtures begin with our service and build through our API."""
 
-    def start(self) -> None:
+    def start(self: Any) -> None:
         os.environ.update(FIXED, **{name: str(uuid.uuid4()) for name in RANDOM})
         self.context = None
         served.start({} if self._secure_rbac else PLAIN)
         self.policy_fixture = SimpleNamespace(set_rules=served.start)
 
-    def stop(self) -> None:
+    def stop(_self: object) -> None:
         served.stop()
 
-    def named(_context, external_id) -> SimpleNamespace:
+    def named(_context: object, external_id: str) -> SimpleNamespace:
         return SimpleNamespace(external_id=external_id, create=lambda: None)
 
     fixtures.APIFixture.start_fixture = start

@@ -3,6 +3,7 @@
 import sys
 import unittest
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import fixtures
@@ -41,7 +42,7 @@ def _top() -> str:
     return str(Path(functional.__file__).parents[3])
 
 
-def _each(suite: unittest.TestSuite):
+def _each(suite: unittest.TestSuite) -> Iterator[unittest.TestCase]:
     for one in suite:
         if isinstance(one, unittest.TestSuite):
             yield from _each(one)

@@ -13,7 +13,7 @@ class Tally(unittest.TestResult):
         super().__init__()
         self.passed: list[str] = []
 
-    def addSuccess(self, test: unittest.TestCase) -> None:
+    def addSuccess(self, test: unittest.TestCase) -> None:  # noqa: N802 - the name is unittest's
         """Keep its name."""
         self.passed.append(_name(test))
 

@@ -59,11 +59,15 @@ def provider_txn(tx: Transaction, uuid: str) -> Provider:
     return provider_of(row)
 
 
-_PROVIDERS_IN = select(tables.providers).where(tables.providers.c.uuid.in_(bindparam("uuids", expanding=True)))
+_PROVIDERS_IN = (
+    select(tables.providers)
+    .where(tables.providers.c.uuid.in_(bindparam("uuids", expanding=True)))
+    .order_by(tables.providers.c.created_at, tables.providers.c.uuid)
+)
 
 
 def providers_txn(tx: Transaction, uuids: Iterable[str]) -> dict[str, Provider]:
-    """Those of `uuids` that exist."""
+    """Those of `uuids` that exist, in the order in which they were made."""
     rows = [row for part in chunks(uuids) for row in tx.execute(_PROVIDERS_IN, {"uuids": part})]
     return {row.uuid: provider_of(row) for row in rows}
 

@@ -23,8 +23,8 @@ class BelievedTokens:
     async def caller(self, token: str) -> Caller:
         """The caller that the token describes. Raises `NotAuthenticated` for any other token."""
         try:
-            return msgspec.json.decode(token, type=Caller)
-        except msgspec.MsgspecError as error:
+            return msgspec.json.decode(token.encode("latin-1"), type=Caller)
+        except (msgspec.MsgspecError, UnicodeError) as error:
             raise NotAuthenticated from error
 
 
@@ -39,7 +39,7 @@ class Believing:
         """Answer one request; one without a token passes as it is."""
         headers = MutableHeaders(raw=list(scope["headers"]))
         if headers.get("x-auth-token"):
-            headers["x-auth-token"] = msgspec.json.encode(believed(headers)).decode("ascii", "backslashreplace")
+            headers["x-auth-token"] = msgspec.json.encode(believed(headers)).decode("latin-1")
             scope = {**scope, "headers": headers.raw}
         await self._app(scope, receive, send)
 

@@ -60,7 +60,7 @@ class _Aggregates:
             given = await _listed(call)
         wanted = [require_uuid(one) for one in given]
         if len(set(wanted)) < len(wanted):
-            raise NotValid(reason=f"{given} has non-unique elements\n\nFailed validating 'uniqueItems' in schema")
+            raise NotValid(reason=f"{given} has non-unique elements  Failed validating 'uniqueItems' in schema")
         provider = await self._api.database.write(_replace_txn, uuid, wanted, generation)
         return self._reply(call, provider, wanted)
 

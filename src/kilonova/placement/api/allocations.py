@@ -117,8 +117,7 @@ class _Allocations:
             return self._api.fresh(call, {"allocations": {}})
         doc = {
             "allocations": {
-                uuid: {"resources": resources, "generation": held_of[uuid].generation}
-                for uuid, resources in held.items()
+                uuid: {"resources": held[uuid], "generation": provider.generation} for uuid, provider in held_of.items()
             },
             "project_id": consumer.project_id,
             "user_id": consumer.user_id,
@@ -148,7 +147,7 @@ class _Allocations:
         level = level_of(call)
         if not body.allocations and not level.has("consumer-generation"):
             raise NotValid(
-                reason=f"{_empty(level)}\n\nFailed validating 'minItems' in schema['properties']['allocations']"
+                reason=f"{_empty(level)}  Failed validating 'minItems' in schema['properties']['allocations']"
             )
         await self._write(level, [(canonical(given), body)], f"Unable to allocate inventory for consumer {given}")
         return Reply()
@@ -192,7 +191,7 @@ def body_read(call: Call, document: Any) -> AllocationsBody:
     ):
         for field in fields:
             if level.has(change) and getattr(body, field) is UNSET:
-                raise NotValid(reason=f"'{field}' is a required property\n\nFailed validating 'required' in schema")
+                raise NotValid(reason=f"'{field}' is a required property  Failed validating 'required' in schema")
     return body
 
 

@@ -34,7 +34,7 @@ def query_of(call: Call) -> Query:
     same_subtree = _same_subtree(values)
     policy = values.get("group_policy", ("",))[0]
     if "group_policy" in values and policy not in {"none", "isolate"}:
-        raise BadQuery(reason=f"{policy!r} is not one of ['none', 'isolate']\n\nFailed validating 'enum' in schema")
+        raise BadQuery(reason=f"{policy!r} is not one of ['none', 'isolate']  Failed validating 'enum' in schema")
     groups = _groups(values, level)
     _require_sense(groups, same_subtree, level)
     if not policy and sum(suffix != "" for suffix in groups) > 1:
@@ -66,7 +66,7 @@ def _values(call: Call, level: Level) -> Values:
         if not _is_known(name, level):
             raise BadQuery(reason=_unknown(name, level))
     if not level.has("granular-groups") and "resources" not in values:
-        raise BadQuery(reason="'resources' is a required property\n\nFailed validating 'required' in schema")
+        raise BadQuery(reason="'resources' is a required property  Failed validating 'required' in schema")
     return values
 
 
@@ -106,7 +106,7 @@ def _limit(values: Values) -> int | None:
         return None
     text = values["limit"][0]
     if not _LIMIT.fullmatch(text):
-        reason = f"{text!r} does not match '^[1-9][0-9]*$'\n\nFailed validating 'pattern' in schema"
+        reason = f"{text!r} does not match '^[1-9][0-9]*$'  Failed validating 'pattern' in schema"
         raise BadQuery(reason=reason)
     return int(text[:18])
 

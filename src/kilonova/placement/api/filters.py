@@ -100,11 +100,8 @@ def traits_of(given: Sequence[str], level: Level) -> Traits:
             required.append(_any_traits(value, level))
             continue
         names = [name.strip() for name in value.split(",")]
-        if level.has("forbidden-traits"):
-            form = "HW_CPU_X86_VMX,!CUSTOM_MAGIC"
-        else:
-            form = "HW_CPU_X86_VMX,CUSTOM_MAGIC"
-        expected = f"Expected 'required' parameter value of the form: {form}."
+        sign = "!" if level.has("forbidden-traits") else ""
+        expected = f"Expected 'required' parameter value of the form: HW_CPU_X86_VMX,{sign}CUSTOM_MAGIC."
         if not all(name.lstrip("!") for name in names):
             raise BadQuery(reason=f"{expected} Got an empty trait in: {value}")
         not_wanted = {name.lstrip("!") for name in names if name.startswith("!")}

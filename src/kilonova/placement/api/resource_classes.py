@@ -94,10 +94,10 @@ class _Classes:
 def _custom(name: str) -> str:
     """A name that a custom class may have. Raises `NotValid` for any other."""
     if len(name) > names.NAME_MAX:
-        raise NotValid(reason=f"{name!r} is too long\n\nFailed validating 'maxLength' in schema['properties']['name']")
+        raise NotValid(reason=f"{name!r} is too long  Failed validating 'maxLength' in schema['properties']['name']")
     if not names.is_custom(name):
         rule = "Failed validating 'pattern' in schema['properties']['name']"
-        raise NotValid(reason=f"{name!r} does not match '^CUSTOM_[A-Z0-9_]+$'\n\n{rule}")
+        raise NotValid(reason=f"{name!r} does not match '^CUSTOM_[A-Z0-9_]+$'  {rule}")
     return name
 
 

@@ -46,7 +46,7 @@ class _Usages:
         self._api.allow(call, "usages", {"project_id": call.request.query_params.get("project_id")})
         values = values_of(call, "usages_query", ("project_id", "user_id", "consumer_type"))
         if "project_id" not in values:
-            raise BadQuery(reason="'project_id' is a required property\n\nFailed validating 'required' in schema")
+            raise BadQuery(reason="'project_id' is a required property  Failed validating 'required' in schema")
         for name, given in values.items():
             _require_length(name, given[-1])
         project = values["project_id"][-1]
@@ -60,11 +60,11 @@ class _Usages:
 def _require_length(name: str, value: str) -> None:
     """Raise `BadQuery` for a value that is too short, too long or no consumer type."""
     if not value:
-        raise BadQuery(reason=f"{value!r} is too short\n\nFailed validating 'minLength' in schema")
+        raise BadQuery(reason=f"{value!r} is too short  Failed validating 'minLength' in schema")
     if len(value) > _LENGTH_MAX:
-        raise BadQuery(reason=f"{value!r} is too long\n\nFailed validating 'maxLength' in schema")
+        raise BadQuery(reason=f"{value!r} is too long  Failed validating 'maxLength' in schema")
     if name == "consumer_type" and not _TYPE.fullmatch(value):
-        raise BadQuery(reason=f"{value!r} does not match '{_TYPE.pattern}'\n\nFailed validating 'pattern' in schema")
+        raise BadQuery(reason=f"{value!r} does not match '{_TYPE.pattern}'  Failed validating 'pattern' in schema")
 
 
 def _of_provider_txn(tx: Transaction, uuid: str) -> tuple[Provider, Mapping[str, Stock]]:

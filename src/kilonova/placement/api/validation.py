@@ -33,7 +33,7 @@ def worded(error: msgspec.ValidationError, document: object) -> str:
     values = list(_values(document, steps, keys=found["key"] is not None))
     said, keyword = _said(found["what"], values, keys=found["key"] is not None)
     place = "".join(f"['properties'][{step!r}]" for step in steps if not step[:1].isdigit() and step != "...")
-    return f"{said}\n\nFailed validating '{keyword}' in schema{place}"
+    return f"{said}  Failed validating '{keyword}' in schema{place}"
 
 
 def _values(document: Any, steps: list[str], *, keys: bool) -> Iterator[Any]:
@@ -118,4 +118,4 @@ _SAYINGS: tuple[tuple[str, Callable[[re.Match[str], list[Any], bool], _Said]], .
 
 def not_a_uuid(value: str) -> str:
     """What is said of text that must be a UUID and is none."""
-    return f"{value!r} is not a 'uuid'\n\nFailed validating 'format' in schema"
+    return f"{value!r} is not a 'uuid'  Failed validating 'format' in schema"

@@ -1,7 +1,7 @@
 """`python -m tools.soak`: seeds of every scenario, on every core, until a million faults have struck.
 
 The sum is over all runs of one commit and stands in `.cache/soak.json`. A run may be stopped at any moment and goes on where it
-was; another commit begins anew.
+was; a commit that changes the program begins anew, one that changes only docs or tests doesn't.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from kilonova.simulation.scenarios import SCENARIOS
 from kilonova.simulation.sometimes import REACHED
 
 ROOT = Path(__file__).resolve().parents[1]
+SIMULATED = "src/kilonova"
 STATE = ROOT / ".cache" / "soak.json"
 FAULTS = 1_000_000
 CHUNK = 20
@@ -50,9 +51,9 @@ class Sum(msgspec.Struct, kw_only=True):
 
 
 def commit() -> str:
-    """The commit, and a digest of what differs from it."""
-    head = _git("rev-parse", "HEAD").strip()
-    changes = _git("diff", "HEAD")
+    """The last commit that changed what is simulated, and a digest of what differs from it."""
+    head = _git("log", "-1", "--format=%H", "--", SIMULATED).strip()
+    changes = _git("diff", "HEAD", "--", SIMULATED)
     return head if not changes else f"{head}+{hashlib.blake2b(changes.encode(), digest_size=4).hexdigest()}"
 
 

@@ -12,10 +12,12 @@ from typing import Any
 
 from bench.figures import cpu_s, rss_mb
 from bench.placement import ours
+from tools.interop.environment import environment
 
 HEADERS = {"X-Auth-Token": "admin", "OpenStack-API-Version": "placement 1.39", "Accept": "application/json"}
-LOCK = "tools/judge_placement/requirements.txt"
-JUDGES = ".cache/judges"
+PROJECT = Path(__file__).parents[2]
+LOCK = PROJECT / "tools" / "judge_placement" / "requirements.txt"
+JUDGES = PROJECT / ".cache" / "judge-placement"
 PEER = Path(__file__).with_name("peer.py")
 PATIENCE_S = 3600
 
@@ -66,10 +68,9 @@ class Side:
 @contextmanager
 def peer(scratch: Path, providers: Path) -> Iterator[Side]:
     """openstack-placement."""
-    subprocess.run(["tools/setup", JUDGES, LOCK], check=True)
-    port = _free_port()
+    python, port = environment(JUDGES, LOCK).bin("python"), _free_port()
     database = scratch / f"peer-{providers.stem}.sqlite"
-    with _running([f"{JUDGES}/bin/python", str(PEER), str(database), str(providers), str(port)]) as process:
+    with _running([python, str(PEER), str(database), str(providers), str(port)]) as process:
         yield Side(process, port)
 
 

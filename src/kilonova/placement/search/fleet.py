@@ -135,7 +135,7 @@ class Fleet:
             if name not in facts.stocks:
                 self.shelves[name].put(row, None)
         for name, stock in facts.stocks.items():
-            self.shelves.setdefault(name, Shelf()).put(row, stock)
+            self.shelves.setdefault(name, Shelf()).put(row, self._slim(stock))
         self.classes_of[row] = self._shared(tuple(facts.stocks))
 
     def put_all(self, facts: Iterable[Facts]) -> None:
@@ -209,6 +209,13 @@ class Fleet:
     def _shared(self, value: H) -> H:
         """The first value that was equal to this one: hosts are alike, and a hundred thousand of them keep one copy."""
         return self._alike.setdefault(value, value)  # type: ignore[return-value] # it is equal, so of the same kind
+
+    def _slim(self, stock: Stock) -> Stock:
+        """An equal stock that shares what it can with others: all of it where nothing is used, else its numbers."""
+        if not stock.used:
+            return self._shared(stock)
+        unused = self._shared(msgspec.structs.replace(stock, used=0))
+        return msgspec.structs.replace(unused, used=stock.used)
 
     # --- questions ---------------------------------------------------------------------------------------------------
 

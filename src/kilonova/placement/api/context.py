@@ -18,11 +18,9 @@ from kilonova.placement.shapes import Provider
 from kilonova.runtime.runtime import Runtime
 from kilonova.web.call import Call, MalformedBody, Reply, decode
 from kilonova.web.policy import Policy
+from kilonova.web.service import BODY_MAX
 
 T = TypeVar("T", bound=msgspec.Struct)
-
-BODY_MAX = 1 << 24
-"""Largest body, in bytes: the allocations of a whole cell may be reshaped at once."""
 
 
 class NotValid(Invalid):
@@ -109,10 +107,10 @@ def _require_json(call: Call) -> None:
         raise UnsupportedMedia(reason=f"The media type {media or None} is not supported, use application/json")
 
 
-async def document_of(call: Call) -> Any:
-    """The request's body, decoded. Raises `Invalid`, `UnsupportedMedia`, `TooLarge`."""
+async def document_of(call: Call, limit: int = BODY_MAX) -> Any:
+    """The request's body of at most `limit` bytes, decoded. Raises `Invalid`, `UnsupportedMedia`, `TooLarge`."""
     _require_json(call)
-    raw = await call.read(BODY_MAX)
+    raw = await call.read(limit)
     try:
         return decode(raw or b" ")
     except MalformedBody as error:

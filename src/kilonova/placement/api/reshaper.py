@@ -16,12 +16,15 @@ from kilonova.kernel.errors import Invalid
 from kilonova.kernel.versions import Level
 from kilonova.placement import providers, queries, store
 from kilonova.placement.api.allocations import AllocationsBody, bodies_read, conflict, replace_txn
-from kilonova.placement.api.context import Api, body_of, level_of, require_uuid
+from kilonova.placement.api.context import Api, document_of, level_of, read, require_uuid
 from kilonova.placement.api.inventories import InventoriesBody
 from kilonova.placement.claims import Refused
 from kilonova.placement.errors import ConcurrentUpdate
 from kilonova.web.call import Call, Reply
 from kilonova.web.routing import Route
+
+BODY_MAX = 8 << 20
+"""Largest body, in bytes: all that is held of many providers may be moved at once."""
 
 _MALFORMED = "malformed reshaper data"
 _Uuid = Annotated[str, msgspec.Meta(pattern="^[0-9a-fA-F-]{36}$")]
@@ -56,7 +59,7 @@ class _Reshaper:
 
     async def reshape(self, call: Call) -> Reply:
         self._api.allow(call, "reshaper:reshape")
-        body = await body_of(call, ReshaperBody)
+        body = read(call, await document_of(call, BODY_MAX), ReshaperBody)
         inventories = {require_uuid(uuid): one for uuid, one in body.inventories.items()}
         bodies = bodies_read(call, body.allocations)
         try:

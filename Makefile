@@ -1,12 +1,12 @@
 # The ways into the project. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check bench interop soak chaos mutants clean
+.PHONY: help setup demo up test check bench bench-placement interop judge-placement soak chaos mutants oracle clean
 
 PYTHON := .venv/bin/python
 TESTS ?=
 
 help: ## list what can be made
-	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-8s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-15s %s\n", $$1, $$2 }'
 
 setup: ## make the virtual environment, with .venv/bin/kilonova in it
 	@tools/setup .venv requirements/dev.txt --project
@@ -33,8 +33,14 @@ check: setup ## format, lint, types, import ladder, house rules, docs
 bench: setup ## measure, and print each figure with the floor of the same run
 	@$(PYTHON) -m bench
 
+bench-placement: setup ## compare the real openstack-placement with ours, and measure both in turns
+	@$(PYTHON) -m bench.placement
+
 interop: setup ## judge the cloud with real clients and real Keystone, Glance, Neutron and Cinder
 	@$(PYTHON) -m tools.interop
+
+judge-placement: setup ## judge the Placement API by the tests that OpenStack's own packages ship
+	@$(PYTHON) -m tools.judge_placement $(TESTS)
 
 soak: setup ## simulate until a million faults have struck; goes on where it was stopped
 	@$(PYTHON) -m tools.soak
@@ -45,6 +51,9 @@ chaos: setup ## kill and freeze a real cloud under load 200 times, and judge it;
 
 mutants: setup ## break the design in every way that the simulation must see
 	@.venv/bin/kilonova sim mutants
+
+oracle: setup ## compare the search of candidates with one that tries everything, 100,000 times
+	@KILONOVA_ORACLE_CASES=100000 $(PYTHON) -m pytest tests/unit/placement/test_search_oracle.py
 
 clean: ## remove what was made here, but no state directory
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

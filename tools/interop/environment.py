@@ -28,9 +28,9 @@ class Environment:
         return self.root / "etc"
 
 
-def environment(cache: Path) -> Environment:
-    """The environment of the present lock file, installed on first use with plain pip, every hash checked."""
-    digest = hashlib.sha256(LOCK.read_bytes() + sys.version.encode()).hexdigest()[:12]
+def environment(cache: Path, lock: Path = LOCK) -> Environment:
+    """The environment of a lock file as it is now, installed on first use with plain pip, every hash checked."""
+    digest = hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()[:12]
     root = cache / f"venv-{digest}"
     done = root / "installed"
     if not done.exists():
@@ -44,11 +44,11 @@ def environment(cache: Path) -> Environment:
             "--disable-pip-version-check",
             "--require-hashes",
             "-r",
-            str(LOCK),
+            str(lock),
         ]
         log = root / "install.log"
         with log.open("wb") as output:
             if subprocess.call([str(root / "bin" / "python"), *install], stdout=output, stderr=output) != 0:
-                raise RigError(f"pip could not install {LOCK.name}; the end of {log}:\n{tail(log)}")
+                raise RigError(f"pip could not install {lock.name}; the end of {log}:\n{tail(log)}")
         done.touch()
     return Environment(root)

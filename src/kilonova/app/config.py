@@ -13,6 +13,9 @@ from msgspec import Meta
 SECRET = "secret"
 """Marks keys whose values `kilonova config show` hides."""
 
+HEADERS = "headers"
+"""`[identity] auth` that takes callers at their word."""
+
 HostCount = Annotated[int, Meta(ge=0, le=10_000)]
 CellCount = Annotated[int, Meta(ge=1, le=100)]
 
@@ -59,6 +62,13 @@ class Up(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Identity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who may do what: the built-in service, or a Keystone."""
 
+    auth: Annotated[
+        Literal["tokens", "headers"],
+        _text(
+            "How the Placement API knows its callers: by `tokens`, or, on loopback addresses only and for tests, by what "
+            "the `headers` X-Auth-Token (USER:PROJECT), X-Roles, X-Project-Id and OpenStack-System-Scope say."
+        ),
+    ] = "tokens"
     url: Annotated[str | None, _text("Keystone's URL; the built-in service when not set.")] = None
     username: Annotated[str, _text("Service account at Keystone.")] = "nova"
     password: Annotated[
@@ -111,6 +121,14 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def files(self) -> Path | None:
         """That directory, absolute."""
         return None if self.directory is None else Path(self.directory).expanduser().absolute()
+
+
+class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The Placement API."""
+
+    policy_file: Annotated[
+        str | None, _text("File of rules that take the place of Placement's defaults, as `policy.yaml` or JSON.")
+    ] = None
 
 
 class Api(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -198,6 +216,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     image: Image = Image()
     network: Network = Network()
     volume: Volume = Volume()
+    placement: Placement = Placement()
     api: Api = Api()
     quota: Quota = Quota()
     compute: Compute = Compute()

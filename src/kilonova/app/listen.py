@@ -41,6 +41,15 @@ class NotSecure(Invalid):
     code = "not-secure"
 
 
+class BelievesAnybody(Invalid):
+    """[identity] auth = "headers" believes what callers say of themselves, and other machines reach {host}.
+
+    Listen on 127.0.0.1, or leave the setting out.
+    """
+
+    code = "not-secure"
+
+
 class BadCertificate(Invalid):
     """The certificate {cert} with the key {key} can't be used: {reason}."""
 
@@ -56,13 +65,14 @@ class Listener:
     """Without a slash at its end."""
 
 
-def bind(up: Up) -> Listener:
+def bind(up: Up, *, loopback_only: bool = False) -> Listener:
     """Bind the address of `[up] listen`.
 
     Raises:
         BadListen: it can't be read.
         BadCertificate: the files of `tls_cert` and `tls_key` can't be used.
         NotSecure: others can reach it, and there is neither TLS nor `insecure`.
+        BelievesAnybody: others can reach it, and it must be `loopback_only`.
         PortTaken: another program has the port.
         CannotListen: the system refuses for another reason.
     """
@@ -72,7 +82,10 @@ def bind(up: Up) -> Listener:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
     except socket.gaierror as error:
         raise BadListen(listen=up.listen, reason=f"{host} can't be resolved") from error
-    if up.tls_cert is None and not up.insecure and not ipaddress.ip_address(address[0]).is_loopback:
+    loopback = ipaddress.ip_address(address[0]).is_loopback
+    if loopback_only and not loopback:
+        raise BelievesAnybody(host=host)
+    if up.tls_cert is None and not up.insecure and not loopback:
         raise NotSecure(host=host)
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:

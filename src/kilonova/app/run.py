@@ -1,20 +1,16 @@
 """A cloud's life in one process: take the address and the state directory, build, answer, let go."""
 
 import asyncio
-import errno
 import logging
-import shutil
 from collections.abc import Callable
 
 from kilonova.app import clouds_yaml
-from kilonova.app.config import Config
+from kilonova.app.config import HEADERS, Config
 from kilonova.app.listen import Listener, bind
 from kilonova.app.logs import start_logging
 from kilonova.app.server import serve, signalled
-from kilonova.app.state import ROOM_MB, State, open_state
-from kilonova.app.state_errors import DiskFull
+from kilonova.app.state import State, state_used
 from kilonova.app.wiring import Cloud, build
-from kilonova.kernel.errors import Unavailable
 from kilonova.runtime.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -71,19 +67,11 @@ async def host(
     Raises:
         KilonovaError: whatever keeps the cloud from starting, in one sentence.
     """
-    listener = bind(config.up)
-    path = config.up.path
+    listener = bind(config.up, loopback_only=config.identity.auth == HEADERS)
     try:
-        state = open_state(path, runtime)
-        try:
+        with state_used(config.up.path, runtime) as state:
             opened(state)
             await _host_on(state, config, runtime, listener, note, ready, ended)
-        finally:
-            state.close()
-    except (OSError, Unavailable) as error:
-        if _is_disk_full(error):
-            raise DiskFull(path=path, free_mb=shutil.disk_usage(path).free >> 20, needed_mb=ROOM_MB) from error
-        raise
     finally:
         listener.socket.close()
 
@@ -112,10 +100,3 @@ async def _host_on(
         log.info("stopping")
     finally:
         await cloud.close()
-
-
-def _is_disk_full(error: OSError | Unavailable) -> bool:
-    """Whether the system or SQLite says that no room is left."""
-    if isinstance(error, OSError):
-        return error.errno in {errno.ENOSPC, errno.EDQUOT}
-    return "disk is full" in error.message

@@ -1,9 +1,11 @@
 """The services around Compute: identity, images, networks, volumes. Each is built in, or a client of a real one."""
 
+from pathlib import Path
+
 from starlette.types import ASGIApp
 
 from kilonova.app import clouds_yaml
-from kilonova.app.config import Config
+from kilonova.app.config import HEADERS, Config
 from kilonova.app.config import Identity as IdentityConfig
 from kilonova.app.foundation import Foundation
 from kilonova.app.paths import PATHS
@@ -12,7 +14,14 @@ from kilonova.clients.image import Images
 from kilonova.clients.network import Networks
 from kilonova.clients.session import Credentials, ServiceSession
 from kilonova.clients.volume import NoVolumes, Volumes
+from kilonova.database.database import Database
 from kilonova.kernel.errors import Invalid
+from kilonova.placement.api.service import PlacementService
+from kilonova.placement.search.loader import LiveFleet
+from kilonova.runtime.runtime import Runtime
+from kilonova.web.believed import BelievedTokens, Believing
+from kilonova.web.policy_file import policy_read
+from kilonova.web.service import Tokens
 
 CATALOG = "catalog"
 """In place of a URL: the endpoint in Keystone's catalog."""
@@ -113,6 +122,17 @@ class Services:
         from kilonova.clients.cinder import CinderVolumes  # noqa: PLC0415 - not in every cloud
 
         return CinderVolumes(self._session)
+
+
+def placement_service(
+    config: Config, database: Database, tokens: Tokens, runtime: Runtime, fleet: LiveFleet | None = None
+) -> ASGIApp:
+    """The Placement API, whose callers are known by `tokens` unless `[identity] auth` says otherwise."""
+    file = config.placement.policy_file
+    rules = {} if file is None else policy_read(Path(file).expanduser())
+    if config.identity.auth == HEADERS:
+        return Believing(PlacementService(database, BelievedTokens(), runtime, rules, fleet))
+    return PlacementService(database, tokens, runtime, rules, fleet)
 
 
 def _session(foundation: Foundation) -> ServiceSession | None:

@@ -17,7 +17,8 @@
 import errno
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -25,6 +26,7 @@ import msgspec
 from kilonova.app.state_errors import DiskFull, StateUnusable
 from kilonova.app.state_format import FORMAT, Upgrade, upgraded
 from kilonova.app.state_lock import StateLock
+from kilonova.kernel.errors import Unavailable
 from kilonova.runtime.runtime import Runtime
 
 ROOM_MB = 64
@@ -129,6 +131,21 @@ def open_state(path: Path, runtime: Runtime, upgrades: Mapping[int, Upgrade] | N
     return State(path, lock, made, notices)
 
 
+@contextmanager
+def state_used(path: Path, runtime: Runtime) -> Iterator[State]:
+    """Hold a state directory. Raises what `open_state` does, also `DiskFull` for a disk that fills up meanwhile."""
+    try:
+        state = open_state(path, runtime)
+        try:
+            yield state
+        finally:
+            state.close()
+    except (OSError, Unavailable) as error:
+        if _is_disk_full(error):
+            raise DiskFull(path=path, free_mb=shutil.disk_usage(path).free >> 20, needed_mb=ROOM_MB) from error
+        raise
+
+
 def read_running(path: Path) -> Running | None:
     """Where the cloud of this state directory answers; None when none does."""
     if not is_in_use(path):
@@ -182,3 +199,10 @@ def _check_room(path: Path) -> None:
     free_mb = shutil.disk_usage(path).free >> 20
     if free_mb < ROOM_MB:
         raise DiskFull(path=path, free_mb=free_mb, needed_mb=ROOM_MB)
+
+
+def _is_disk_full(error: OSError | Unavailable) -> bool:
+    """Whether the system or SQLite says that no room is left."""
+    if isinstance(error, OSError):
+        return error.errno in {errno.ENOSPC, errno.EDQUOT}
+    return "disk is full" in error.message

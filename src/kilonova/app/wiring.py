@@ -17,7 +17,7 @@ from kilonova.app.local_api import local_api
 from kilonova.app.metrics import Metrics
 from kilonova.app.paths import METRICS, OWN
 from kilonova.app.root import mounted
-from kilonova.app.services import Services
+from kilonova.app.services import Services, placement_service
 from kilonova.app.state import State
 from kilonova.bus.local import LocalBus
 from kilonova.clients.identity import Identity
@@ -29,7 +29,6 @@ from kilonova.operations.servers import Servers
 from kilonova.operations.timers import Timer, reclaim, resize_confirmation, shelved_offload
 from kilonova.operations.work import Parts
 from kilonova.placement import tables as placement_tables
-from kilonova.placement.api.service import PlacementService
 from kilonova.placement.placement import Placement
 from kilonova.runtime.runtime import Runtime
 from kilonova.web.policy import Policy
@@ -88,8 +87,9 @@ async def build(
         images = await services.images(identity)
         networks = await services.networks(identity)
 
-        placement = await foundation.database_with("placement", placement_tables.metadata)
-        services.answering["placement"] = PlacementService(placement, identity, runtime)
+        database = await foundation.database_with("placement", placement_tables.metadata)
+        placement = Placement(database)
+        services.answering["placement"] = placement_service(config, database, identity, runtime, placement.fleet)
 
         volumes = volumes or await services.volumes()
         work = await roles.parts_of(foundation, shape, networks, images, Placement(placement), volumes)

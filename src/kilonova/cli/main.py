@@ -15,6 +15,7 @@ from kilonova.kernel.errors import KilonovaError
 
 COMMANDS = {
     "up": "Start a cloud and stay in the foreground.",
+    "serve": "Run one role of a cloud as a process of its own.",
     "status": "Tell whether a cloud runs, where, and what it holds.",
     "stop": "Stop the cloud; its servers run on.",
     "env": "Print what a shell needs to use the cloud.",
@@ -25,8 +26,6 @@ COMMANDS = {
     "sim": "Run the whole cloud in one seeded simulation, under faults.",
     "version": "Print the version.",
 }
-HIDDEN = frozenset({"serve"})
-"""Commands that Kilonova gives to itself."""
 
 GARBAGE_EVERY = 50_000
 """New containers between two looks for garbage: a list of 1,000 servers makes more than Python's 700 many times over."""
@@ -41,7 +40,7 @@ class Commands(click.Group):
 
     @override
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS and cmd_name not in HIDDEN:
+        if cmd_name not in COMMANDS:
             return None
         gc.disable()  # what is imported stays: looking for garbage in it takes an eighth of a cold start
         command = import_module(f"kilonova.cli.{cmd_name}").command

@@ -1,4 +1,4 @@
-"""`kilonova serve`: one role of a cloud as a process of its own. `kilonova up` starts such processes; people don't."""
+"""`kilonova serve`: one role of a cloud as a process of its own."""
 
 import asyncio
 import logging
@@ -8,18 +8,43 @@ from pathlib import Path
 import click
 
 from kilonova.cli.exit_codes import ExitCode
+from kilonova.cli.options import config_options, loaded
 from kilonova.runtime.real import RealRuntime
+
+PLACEMENT_STATE = "~/.local/share/kilonova-placement"
+PLACEMENT_LISTEN = "127.0.0.1:8778"
 
 
 @click.group("serve")
 def command() -> None:
-    """Run one role of a cloud, as `kilonova up` tells it to."""
+    """Run one role of a cloud as a process of its own."""
 
 
-@command.command("agent")
+@command.command("placement")
+@config_options
+@click.option("--listen", metavar="HOST:PORT", help=f"Where to answer; port 0 takes a free one. [{PLACEMENT_LISTEN}]")
+@click.option("--tls-cert", metavar="FILE", help="Certificate to serve HTTPS with.")
+@click.option("--tls-key", metavar="FILE", help="Its private key.")
+@click.option("--insecure", is_flag=True, default=None, help="Allow plain HTTP on addresses that others reach.")
+def placement(file: Path | None, **up: object) -> None:
+    """Serve the Placement API, with a database of its own and no other part of a cloud.
+
+    Prints `ready URL` once it answers. Ctrl-C or SIGTERM ends it.
+    """
+    import uvloop  # noqa: PLC0415 - only what this role needs
+
+    from kilonova.app.placement import run  # noqa: PLC0415
+
+    defaults = {"state": PLACEMENT_STATE, "listen": PLACEMENT_LISTEN}
+    config = loaded(file, **{key: defaults.get(key) if value is None else value for key, value in up.items()})
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run(config, RealRuntime(), say=click.echo))
+
+
+@command.command("agent", hidden=True)
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def agent(file: Path) -> None:
-    """Run the agent of the host that FILE describes, until standard input ends."""
+    """Run the agent of the host that FILE describes, until standard input ends. `kilonova up` starts such processes."""
     from kilonova.app.host_process import host_file_read, run  # noqa: PLC0415 - only what this role needs
 
     with asyncio.Runner() as runner:

@@ -37,8 +37,11 @@ def together_txn(tx: Transaction, claims: Sequence[Claim]) -> list[Claimed]:
     return [Claimed(generation) for generation in claims_txn(tx, claims)]
 
 
-def claims_txn(tx: Transaction, claims: Sequence[Claim]) -> list[int]:
-    """Grant claims of different consumers together; their generations. Raises `Refused`."""
+def claims_txn(tx: Transaction, claims: Sequence[Claim], *, advance: bool = True) -> list[int]:
+    """Grant claims of different consumers together; their generations. Raises `Refused`.
+
+    With `advance` the generation of each provider goes up of which anything was held before or is from now on.
+    """
     consumers = [queries.consumer_txn(tx, claim.consumer) for claim in claims]
     held: list[Allocations] = []
     for claim, consumer in zip(claims, consumers, strict=True):
@@ -50,11 +53,15 @@ def claims_txn(tx: Transaction, claims: Sequence[Claim]) -> list[int]:
     for claim, consumer, before in zip(claims, consumers, held, strict=True):
         store.allocations_replace_txn(tx, claim, held=bool(before))
         _advance(tx, claim, consumer)
-    store.providers_advance_txn(tx, [uuid for side in (*held, *(c.allocations for c in claims)) for uuid in side])
+    touched = {uuid for side in (*held, *(claim.allocations for claim in claims)) for uuid in side}
+    if advance:
+        store.providers_advance_txn(tx, touched)
+    else:
+        store.changed_txn(tx, sorted(touched))
     return [(claim.generation or 0) + 1 for claim in claims]
 
 
-def release_txn(tx: Transaction, consumer_uuid: str, generation: int | None) -> Released:
+def release_txn(tx: Transaction, consumer_uuid: str, generation: int | None, *, advance: bool = True) -> Released:
     """Empty a consumer and keep its generation as a tombstone. Raises `Refused` when `generation` is not its own.
 
     With None whatever it holds is released, and one that was never heard of gets its tombstone too.
@@ -77,7 +84,7 @@ def release_txn(tx: Transaction, consumer_uuid: str, generation: int | None) -> 
     if consumer is None:
         store.consumer_insert_txn(tx, consumer_uuid, {})
         return Released(1)
-    return Released(claims_txn(tx, [empty])[0])
+    return Released(claims_txn(tx, [empty], advance=advance)[0])
 
 
 def _is_replay(tx: Transaction, claim: Claim, consumer: Consumer | None) -> bool:
@@ -103,11 +110,25 @@ def _move(tx: Transaction, claims: Sequence[Claim], held: Sequence[Allocations])
             had = before.get(provider, {})
             take += [(amount - had.get(name, 0), claim, provider, name, amount) for name, amount in resources.items()]
     store.give_back_txn(tx, sorted(back))
+    net = _net(back, take)
     less = [one for one in take if one[0] <= 0]
     more = [one for one in take if one[0] > 0]
     for part in (less, more):
-        if not store.take_txn(tx, sorted((provider, name, amount, delta) for delta, _, provider, name, amount in part)):
+        rows = sorted((p, name, amount, delta, net[p, name] <= 0) for delta, _, p, name, amount in part)
+        if not store.take_txn(tx, rows):
             raise _refusal(tx, part)
+
+
+def _net(
+    back: Sequence[tuple[str, str, int]], take: Sequence[tuple[int, Claim, str, str, int]]
+) -> dict[tuple[str, str], int]:
+    """By provider and class, how much more all consumers together hold afterwards."""
+    net: dict[tuple[str, str], int] = {}
+    for provider, name, amount in back:
+        net[provider, name] = net.get((provider, name), 0) - amount
+    for delta, _, provider, name, _ in take:
+        net[provider, name] = net.get((provider, name), 0) + delta
+    return net
 
 
 def _refusal(tx: Transaction, part: Sequence[tuple[int, Claim, str, str, int]]) -> Refused:
@@ -115,16 +136,16 @@ def _refusal(tx: Transaction, part: Sequence[tuple[int, Claim, str, str, int]]) 
     for delta, claim, provider, name, amount in part:
         inventory = queries.inventories_txn(tx, provider).get(name)
         if inventory is None:
-            return Refused(claim, Full(provider, name, "it has no such inventory"))
+            return Refused(claim, Full(provider, name, "it has no such inventory", "inventory"))
         of = inventory.inventory
         if not of.min_unit <= amount <= of.max_unit or amount % of.step_size:
             reason = f"it gives {of.min_unit} to {of.max_unit} in steps of {of.step_size}, not {amount}"
-            return Refused(claim, Full(provider, name, reason))
+            return Refused(claim, Full(provider, name, reason, "portions"))
         if delta > 0 and inventory.used > of.capacity - delta:
             reason = f"{delta} more do not fit into the capacity of {of.capacity}"
-            return Refused(claim, Full(provider, name, reason))
+            return Refused(claim, Full(provider, name, reason, "room"))
     _, claim, provider, name, _ = part[-1]
-    return Refused(claim, Full(provider, name, "the claims together do not fit"))
+    return Refused(claim, Full(provider, name, "the claims together do not fit", "room"))
 
 
 def _advance(tx: Transaction, claim: Claim, consumer: Consumer | None) -> None:

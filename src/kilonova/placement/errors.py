@@ -15,8 +15,18 @@ class ProviderInUse(Conflict):
     code = "placement.resource_provider.inuse"
 
 
+class ProviderIsParent(Conflict):
+    """Unable to delete parent resource provider {uuid}: It has child resource providers."""
+
+    code = "placement.resource_provider.cannot_delete_parent"
+
+
+class BadParent(Invalid):
+    """Unable to {verb} resource provider {provider}: {reason}"""
+
+
 class DuplicateName(Conflict):
-    """Conflicting resource provider {field}: {value} already exists."""
+    """Conflicting resource provider {what} already exists."""
 
     code = "placement.duplicate_name"
 
@@ -28,32 +38,36 @@ class ConcurrentUpdate(Conflict):
 
 
 class InventoryInUse(Conflict):
-    """Inventory for '{resource_class}' on resource provider '{uuid}' in use."""
+    """update conflict: Inventory for '{resource_classes}' on resource provider '{uuid}' in use."""
 
     code = "placement.inventory.inuse"
 
 
 class BadQuery(Invalid):
-    """Invalid query parameter {parameter}: {reason}"""
+    """Invalid query string parameters: {reason}"""
+
+
+class BadQueryValue(BadQuery):
+    """{reason}"""
 
     code = "placement.query.bad_value"
 
 
 class DuplicateQuery(Invalid):
-    """The query parameter {parameter} may be given only once."""
+    """Query parameter '{parameter}' may be specified only once."""
 
     code = "placement.query.duplicate_key"
 
 
 class MissingQuery(Invalid):
-    """The query parameter {parameter} is required."""
+    """{reason}"""
 
     code = "placement.query.missing_value"
 
 
 class UnknownClass(Invalid):
-    """Unknown resource class in {where}: {name}. See GET /resource_classes for those that exist."""
+    """{where}: No such resource class {name}."""
 
 
 class UnknownTrait(Invalid):
-    """No such trait(s): {names}. See GET /traits for those that exist."""
+    """{where}: No such trait(s): {names}."""

@@ -26,6 +26,23 @@ def standard_classes() -> tuple[str, ...]:
 
 
 @cache
+def standard_class_set() -> frozenset[str]:
+    """`standard_classes` for looking up."""
+    return frozenset(standard_classes())
+
+
+def in_order(classes: Iterable[str]) -> list[str]:
+    """Resource classes as they are listed: standard ones in their order, then custom ones by name."""
+    ranks = {name: rank for rank, name in enumerate(standard_classes())}
+    return sorted(classes, key=lambda name: (ranks.get(name, len(ranks)), name))
+
+
+def traits_in_order(traits: Iterable[str]) -> list[str]:
+    """Traits as they are listed: standard ones by name, then custom ones by name."""
+    return sorted(traits, key=lambda name: (name.startswith("CUSTOM_"), name))
+
+
+@cache
 def standard_traits() -> frozenset[str]:
     """The traits of os-traits."""
     import os_traits  # noqa: PLC0415 - costs, and is needed only when a name is new

@@ -3,8 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 from kilonova.database.database import Database, Transaction
-from kilonova.placement import candidates, claims, providers, queries, store
+from kilonova.placement import claims, providers, queries, store
 from kilonova.placement.claims import Refused
+from kilonova.placement.search import explaining, single
+from kilonova.placement.search.explaining import Removed
+from kilonova.placement.search.loader import LiveFleet
+from kilonova.placement.search.query import Query
 from kilonova.placement.shapes import (
     Allocations,
     CandidateQuery,
@@ -23,9 +27,6 @@ from kilonova.placement.shapes import (
 PAGE_MAX = 1000
 """Most consumers of one page."""
 
-FEW = 100
-"""Most candidates that are read on the loop, where the last answer was as short."""
-
 
 class Placement:
     """The in-process interface. Every method raises `Unavailable` when the database can't answer now.
@@ -37,7 +38,8 @@ class Placement:
     def __init__(self, database: Database) -> None:
         """Work on `database`, whose tables (`placement.tables.metadata`) are there already."""
         self._database = database
-        self._few = False
+        self.fleet = LiveFleet(database)
+        """All providers in memory; the Placement API of the same process searches it too."""
 
     async def providers_ensure(self, specs: Sequence[ProviderSpec]) -> None:
         """Make root providers be as `specs` say, all in one transaction; only what differs is written.
@@ -61,16 +63,16 @@ class Placement:
         await self._database.write(providers.tree_remove_txn, root)
 
     async def candidates(self, query: CandidateQuery) -> Candidates:
-        """Every provider that can give what `query` asks for, in order of UUID, as of one snapshot."""
-        # An answer as short as the last one may cost less than handing the question to a thread.
-        ask = self._database.read if self._few else self._database.scan
-        found = await ask(candidates.candidates_txn, query)
-        self._few = len(found.uuids) <= FEW
-        return found
+        """Every provider that can give what `query` asks for, those made first first, as of one moment."""
+        return single.candidates(await self.fleet.fresh(), query)
 
     async def eliminations(self, query: CandidateQuery) -> list[Elimination]:
         """Why not the others: per condition of `query`, which providers it removed from those left by the ones before."""
-        return await self._database.scan(candidates.eliminations_txn, query)
+        return single.eliminations(await self.fleet.fresh(), query)
+
+    async def removed(self, query: Query) -> list[Removed]:
+        """Why there are no more candidates: what each condition of a query of groups removed, with an example."""
+        return explaining.removed(await self.fleet.fresh(), query)
 
     async def consumer_generation(self, consumer: str) -> int | None:
         """The generation of a consumer, also of one that holds nothing any more; None when it was never heard of."""

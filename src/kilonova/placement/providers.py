@@ -6,7 +6,14 @@ from sqlalchemy import select
 
 from kilonova.database.database import Transaction
 from kilonova.placement import names, queries, store, tables
-from kilonova.placement.errors import DuplicateName, InventoryInUse, ProviderInUse, UnknownClass, UnknownTrait
+from kilonova.placement.errors import (
+    DuplicateName,
+    InventoryInUse,
+    ProviderInUse,
+    ProviderIsParent,
+    UnknownClass,
+    UnknownTrait,
+)
 from kilonova.placement.queries import Stock, chunks
 from kilonova.placement.shapes import Inventory, Provider, ProviderSpec
 
@@ -28,7 +35,13 @@ def ensure_txn(tx: Transaction, specs: Sequence[ProviderSpec]) -> None:
 
 
 def remove_txn(tx: Transaction, uuids: Sequence[str]) -> None:
-    """Delete providers; those that are not there are no error. Raises `ProviderInUse`."""
+    """Delete providers; those that are not there are no error.
+
+    Raises `ProviderIsParent` for one with children that stay, `ProviderInUse` for one of which anybody holds anything.
+    """
+    parents = queries.parents_txn(tx, uuids)
+    if parents:
+        raise ProviderIsParent(uuid=parents[0])
     in_use = queries.allocated_txn(tx, uuids)
     if in_use:
         raise ProviderInUse(uuid=in_use[0])
@@ -41,40 +54,43 @@ def tree_remove_txn(tx: Transaction, root: str) -> None:
     remove_txn(tx, tx.execute(select(table.c.uuid).where(table.c.root_uuid == root)).scalars().all())
 
 
-def require_names_free_txn(tx: Transaction, wanted: Mapping[str, str]) -> None:
-    """Raise `DuplicateName` if a name in `wanted` (UUID by name) belongs to another provider."""
+def names_taken_txn(tx: Transaction, wanted: Mapping[str, str]) -> list[str]:
+    """Those names in `wanted` (UUID by name) that belong to another provider."""
     table = tables.providers
-    for part in chunks(wanted):
-        for row in tx.execute(select(table.c.uuid, table.c.name).where(table.c.name.in_(part))):
-            if wanted[row.name] != row.uuid:
-                raise DuplicateName(field="name", value=row.name)
+    return [
+        row.name
+        for part in chunks(wanted)
+        for row in tx.execute(select(table.c.uuid, table.c.name).where(table.c.name.in_(part)))
+        if wanted[row.name] != row.uuid
+    ]
 
 
 def require_classes_txn(tx: Transaction, wanted: Iterable[str], where: str) -> None:
     """Raise `UnknownClass` if a resource class does not exist; `where` it was named is told."""
-    custom = names.not_standard(wanted, names.standard_classes())
+    custom = names.not_standard(wanted, names.standard_class_set())
     if custom:
         missing = names.not_standard(custom, queries.custom_names_txn(tx, "resource_classes"))
         if missing:
             raise UnknownClass(where=where, name=", ".join(missing))
 
 
-def require_traits_txn(tx: Transaction, wanted: Iterable[str]) -> None:
-    """Raise `UnknownTrait` if a trait does not exist."""
+def require_traits_txn(tx: Transaction, wanted: Iterable[str], where: str) -> None:
+    """Raise `UnknownTrait` if a trait does not exist; `where` it was named is told."""
     custom = names.not_standard(wanted, names.standard_traits())
     if custom:
         missing = names.not_standard(custom, queries.custom_names_txn(tx, "traits"))
         if missing:
-            raise UnknownTrait(names=", ".join(missing))
+            raise UnknownTrait(where=where, names=", ".join(missing))
 
 
 def inventories_replace_txn(
     tx: Transaction, provider: str, before: Mapping[str, Stock], after: Mapping[str, Inventory]
 ) -> None:
     """Make `after` the whole inventory of a provider. Raises `InventoryInUse`."""
-    for name in before:
-        if name not in after and not store.inventory_delete_txn(tx, provider, name):
-            raise InventoryInUse(resource_class=name, uuid=provider)
+    gone = [name for name in before if name not in after]
+    in_use = [name for name in gone if before[name].used]
+    if in_use or not all(store.inventory_delete_txn(tx, provider, name) for name in gone):
+        raise InventoryInUse(resource_classes=", ".join(names.in_order(in_use)), uuid=provider)
     store.inventories_insert_txn(tx, [(provider, n, inventory) for n, inventory in after.items() if n not in before])
     differing = [(provider, n, i) for n, i in after.items() if n in before and before[n].inventory != i]
     store.inventories_update_txn(tx, differing)
@@ -89,9 +105,9 @@ def _ensure_names(tx: Transaction, specs: Sequence[ProviderSpec], stocks: _Stock
         if custom:
             store.custom_insert_txn(tx, kind, names.not_standard(custom, queries.custom_names_txn(tx, kind)))
     if classes:
-        require_classes_txn(tx, classes, "an inventory")
+        require_classes_txn(tx, classes, "Unknown resource class in inventory")
     if wanted:
-        require_traits_txn(tx, wanted)
+        require_traits_txn(tx, wanted, "Unknown trait of a resource provider")
 
 
 def _ensure_providers(tx: Transaction, specs: Sequence[ProviderSpec], known: Mapping[str, Provider]) -> set[str]:
@@ -100,8 +116,10 @@ def _ensure_providers(tx: Transaction, specs: Sequence[ProviderSpec], known: Map
     wanted: dict[str, str] = {}
     for spec in (*new, *renamed):
         if wanted.setdefault(spec.name, spec.uuid) != spec.uuid:
-            raise DuplicateName(field="name", value=spec.name)
-    require_names_free_txn(tx, wanted)
+            raise DuplicateName(what=f"name: {spec.name}")
+    taken = names_taken_txn(tx, wanted)
+    if taken:
+        raise DuplicateName(what=f"name: {taken[0]}")
     store.providers_insert_txn(tx, [(spec.uuid, spec.name) for spec in new])
     for spec in renamed:
         store.provider_rename_txn(tx, spec.uuid, spec.name)

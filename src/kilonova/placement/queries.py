@@ -60,10 +60,16 @@ def provider_txn(tx: Transaction, uuid: str) -> Provider:
     return provider_of(row)
 
 
+_PROVIDERS_IN = (
+    select(tables.providers)
+    .where(tables.providers.c.uuid.in_(bindparam("uuids", expanding=True)))
+    .order_by(tables.providers.c.created_at, tables.providers.c.uuid)
+)
+
+
 def providers_txn(tx: Transaction, uuids: Iterable[str]) -> dict[str, Provider]:
-    """Those of `uuids` that exist."""
-    uuid = tables.providers.c.uuid
-    rows = [row for part in chunks(uuids) for row in tx.execute(select(tables.providers).where(uuid.in_(part)))]
+    """Those of `uuids` that exist, in the order in which they were made."""
+    rows = [row for part in chunks(uuids) for row in tx.execute(_PROVIDERS_IN, {"uuids": part})]
     return {row.uuid: provider_of(row) for row in rows}
 
 
@@ -215,6 +221,18 @@ def holdings_txn(tx: Transaction, provider: str) -> list[Holding]:
         found.setdefault(row.consumer_uuid, Holding(row.consumer_uuid, row.generation, {}))
         found[row.consumer_uuid].resources[row.resource_class] = row.used
     return list(found.values())
+
+
+def parents_txn(tx: Transaction, providers: Sequence[str]) -> list[str]:
+    """Those of `providers` that have children that are not among them, sorted."""
+    c = tables.providers.c
+    found = {
+        row.parent_uuid
+        for part in chunks(providers)
+        for row in tx.execute(select(c.uuid, c.parent_uuid).where(c.parent_uuid.in_(part)))
+        if row.uuid not in providers
+    }
+    return sorted(found)
 
 
 def allocated_txn(tx: Transaction, providers: Sequence[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """What placement speaks about: providers, inventories, queries, claims and their answers."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
@@ -135,6 +136,8 @@ class Full(msgspec.Struct, frozen=True):
     provider: str
     resource_class: str
     reason: str
+    cause: Literal["inventory", "portions", "room"]
+    """It has none of the class, doesn't give such portions, or has too little left."""
 
 
 class Crowded(msgspec.Struct, frozen=True):

@@ -7,7 +7,20 @@ transaction. What the changes mean together is told in `claims.py` and `provider
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, BindParameter, and_, bindparam, delete, exists, insert, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    Boolean,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from kilonova.database.database import Transaction
 from kilonova.database.prepared import Prepared
@@ -19,17 +32,54 @@ _CONSUMERS, _ALLOCATIONS, _SLOTS = tables.consumers, tables.allocations, tables.
 
 # --- providers -------------------------------------------------------------------------------------------------------
 
+_CHANGED = insert(tables.provider_changes)
+
+
+def changed_txn(tx: Transaction, uuids: Iterable[str]) -> None:
+    """Tell copies of these providers that something of them is not as it was."""
+    rows = [{"provider_uuid": uuid, "changed_at": tx.now} for uuid in uuids]
+    if rows:
+        tx.execute(_CHANGED, rows)
+
+
+def changes_forget_txn(tx: Transaction, before: float) -> int:
+    """Delete what tells of changes before `before`; how many. A copy that is older than that must be made anew.
+
+    The newest stays: by it an old copy is known to be old.
+    """
+    changes = tables.provider_changes.c
+    newest = tx.execute(select(func.max(changes.seq))).scalar() or 0
+    return tx.execute(delete(tables.provider_changes).where(changes.changed_at < before, changes.seq < newest)).rowcount
+
 
 def providers_insert_txn(tx: Transaction, rows: Sequence[tuple[str, str]]) -> None:
     """Insert root providers, each (uuid, name), at generation 0."""
     if rows:
         times = {"created_at": tx.now, "updated_at": tx.now, "generation": 0, "parent_uuid": None}
         tx.execute(insert(_PROVIDERS), [{"uuid": u, "name": name, "root_uuid": u, **times} for u, name in rows])
+        changed_txn(tx, (uuid for uuid, _ in rows))
+
+
+def provider_insert_txn(tx: Transaction, uuid: str, name: str, parent: str | None, root: str) -> None:
+    """Insert one provider, anywhere in a tree, at generation 0."""
+    times = {"created_at": tx.now, "updated_at": tx.now, "generation": 0}
+    tx.execute(insert(_PROVIDERS), {"uuid": uuid, "name": name, "parent_uuid": parent, "root_uuid": root, **times})
+    changed_txn(tx, [uuid])
 
 
 def provider_rename_txn(tx: Transaction, uuid: str, name: str) -> None:
     """Give a provider another name."""
     tx.execute(update(_PROVIDERS).where(_PROVIDERS.c.uuid == uuid).values(name=name, updated_at=tx.now))
+    changed_txn(tx, [uuid])
+
+
+def provider_move_txn(tx: Transaction, uuid: str, parent: str | None, root: str, subtree: Collection[str]) -> None:
+    """Put a provider below `parent`, or let it be a root; `subtree` is all that moves with it, itself included."""
+    c = _PROVIDERS.c
+    tx.execute(update(_PROVIDERS).where(c.uuid == uuid).values(parent_uuid=parent, updated_at=tx.now))
+    moved = [{"u": one, "root": root} for one in sorted(subtree)]
+    tx.execute(update(_PROVIDERS).where(c.uuid == bindparam("u")).values(root_uuid=bindparam("root")), moved)
+    changed_txn(tx, sorted(subtree))
 
 
 def providers_delete_txn(tx: Transaction, uuids: Sequence[str]) -> None:
@@ -39,6 +89,7 @@ def providers_delete_txn(tx: Transaction, uuids: Sequence[str]) -> None:
     for table in (_INVENTORIES, tables.provider_traits, tables.provider_aggregates):
         tx.execute(delete(table).where(table.c.provider_uuid == bindparam("u")), [{"u": u} for u in uuids])
     tx.execute(delete(_PROVIDERS).where(_PROVIDERS.c.uuid == bindparam("u")), [{"u": u} for u in uuids])
+    changed_txn(tx, uuids)
 
 
 _ADVANCE = Prepared(
@@ -50,15 +101,17 @@ _ADVANCE = Prepared(
 
 def providers_advance_txn(tx: Transaction, uuids: Iterable[str]) -> None:
     """Raise the generation of providers."""
-    rows = [{"u": uuid, "now": tx.now} for uuid in sorted(set(uuids))]
+    rows: list[dict[str, Any]] = [{"u": uuid, "now": tx.now} for uuid in sorted(set(uuids))]
     if rows:
         tx.execute(_ADVANCE, rows)
+        changed_txn(tx, (row["u"] for row in rows))
 
 
 def provider_advance_from_txn(tx: Transaction, uuid: str, generation: int) -> bool:
     """Raise a provider's generation if it is still `generation`."""
     condition = and_(_PROVIDERS.c.uuid == uuid, _PROVIDERS.c.generation == generation)
     values = {"generation": generation + 1, "updated_at": tx.now}
+    changed_txn(tx, [uuid])
     return tx.execute(update(_PROVIDERS).where(condition).values(values)).rowcount == 1
 
 
@@ -128,6 +181,8 @@ def custom_delete_txn(tx: Transaction, kind: str, name: str) -> bool:
 def class_rename_txn(tx: Transaction, old: str, new: str) -> None:
     """Rename a custom resource class wherever it stands."""
     classes = tables.resource_classes
+    holders = select(_INVENTORIES.c.provider_uuid).where(_INVENTORIES.c.resource_class == old)
+    changed_txn(tx, sorted(tx.execute(holders).scalars()))
     tx.execute(update(classes).where(classes.c.name == old).values(name=new))
     for table in (_INVENTORIES, _ALLOCATIONS):
         tx.execute(update(table).where(table.c.resource_class == old).values(resource_class=new))
@@ -156,6 +211,7 @@ def aggregates_replace_txn(tx: Transaction, provider: str, aggregates: Collectio
     tx.execute(delete(table).where(table.c.provider_uuid == provider))
     if aggregates:
         tx.execute(insert(table), [{"provider_uuid": provider, "aggregate_uuid": uuid} for uuid in sorted(aggregates)])
+    changed_txn(tx, [provider])
 
 
 # --- claims ----------------------------------------------------------------------------------------------------------
@@ -165,12 +221,13 @@ _ONE_INVENTORY = and_(
 )
 _AMOUNT: BindParameter[int] = bindparam("amount", type_=BigInteger)
 _DELTA: BindParameter[int] = bindparam("delta", type_=BigInteger)
+_NO_MORE: BindParameter[bool] = bindparam("no_more", type_=Boolean)
 _GIVE_BACK = Prepared(update(_INVENTORIES).where(_ONE_INVENTORY).values(used=_INVENTORIES.c.used - _AMOUNT))
 _TAKE = Prepared(
     update(_INVENTORIES)
     .where(
         _ONE_INVENTORY,
-        or_(_DELTA <= 0, _INVENTORIES.c.used + _DELTA <= _INVENTORIES.c.capacity),
+        or_(_DELTA <= 0, _NO_MORE, _INVENTORIES.c.used + _DELTA <= _INVENTORIES.c.capacity),
         _INVENTORIES.c.min_unit <= _AMOUNT,
         _INVENTORIES.c.max_unit >= _AMOUNT,
         _AMOUNT % _INVENTORIES.c.step_size == 0,
@@ -185,14 +242,19 @@ def give_back_txn(tx: Transaction, rows: Sequence[tuple[str, str, int]]) -> None
         tx.execute(_GIVE_BACK, [{"provider": p, "class": name, "amount": amount} for p, name, amount in rows])
 
 
-def take_txn(tx: Transaction, rows: Sequence[tuple[str, str, int, int]]) -> bool:
-    """Change what inventories have given, each row (provider, class, amount held from now on, difference to before).
+def take_txn(tx: Transaction, rows: Sequence[tuple[str, str, int, int, bool]]) -> bool:
+    """Change what inventories have given.
 
-    False unless every inventory exists, gives such portions, and has room for what is more than before.
+    Each row is (provider, class, amount held from now on, difference to before, whether all consumers together hold no more
+    than before). False unless every inventory exists, gives such portions, and has room for what is more than before; an
+    inventory that has given too much already may pass on as much as it gets back.
     """
     if not rows:
         return True
-    values = [{"provider": p, "class": name, "amount": amount, "delta": delta} for p, name, amount, delta in rows]
+    values = [
+        {"provider": p, "class": name, "amount": amount, "delta": delta, "no_more": no_more}
+        for p, name, amount, delta, no_more in rows
+    ]
     return tx.execute(_TAKE, values).rowcount == len(rows)
 
 
@@ -211,6 +273,9 @@ def allocations_replace_txn(tx: Transaction, claim: Claim, *, held: bool) -> Non
     ]
     if rows:
         tx.execute(_ALLOCATION_INSERT, rows)
+
+
+_CONSUMER_INSERT = insert(_CONSUMERS)
 
 
 def consumer_insert_txn(tx: Transaction, consumer: str, values: Mapping[str, Any]) -> None:

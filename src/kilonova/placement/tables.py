@@ -19,7 +19,20 @@ providers = Table(
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
     Index("providers_root", "root_uuid"),
+    Index("providers_parent", "parent_uuid"),
     sqlite_with_rowid=False,
+)
+
+provider_changes = Table(
+    "provider_changes",
+    metadata,
+    # A row for each provider that a transaction changed in any way, written in that transaction. Copies in memory are kept
+    # fresh by the rows after the last one they saw; rows that nobody may still want are forgotten.
+    Column("seq", Integer, primary_key=True, autoincrement=True),  # never given twice
+    Column("provider_uuid", String(36), nullable=False),
+    Column("changed_at", Double, nullable=False),
+    Index("provider_changes_at", "changed_at"),
+    sqlite_autoincrement=True,
 )
 
 inventories = Table(

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from kilonova.kernel.errors import Invalid, NotAcceptable
 from kilonova.kernel.versions import Level, Line
 
-_VERSION = re.compile(r"[1-9]\d*\.(?:0|[1-9]\d*)")
+VERSION = r"[1-9]\d*\.(?:0|[1-9]\d*)"
+"""What a version looks like, unless a service takes more for one."""
 
 
 class MalformedVersion(Invalid):
@@ -31,26 +32,34 @@ class Negotiation:
     line: Line
     legacy_header: str | None = None
     """An older header with only the version in it, e.g. `X-OpenStack-Nova-API-Version`."""
+    vary: str = "OpenStack-API-Version"
+    """How `Vary` writes that header."""
+    pattern: str = VERSION
+    """What is `unsupported` rather than `malformed`, when there is no such version."""
+    malformed: type[Invalid] = MalformedVersion
+    """Says in the service's words that `given` is no version."""
+    unsupported: type[NotAcceptable] = UnsupportedVersion
+    """Says that the service has no version `given`; `minimum` and `maximum` are those it has."""
 
     def level(self, headers: Mapping[str, str]) -> Level:
         """The level that the headers ask for; the oldest without any.
 
-        Raises `MalformedVersion` (400) and `UnsupportedVersion` (406).
+        Raises `malformed` (400) and `unsupported` (406).
         """
         given = self._asked(headers)
         if given is None:
             return self.line.level(self.line.labels[0])
         if given == "latest":
             return self.line.newest
-        if not _VERSION.fullmatch(given):
-            raise MalformedVersion(given=given)
+        if not re.fullmatch(self.pattern, given):
+            raise self.malformed(given=given)
         if given not in self.line.positions:
-            raise UnsupportedVersion(given=given, minimum=self.line.labels[0], maximum=self.line.labels[-1])
+            raise self.unsupported(given=given, minimum=self.line.labels[0], maximum=self.line.labels[-1])
         return self.line.level(given)
 
     def headers(self, level: Level) -> tuple[tuple[str, str], ...]:
         """What the reply says about its version; a `Vary` for each header that was looked at."""
-        told = (("OpenStack-API-Version", f"{self.service} {level.label}"), ("Vary", "OpenStack-API-Version"))
+        told = (("OpenStack-API-Version", f"{self.service} {level.label}"), ("Vary", self.vary))
         if self.legacy_header is None:
             return told
         return (*told, (self.legacy_header, level.label), ("Vary", self.legacy_header))

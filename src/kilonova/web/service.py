@@ -104,7 +104,8 @@ class Service:
     async def _unrouted(self, call: Call, found: Found | None) -> tuple[Reply, int]:
         """Unknown paths are 404 for anybody: nothing is learned that a token would hide."""
         if found is not None and self.dialect.wrong_method == 405:
-            fault = Fault(405, "The method is not allowed for this resource.", "wrong-method", call.request_id)
+            text = f"The method {call.method} is not allowed for this resource."
+            fault = Fault(405, text, "wrong-method", call.request_id)
             body, media_type = self.dialect.error_body(fault)
             return Reply(body, headers={"Allow": ", ".join(found.methods)}, media_type=media_type), 405
         raise NoSuchPath

@@ -1,86 +1,8 @@
 """The Placement API over HTTP, without a socket."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
-from typing import Any
-
-import httpx
 import pytest
 
-from kilonova.database.sqlite import SqliteDatabase
-from kilonova.kernel.errors import NotAuthenticated
-from kilonova.objects.caller import Caller
-from kilonova.placement import tables
-from kilonova.placement.api.service import PlacementService
-from kilonova.runtime.real import RealRuntime
-
-A, B = "aaaaaaaa-0000-4000-8000-000000000001", "aaaaaaaa-0000-4000-8000-000000000002"
-CONSUMER, OTHER = "cccccccc-0000-4000-8000-000000000001", "cccccccc-0000-4000-8000-000000000002"
-AGGREGATE = "dddddddd-0000-4000-8000-000000000001"
-
-
-class KnownTokens:
-    """Tokens that say who they are."""
-
-    async def caller(self, token: str) -> Caller:
-        if token not in {"admin", "service", "reader"}:
-            raise NotAuthenticated
-        return Caller(user_id="u", user_name=token, project_id="p1", roles=(token,))
-
-
-class Client:
-    """Asks as an administrator at the newest version, unless told otherwise."""
-
-    def __init__(self, http: httpx.AsyncClient, run: Callable[[Awaitable[Any]], Any]) -> None:
-        self._http, self._run = http, run
-
-    def ask(
-        self, method: str, path: str, json: Any = None, *, version: str = "1.39", token: str = "admin"
-    ) -> httpx.Response:
-        headers = {"OpenStack-API-Version": f"placement {version}", "X-Auth-Token": token}
-        return self._run(self._http.request(method, path, json=json, headers=headers))
-
-    def provider(self, uuid: str, name: str, **inventories: dict[str, Any]) -> None:
-        assert self.ask("POST", "/resource_providers", {"uuid": uuid, "name": name}).status_code == 200
-        body = {"resource_provider_generation": 0, "inventories": inventories}
-        answer = self.ask("PUT", f"/resource_providers/{uuid}/inventories", body)
-        assert answer.status_code == 200, answer.text
-
-
-@pytest.fixture
-def api(tmp_path: Path) -> Iterator[Client]:
-    with asyncio.Runner() as runner:
-
-        async def start() -> tuple[SqliteDatabase, httpx.AsyncClient]:
-            runtime = RealRuntime()
-            database = SqliteDatabase("placement", tmp_path / "placement.sqlite", runtime)
-            await database.create(tables.metadata)
-            service = PlacementService(database, KnownTokens(), runtime)
-            transport = httpx.ASGITransport(service, root_path="/placement")
-            return database, httpx.AsyncClient(transport=transport, base_url="http://cloud")
-
-        database, http = runner.run(start())
-        yield Client(http, runner.run)
-        runner.run(http.aclose())
-        runner.run(database.close())
-
-
-def allocation(consumer_generation: int | None, held: dict[str, dict[str, int]]) -> dict[str, Any]:
-    return {
-        "allocations": {uuid: {"resources": resources} for uuid, resources in held.items()},
-        "project_id": "p1",
-        "user_id": "u1",
-        "consumer_generation": consumer_generation,
-        "consumer_type": "INSTANCE",
-    }
-
-
-def error_of(answer: httpx.Response) -> dict[str, Any]:
-    (error,) = answer.json()["errors"]
-    assert error["status"] == answer.status_code
-    assert error["request_id"] == answer.headers["x-openstack-request-id"]
-    return error
+from tests.api.placement.documents import AGGREGATE, CONSUMER, OTHER, A, B, allocation, error_of
 
 
 def test_root__without_token__tells_the_versions(api):
@@ -172,7 +94,8 @@ def test_inventories__generations_units_and_use_are_guarded(api):
     assert api.ask("PUT", f"{at}/DISK_GB", reserved, version="1.25").status_code == 400
     assert api.ask("PUT", f"/allocations/{CONSUMER}", allocation(None, {A: {"VCPU": 1}})).status_code == 204
     used = api.ask("DELETE", f"{at}/VCPU")
-    assert (used.status_code, error_of(used)["code"]) == (409, "placement.inventory.inuse")
+    assert (used.status_code, error_of(used)["code"]) == (409, "placement.concurrent_update")
+    assert error_of(api.ask("DELETE", at))["code"] == "placement.inventory.inuse"
     assert api.ask("DELETE", f"{at}/DISK_GB").status_code == 204
     assert api.ask("DELETE", at, version="1.4").status_code == 405
     assert error_of(api.ask("DELETE", f"/resource_providers/{A}"))["code"] == "placement.resource_provider.inuse"
@@ -255,7 +178,7 @@ def test_candidates__at_each_shape(api):
         "",
         "resources=VCPU",
         "resources=VCPU:0",
-        "resources=VCPU:1&resources1=VCPU:1",
+        "resources=VCPU:1&resources1=VCPU:1&resources2=VCPU:1",
         "resources=VCPU:1&limit=0",
     ):
         assert api.ask("GET", f"/allocation_candidates?{query}").status_code == 400, query

@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from kilonova.app.config import Up
-from kilonova.app.listen import BadListen, NotSecure, PortTaken, bind
+from kilonova.app.listen import BadListen, BelievesAnybody, NotSecure, PortTaken, bind
 
 
 def test_bind__port_0__free_one_in_the_url() -> None:
@@ -47,6 +47,12 @@ def test_bind__reachable_by_others_insecure__allowed() -> None:
     assert listener.url.startswith("http://")
     assert "0.0.0.0" not in listener.url
     listener.socket.close()
+
+
+def test_bind__loopback_only__others_are_refused_even_with_insecure() -> None:
+    with pytest.raises(BelievesAnybody, match="believes what callers say"):
+        bind(Up(listen="0.0.0.0:0", insecure=True), loopback_only=True)
+    bind(Up(listen="127.0.0.1:0"), loopback_only=True).socket.close()
 
 
 def test_bind__certificate_without_key__refused() -> None:

@@ -133,3 +133,15 @@ def test_up__certificate_missing__refused(tmp_path: Path) -> None:
     refused = command("up", "--state", tmp_path / "state", "--listen", "127.0.0.1:0", "--driver", "fake", *files)
     assert refused.returncode == ExitCode.CONFIGURATION
     assert "can't be used" in refused.stderr
+
+
+def test_up__callers_by_headers__only_at_placement_and_on_loopback(tmp_path: Path) -> None:
+    config = tmp_path / "kilonova.toml"
+    config.write_text('[identity]\nauth = "headers"\n')
+    with up(tmp_path / "state", "--config", str(config)) as (_, url):
+        admin, nobody = {"X-Auth-Token": "admin"}, {"X-Auth-Token": "bob", "X-Roles": "reader"}
+        assert httpx.get(f"{url}/placement/resource_providers", headers=admin).status_code == 200
+        assert httpx.get(f"{url}/placement/resource_providers", headers=nobody).status_code == 403
+        assert httpx.get(f"{url}/compute/v2.1/servers", headers=admin).status_code == 401
+    refused = command("up", "--state", tmp_path / "state", "--config", config, "--listen", "0.0.0.0:0", "--insecure")
+    assert (refused.returncode, "believes what callers say" in refused.stderr) == (ExitCode.LISTEN_REFUSED, True)

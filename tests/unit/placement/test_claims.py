@@ -42,9 +42,9 @@ def test_claim__unknown_provider_or_class__is_refused_with_its_name(tmp_path):
     async def work(placement: Placement) -> None:
         await placement.providers_ensure([host(1)])
         missing = await placement.claim(claim("one", provider=9))
-        assert missing == Full(uuid_of(9), "VCPU", "it has no such inventory")
+        assert missing == Full(uuid_of(9), "VCPU", "it has no such inventory", "inventory")
         no_disk = await placement.claim(claim("one", allocations={uuid_of(1): {"DISK_GB": 1}}))
-        assert no_disk == Full(uuid_of(1), "DISK_GB", "it has no such inventory")
+        assert no_disk == Full(uuid_of(1), "DISK_GB", "it has no such inventory", "inventory")
 
     with_placement(tmp_path, work)
 

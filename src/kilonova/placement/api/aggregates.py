@@ -6,20 +6,21 @@ from typing import Any
 import msgspec
 
 from kilonova.database.database import Transaction
-from kilonova.kernel.errors import Invalid
 from kilonova.placement import queries, store
 from kilonova.placement.api.context import (
     Api,
+    NotValid,
     body_of,
+    document_of,
     level_of,
     provider_uuid,
     require_generation,
-    require_json,
     require_uuid,
 )
+from kilonova.placement.api.validation import worded
 from kilonova.placement.shapes import Provider
 from kilonova.web.call import Call, Reply
-from kilonova.web.routing import Body, Route
+from kilonova.web.routing import Route
 
 
 class AggregatesBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,7 +36,7 @@ def routes(api: Api) -> list[Route]:
     path = "/resource_providers/{uuid}/aggregates"
     return [
         Route(method="GET", path=path, handler=resource.show, since="1.1"),
-        Route(method="PUT", path=path, handler=resource.replace, since="1.1", body=Body.JSON),
+        Route(method="PUT", path=path, handler=resource.replace, since="1.1"),
     ]
 
 
@@ -49,42 +50,42 @@ class _Aggregates:
 
     async def replace(self, call: Call) -> Reply:
         self._api.allow(call, "resource_providers:aggregates:update")
+        uuid = provider_uuid(call)
+        await self._api.database.read(queries.provider_txn, uuid)
         generation = None
         if level_of(call).has("aggregates-generation"):
-            body = body_of(call, AggregatesBody)
+            body = await body_of(call, AggregatesBody)
             given, generation = body.aggregates, body.resource_provider_generation
         else:
-            given = _listed(call)
-        wanted = [require_uuid("aggregate", uuid) for uuid in given]
+            given = await _listed(call)
+        wanted = [require_uuid(one) for one in given]
         if len(set(wanted)) < len(wanted):
-            raise Invalid(reason="JSON does not validate: aggregates has non-unique elements")
-        found = await self._api.database.write(_replace_txn, provider_uuid(call), wanted, generation)
-        return self._reply(call, *found)
+            raise NotValid(reason=f"{given} has non-unique elements  Failed validating 'uniqueItems' in schema")
+        provider = await self._api.database.write(_replace_txn, uuid, wanted, generation)
+        return self._reply(call, provider, wanted)
 
     def _reply(self, call: Call, provider: Provider, aggregates: Sequence[str]) -> Reply:
         doc: dict[str, Any] = {"aggregates": aggregates, "resource_provider_generation": provider.generation}
-        return self._api.fresh(call, level_of(call).down("aggregates", doc), provider.updated_at)
+        return self._api.fresh(call, level_of(call).down("aggregates", doc))
 
 
-def _listed(call: Call) -> list[str]:
+async def _listed(call: Call) -> list[str]:
     """The body before 1.19: a bare list."""
-    require_json(call)
+    document = await document_of(call)
     try:
-        return msgspec.convert(call.body, list[str])
+        return msgspec.convert(document, list[str])
     except msgspec.ValidationError as error:
-        raise Invalid(reason=f"JSON does not validate: {error}") from error
+        raise NotValid(reason=worded(error, document)) from error
 
 
 def _show_txn(tx: Transaction, uuid: str) -> tuple[Provider, list[str]]:
     return queries.provider_txn(tx, uuid), queries.aggregates_txn(tx, uuid)
 
 
-def _replace_txn(
-    tx: Transaction, uuid: str, wanted: Sequence[str], generation: int | None
-) -> tuple[Provider, list[str]]:
+def _replace_txn(tx: Transaction, uuid: str, wanted: Sequence[str], generation: int | None) -> Provider:
     provider = queries.provider_txn(tx, uuid)
     if generation is not None:
         require_generation(provider, generation)
         store.providers_advance_txn(tx, [uuid])
     store.aggregates_replace_txn(tx, uuid, wanted)
-    return _show_txn(tx, uuid)
+    return queries.provider_txn(tx, uuid)

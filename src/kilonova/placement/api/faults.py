@@ -1,9 +1,11 @@
-"""How the Placement API words errors (Placement API, "Errors")."""
+"""How the Placement API words errors (Placement API, "Errors"): in JSON, or for people where JSON isn't taken."""
 
+from html import escape
 from typing import Any
 
 import msgspec
 
+from kilonova.kernel.errors import Invalid, NotAcceptable
 from kilonova.placement.api.history import PLACEMENT
 from kilonova.web.errors import Fault
 
@@ -11,6 +13,18 @@ UNDEFINED = "placement.undefined_code"
 """The code of errors that the API has no code of their own for."""
 
 _encoder = msgspec.json.Encoder()
+
+
+class MalformedVersion(Invalid):
+    """invalid version string: {given}"""
+
+    code = "malformed-version"
+
+
+class UnsupportedVersion(NotAcceptable):
+    """Unacceptable version header: {given}"""
+
+    code = "unsupported-version"
 
 
 def coded(fault: Fault) -> tuple[bytes, str]:
@@ -24,6 +38,13 @@ def uncoded(fault: Fault) -> tuple[bytes, str]:
     return _body(fault, {})
 
 
+def page(fault: Fault) -> tuple[bytes, str]:
+    """An error for a client that takes HTML and no JSON."""
+    title = f"{fault.status} {fault.title}"
+    text = f"<html><head><title>{title}</title></head><body><h1>{title}</h1>{escape(fault.message)}</body></html>"
+    return text.encode(), "text/html; charset=UTF-8"
+
+
 def _body(fault: Fault, more: dict[str, Any]) -> tuple[bytes, str]:
     error = {
         "status": fault.status,
@@ -32,6 +53,6 @@ def _body(fault: Fault, more: dict[str, Any]) -> tuple[bytes, str]:
         "request_id": fault.request_id,
         **more,
     }
-    if fault.status == 406:
+    if fault.code == UnsupportedVersion.code:
         error |= {"min_version": PLACEMENT.labels[0], "max_version": PLACEMENT.labels[-1]}
     return _encoder.encode({"errors": [error]}), "application/json"

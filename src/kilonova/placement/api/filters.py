@@ -1,134 +1,160 @@
-"""What a query string says about providers: resources, traits, aggregates, trees."""
+"""What a query string says about providers: resources, traits, aggregates, trees. Every value is judged by its form here."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from kilonova.database.database import Transaction
 from kilonova.kernel.ids import is_uuid
-from kilonova.kernel.versions import Level
+from kilonova.kernel.versions import Level, UnknownField
 from kilonova.placement.api.context import canonical, level_of
-from kilonova.placement.errors import BadQuery, DuplicateQuery
+from kilonova.placement.api.validation import not_a_uuid
+from kilonova.placement.errors import BadQuery
 from kilonova.placement.providers import require_classes_txn, require_traits_txn
-from kilonova.placement.shapes import MAX_UNIT, CandidateQuery
+from kilonova.placement.shapes import CandidateQuery
 from kilonova.web.call import Call
 
 Values = Mapping[str, Sequence[str]]
+Traits = tuple[tuple[frozenset[str], ...], frozenset[str]]
+"""Required traits, at least one of each set, and forbidden ones."""
+Aggregates = tuple[tuple[frozenset[str], ...], frozenset[str]]
+"""Aggregates of which it is in at least one of each set, and those of which it is in none."""
+
+NO_SUCH_CLASS = "Invalid resource class in resources parameter"
+NO_SUCH_TRAIT = 'Invalid trait(s) in "required" parameter'
+
+_FORM_RESOURCES = (
+    "Badly formed resources parameter. Expected resources query string parameter in form: "
+    "?resources=VCPU:2,MEMORY_MB:1024. Got: {}."
+)
+
+
+class BadForm(BadQuery):
+    """{reason}"""
 
 
 def values_of(call: Call, shape: str, known: Collection[str]) -> Values:
     """The query parameters, each with all its values.
 
-    Raises `BadQuery` for an unknown one, `UnknownField` for one that this version doesn't know yet, `DuplicateQuery` for
-    a repeated one that can't be.
+    Raises `BadQuery` for one that isn't known, or not at this version.
     """
-    level = level_of(call)
     values: dict[str, Any] = {}
     for name, value in call.query:
         if name not in known:
-            raise BadQuery(parameter=name, reason="it is not known here, or not supported")
+            raise BadQuery(reason=UnknownField(field=name).message)
         values.setdefault(name, []).append(value)
-    level.up(shape, values)
-    repeatable = {"member_of": "member-of-repeated", "required": "any-traits"}
-    for name, given in values.items():
-        if len(given) > 1 and not (name in repeatable and level.has(repeatable[name])):
-            raise DuplicateQuery(parameter=name)
+    try:
+        level_of(call).up(shape, values)
+    except UnknownField as error:
+        raise BadQuery(reason=error.message) from error
     return values
 
 
 def query_of(values: Values, level: Level) -> CandidateQuery:
-    """What the parameters ask for. Raises `BadQuery`."""
-    required, forbidden = _traits(values, level)
-    member_of, not_member_of = _aggregates(values, level)
+    """Which providers a list of them wants. Of a parameter that is repeated and can't be, the last one counts."""
+    required, forbidden = traits_of(values.get("required", ()), level)
+    member_of, not_member_of = aggregates_of("member_of", values.get("member_of", ()), level)
     return CandidateQuery(
-        resources=_resources(values["resources"][0]) if "resources" in values else {},
+        resources=resources_of(values["resources"][-1]) if "resources" in values else {},
         required=required,
         forbidden=forbidden,
         member_of=member_of,
         not_member_of=not_member_of,
-        in_tree=_uuid("in_tree", values["in_tree"][0]) if "in_tree" in values else None,
-        uuid=_uuid("uuid", values["uuid"][0]) if "uuid" in values else None,
-        name=values["name"][0] if "name" in values else None,
-        limit=_limit(values["limit"][0]) if "limit" in values else None,
+        in_tree=_uuid(values["in_tree"][-1]) if "in_tree" in values else None,
+        uuid=_uuid(values["uuid"][-1]) if "uuid" in values else None,
+        name=values["name"][-1] if "name" in values else None,
     )
 
 
 def require_names_txn(tx: Transaction, query: CandidateQuery) -> None:
     """Raise `UnknownClass` or `UnknownTrait` for names that don't exist."""
-    require_classes_txn(tx, query.resources, "resources")
-    require_traits_txn(tx, query.forbidden.union(*query.required))
+    require_classes_txn(tx, query.resources, NO_SUCH_CLASS)
+    require_traits_txn(tx, query.forbidden.union(*query.required), NO_SUCH_TRAIT)
 
 
-def with_root_required(query: CandidateQuery, values: Values, level: Level) -> CandidateQuery:
-    """The query with what `root_required` asks of the root: every provider is its own."""
-    given = {"required": values.get("root_required", ())}
-    if any(value.startswith("in:") for value in given["required"]):
-        raise BadQuery(parameter="root_required", reason="in: can't be used here")
-    required, forbidden = _traits(given, level)
-    return msgspec.structs.replace(query, required=query.required + required, forbidden=query.forbidden | forbidden)
-
-
-def _resources(text: str) -> dict[str, int]:
+def resources_of(text: str) -> dict[str, int]:
+    """`CLASS:AMOUNT,...`. Raises `BadForm`."""
+    if not text.strip():
+        raise BadForm(reason=_FORM_RESOURCES.format("empty string"))
     found: dict[str, int] = {}
     for part in text.split(","):
-        name, _, amount = part.partition(":")
-        if not name or not amount.isascii() or not amount.isdecimal() or not 1 <= int(amount[:12]) <= MAX_UNIT:
-            raise BadQuery(parameter="resources", reason=f"expected CLASS:AMOUNT with an amount from 1, got '{part}'")
-        if name in found:
-            raise BadQuery(parameter="resources", reason=f"{name} is named twice")
-        found[name] = int(amount)
+        name, colon, given = part.partition(":")
+        if not colon or ":" in given:
+            raise BadForm(reason=_FORM_RESOURCES.format(part))
+        try:
+            amount = int(given[:20])
+        except ValueError as error:
+            reason = f"Requested resource {name} expected positive integer amount. Got: {given}."
+            raise BadForm(reason=reason) from error
+        if amount < 1:
+            raise BadForm(reason=f"Requested resource {name} requires amount >= 1. Got: {amount}.")
+        found[name] = amount
     return found
 
 
-def _traits(values: Values, level: Level) -> tuple[tuple[frozenset[str], ...], frozenset[str]]:
+def traits_of(given: Sequence[str], level: Level) -> Traits:
+    """`required`: TRAIT, !TRAIT (1.22), in:A,B (1.39). Before 1.39 the last of several counts. Raises `BadQuery`."""
     required: list[frozenset[str]] = []
     forbidden: set[str] = set()
-    for value in values.get("required", ()):
-        if value.startswith("in:") and level.has("any-traits"):
-            required.append(frozenset(_listed("required", value[3:])))
+    for value in given if level.has("any-traits") else given[-1:]:
+        if value.startswith("in:"):
+            required.append(_any_traits(value, level))
             continue
-        for trait in _listed("required", value):
-            if trait.startswith("!") and level.has("forbidden-traits"):
-                forbidden.add(trait[1:])
-            else:
-                required.append(frozenset({trait}))
-    clash = sorted(forbidden & {trait for any_of in required if len(any_of) == 1 for trait in any_of})
-    if clash:
-        raise BadQuery(parameter="required", reason=f"required and forbidden at once: {', '.join(clash)}")
+        names = [name.strip() for name in value.split(",")]
+        sign = "!" if level.has("forbidden-traits") else ""
+        expected = f"Expected 'required' parameter value of the form: HW_CPU_X86_VMX,{sign}CUSTOM_MAGIC."
+        if not all(name.lstrip("!") for name in names):
+            raise BadQuery(reason=f"{expected} Got an empty trait in: {value}")
+        not_wanted = {name.lstrip("!") for name in names if name.startswith("!")}
+        if not_wanted and not level.has("forbidden-traits"):
+            raise BadQuery(reason=f"{expected} Got: {value}")
+        forbidden |= not_wanted
+        required += [frozenset({name}) for name in names if not name.startswith("!")]
     return tuple(required), frozenset(forbidden)
 
 
-def _aggregates(values: Values, level: Level) -> tuple[tuple[frozenset[str], ...], frozenset[str]]:
-    """`member_of`: UUID, in:A,B, and with a `!` before either, none of them."""
+def _any_traits(value: str, level: Level) -> frozenset[str]:
+    if not level.has("any-traits"):
+        form = "The format 'in:HW_CPU_X86_VMX,CUSTOM_MAGIC' only supported since microversion 1.39."
+        raise BadQuery(reason=f"{form} Got: {value}")
+    names = frozenset(name.strip() for name in value[3:].split(","))
+    if not all(names):
+        form = "Expected 'required' parameter value of the form: in:HW_CPU_X86_VMX,CUSTOM_MAGIC."
+        raise BadQuery(reason=f"{form} Got an empty trait in: {value}")
+    if any(name.startswith("!") for name in names):
+        form = "The format 'in:HW_CPU_X86_VMX,CUSTOM_MAGIC' does not support forbidden traits."
+        raise BadQuery(reason=f"{form} Got: {value}")
+    return names
+
+
+def aggregates_of(parameter: str, given: Sequence[str], level: Level) -> Aggregates:
+    """`member_of`: UUID, in:A,B, and with a `!` before either (1.32), none of them. Raises `BadForm`, `BadQuery`."""
+    if len(given) > 1 and not level.has("member-of-repeated"):
+        raise BadForm(reason=f"Multiple {parameter} parameters are not supported")
     member_of: list[frozenset[str]] = []
     outside: set[str] = set()
-    for given in values.get("member_of", ()):
-        negated = given.startswith("!") and level.has("forbidden-aggregates")
-        value = given[1:] if negated else given
-        several = _listed("member_of", value[3:]) if value.startswith("in:") else [value]
-        uuids = frozenset(_uuid("member_of", one) for one in several)
-        if negated:
+    for value in given:
+        text = value.removeprefix("!")
+        if "," in text and not text.startswith("in:"):
+            reason = (
+                "Multiple values for 'member_of' must be prefixed with the 'in:' or '!in:' keyword "
+                f"using the valid microversion. Got: {value}"
+            )
+            raise BadForm(reason=reason)
+        listed = text.removeprefix("in:").split(",")
+        for one in listed:
+            if not is_uuid(one):
+                raise BadQuery(reason=f"Expected 'member_of' parameter to contain valid UUID(s). Got: {one}")
+        uuids = frozenset(map(canonical, listed))
+        if not value.startswith("!"):
+            member_of.append(uuids)
+        elif level.has("forbidden-aggregates"):
             outside |= uuids
         else:
-            member_of.append(uuids)
+            raise BadForm(reason=f"Forbidden {parameter} parameters are not supported in the specified microversion")
     return tuple(member_of), frozenset(outside)
 
 
-def _listed(parameter: str, text: str) -> list[str]:
-    found = text.split(",")
-    if not all(found):
-        raise BadQuery(parameter=parameter, reason=f"expected names with commas between, got '{text}'")
-    return found
-
-
-def _uuid(parameter: str, text: str) -> str:
+def _uuid(text: str) -> str:
     if not is_uuid(text):
-        raise BadQuery(parameter=parameter, reason=f"expected a UUID, got '{text}'")
+        raise BadQuery(reason=not_a_uuid(text))
     return canonical(text)
-
-
-def _limit(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:12]) <= MAX_UNIT:
-        raise BadQuery(parameter="limit", reason=f"expected a whole number from 1, got '{text}'")
-    return int(text)

@@ -24,15 +24,18 @@ def _list_to_map(doc: Doc) -> None:
     """Allocations as a list of provider and resources, read as a map by provider."""
     listed = doc.get("allocations")
     if isinstance(listed, list) and all(_is_listed(one) for one in listed):
-        doc["allocations"] = {one["resource_provider"]["uuid"]: {"resources": one["resources"]} for one in listed}
+        doc["allocations"] = {
+            one["resource_provider"]["uuid"]: {key: one[key] for key in one if key != "resource_provider"}
+            for one in listed
+        }
     elif isinstance(listed, dict):
         doc["allocations"] = [listed]  # the newer form, which this version refuses
 
 
 def _is_listed(one: object) -> bool:
-    if not isinstance(one, dict) or set(one) != {"resource_provider", "resources"}:
+    if not isinstance(one, dict) or "generation" in one:
         return False
-    provider = one["resource_provider"]
+    provider = one.get("resource_provider")
     return isinstance(provider, dict) and set(provider) == {"uuid"} and isinstance(provider["uuid"], str)
 
 

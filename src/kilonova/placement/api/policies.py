@@ -38,8 +38,10 @@ _GUARDED = (
     "traits:update",
     "traits:delete",
 )
+"""Rules whose default is `ADMIN_OR_SERVICE`."""
 
 RULES: tuple[Rule, ...] = (
     *(Rule(f"placement:{name}", ADMIN_OR_SERVICE) for name in _GUARDED),
+    Rule("placement:reshaper:reshape", "role:service"),
     Rule("placement:usages", ADMIN_OR_PROJECT_READER_OR_SERVICE),
 )

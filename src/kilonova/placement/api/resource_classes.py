@@ -7,21 +7,25 @@ import msgspec
 from kilonova.database.database import Transaction
 from kilonova.kernel.errors import Conflict, Invalid, NotFound
 from kilonova.placement import names, queries, store
-from kilonova.placement.api.context import Api, body_of, href
+from kilonova.placement.api.context import Api, NotValid, body_of, href, location
 from kilonova.web.call import Call, Reply
-from kilonova.web.routing import Body, Route
+from kilonova.web.routing import Route
 
 
 class NoSuchClass(NotFound):
-    """No such resource class: {name}"""
+    """No such resource class {name}."""
 
 
 class ClassExists(Conflict):
     """Conflicting resource class already exists: {name}"""
 
 
+class NameTaken(Conflict):
+    """Resource class already exists: {name}"""
+
+
 class ClassInUse(Conflict):
-    """The resource class {name} is in use by an inventory."""
+    """Error in delete resource class: Cannot delete resource class {name}. Class is in use in inventory."""
 
 
 class ClassBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,11 +40,9 @@ def routes(api: Api) -> list[Route]:
     one = "/resource_classes/{name}"
     return [
         Route(method="GET", path="/resource_classes", handler=resource.list, since="1.2"),
-        Route(
-            method="POST", path="/resource_classes", handler=resource.create, since="1.2", body=Body.JSON, success=201
-        ),
+        Route(method="POST", path="/resource_classes", handler=resource.create, since="1.2", success=201),
         Route(method="GET", path=one, handler=resource.show, since="1.2"),
-        Route(method="PUT", path=one, handler=resource.rename, since="1.2", until="1.6", body=Body.JSON),
+        Route(method="PUT", path=one, handler=resource.rename, since="1.2", until="1.6"),
         Route(method="PUT", path=one, handler=resource.ensure, since="1.7", success=204),
         Route(method="DELETE", path=one, handler=resource.delete, since="1.2", success=204),
     ]
@@ -58,11 +60,10 @@ class _Classes:
 
     async def create(self, call: Call) -> Reply:
         self._api.allow(call, "resource_classes:create")
-        name = body_of(call, ClassBody).name
-        names.require_custom("resource class", name)
+        name = _custom((await body_of(call, ClassBody)).name)
         if not await self._api.database.write(_ensure_txn, name):
             raise ClassExists(name=name)
-        return Reply(headers={"Location": href(call, f"/resource_classes/{name}")})
+        return Reply(headers={"Location": location(call, f"/resource_classes/{name}")})
 
     async def show(self, call: Call) -> Reply:
         self._api.allow(call, "resource_classes:show")
@@ -74,23 +75,30 @@ class _Classes:
 
     async def rename(self, call: Call) -> Reply:
         self._api.allow(call, "resource_classes:update")
-        new = body_of(call, ClassBody).name
-        names.require_custom("resource class", new)
+        new = _custom((await body_of(call, ClassBody)).name)
         await self._api.database.write(_rename_txn, call.params["name"], new)
         return self._api.fresh(call, _view(call, new))
 
     async def ensure(self, call: Call) -> Reply:
         self._api.allow(call, "resource_classes:update")
-        name = call.params["name"]
-        names.require_custom("resource class", name)
+        name = _custom(call.params["name"])
         made = await self._api.database.write(_ensure_txn, name)
-        headers = {"Location": href(call, f"/resource_classes/{name}")}
-        return self._api.fresh(call, None, status=201 if made else 204, headers=headers)
+        return Reply(status=201 if made else 204, headers={"Location": location(call, f"/resource_classes/{name}")})
 
     async def delete(self, call: Call) -> Reply:
         self._api.allow(call, "resource_classes:delete")
         await self._api.database.write(_delete_txn, call.params["name"])
         return Reply()
+
+
+def _custom(name: str) -> str:
+    """A name that a custom class may have. Raises `NotValid` for any other."""
+    if len(name) > names.NAME_MAX:
+        raise NotValid(reason=f"{name!r} is too long  Failed validating 'maxLength' in schema['properties']['name']")
+    if not names.is_custom(name):
+        rule = "Failed validating 'pattern' in schema['properties']['name']"
+        raise NotValid(reason=f"{name!r} does not match '^CUSTOM_[A-Z0-9_]+$'  {rule}")
+    return name
 
 
 def _view(call: Call, name: str) -> dict[str, Any]:
@@ -107,7 +115,7 @@ def _ensure_txn(tx: Transaction, name: str) -> bool:
 def _rename_txn(tx: Transaction, old: str, new: str) -> None:
     _require_changeable(tx, old, "update")
     if new != old and new in queries.custom_names_txn(tx, "resource_classes"):
-        raise ClassExists(name=new)
+        raise NameTaken(name=new)
     store.class_rename_txn(tx, old, new)
 
 
@@ -120,6 +128,6 @@ def _delete_txn(tx: Transaction, name: str) -> None:
 
 def _require_changeable(tx: Transaction, name: str, verb: str) -> None:
     if name in names.standard_classes():
-        raise Invalid(reason=f"Cannot {verb} standard resource class {name}")
+        raise Invalid(reason=f"Cannot {verb} standard resource class {name}.")
     if name not in queries.custom_names_txn(tx, "resource_classes"):
         raise NoSuchClass(name=name)

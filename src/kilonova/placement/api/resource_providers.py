@@ -3,34 +3,41 @@
 from typing import Annotated, Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from kilonova.database.database import Transaction
-from kilonova.kernel.errors import Invalid
-from kilonova.placement import candidates, providers, queries, store
-from kilonova.placement.api.context import Api, body_of, href, level_of, provider_uuid, require_uuid
+from kilonova.kernel.errors import NotFound
+from kilonova.placement import listing, providers, queries, trees
+from kilonova.placement.api.context import Api, body_of, href, level_of, location, provider_uuid, require_uuid
 from kilonova.placement.api.filters import query_of, require_names_txn, values_of
-from kilonova.placement.errors import DuplicateName
+from kilonova.placement.errors import NoSuchProvider
 from kilonova.placement.shapes import CandidateQuery, Provider
 from kilonova.web.call import Call, Reply
-from kilonova.web.routing import Body, Route
+from kilonova.web.routing import Route
 
 _PARTS = ("inventories", "usages", "aggregates", "traits", "allocations")
 _FILTERS = ("name", "uuid", "member_of", "resources", "in_tree", "required")
+
+_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+
+
+class NoneToDelete(NotFound):
+    """No resource provider with uuid {uuid} found for delete"""
 
 
 class ProviderBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a client says about a provider."""
 
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-    uuid: str | None = None
+    name: _Name
+    uuid: str | UnsetType = UNSET
     parent_provider_uuid: str | None = None
 
 
 class ProviderUpdateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a client may change of a provider."""
 
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-    parent_provider_uuid: str | None = None
+    name: _Name
+    parent_provider_uuid: str | UnsetType | None = UNSET
 
 
 def routes(api: Api) -> list[Route]:
@@ -39,9 +46,9 @@ def routes(api: Api) -> list[Route]:
     one = "/resource_providers/{uuid}"
     return [
         Route(method="GET", path="/resource_providers", handler=resource.list),
-        Route(method="POST", path="/resource_providers", handler=resource.create, body=Body.JSON, success=201),
+        Route(method="POST", path="/resource_providers", handler=resource.create, success=201),
         Route(method="GET", path=one, handler=resource.show),
-        Route(method="PUT", path=one, handler=resource.update, body=Body.JSON),
+        Route(method="PUT", path=one, handler=resource.update),
         Route(method="DELETE", path=one, handler=resource.delete, success=204),
     ]
 
@@ -76,11 +83,11 @@ class _Providers:
 
     async def create(self, call: Call) -> Reply:
         self._api.allow(call, "resource_providers:create")
-        body = body_of(call, ProviderBody, "provider_body")
-        _require_root(body.parent_provider_uuid)
-        uuid = self._api.runtime.uuid() if body.uuid is None else require_uuid("uuid", body.uuid)
-        provider = await self._api.database.write(_create_txn, uuid, body.name)
-        headers = {"Location": href(call, f"/resource_providers/{uuid}")}
+        body = await body_of(call, ProviderBody, "provider_body")
+        uuid = self._api.runtime.uuid() if body.uuid is UNSET else require_uuid(str(body.uuid))
+        parent = None if body.parent_provider_uuid is None else require_uuid(body.parent_provider_uuid)
+        provider = await self._api.database.write(trees.create_txn, uuid, body.name, parent)
+        headers = {"Location": location(call, f"/resource_providers/{uuid}")}
         if not level_of(call).has("provider-post-body"):
             return Reply(headers=headers)
         return self._api.fresh(call, view(call, provider), provider.updated_at, status=200, headers=headers)
@@ -92,39 +99,32 @@ class _Providers:
 
     async def update(self, call: Call) -> Reply:
         self._api.allow(call, "resource_providers:update")
-        body = body_of(call, ProviderUpdateBody, "provider_body")
-        _require_root(body.parent_provider_uuid)
-        provider = await self._api.database.write(_update_txn, provider_uuid(call), body.name)
+        body = await body_of(call, ProviderUpdateBody, "provider_body")
+        if isinstance(body.parent_provider_uuid, str):
+            body = msgspec.structs.replace(body, parent_provider_uuid=require_uuid(body.parent_provider_uuid))
+        freely = level_of(call).has("reparent")
+        provider = await self._api.database.write(_update_txn, provider_uuid(call), body, freely)
         return self._api.fresh(call, view(call, provider), provider.updated_at)
 
     async def delete(self, call: Call) -> Reply:
         self._api.allow(call, "resource_providers:delete")
-        await self._api.database.write(_delete_txn, provider_uuid(call))
+        try:
+            await self._api.database.write(_delete_txn, provider_uuid(call))
+        except NoSuchProvider as error:
+            raise NoneToDelete(**error.details) from error
         return Reply()
-
-
-def _require_root(parent: str | None) -> None:
-    if parent is not None:
-        raise Invalid(reason="Providers below another provider are not supported here; leave parent_provider_uuid out.")
 
 
 def _list_txn(tx: Transaction, query: CandidateQuery) -> list[Provider]:
     require_names_txn(tx, query)
-    return candidates.providers_txn(tx, query)
+    return listing.providers_txn(tx, query)
 
 
-def _create_txn(tx: Transaction, uuid: str, name: str) -> Provider:
-    providers.require_names_free_txn(tx, {name: uuid})
-    if queries.providers_txn(tx, [uuid]):
-        raise DuplicateName(field="uuid", value=uuid)
-    store.providers_insert_txn(tx, [(uuid, name)])
-    return queries.provider_txn(tx, uuid)
-
-
-def _update_txn(tx: Transaction, uuid: str, name: str) -> Provider:
-    queries.provider_txn(tx, uuid)
-    providers.require_names_free_txn(tx, {name: uuid})
-    store.provider_rename_txn(tx, uuid, name)
+def _update_txn(tx: Transaction, uuid: str, body: ProviderUpdateBody, freely: bool) -> Provider:
+    provider = queries.provider_txn(tx, uuid)
+    if body.parent_provider_uuid is not UNSET:
+        trees.move_txn(tx, provider, body.parent_provider_uuid, freely=freely)
+    trees.rename_txn(tx, uuid, body.name)
     return queries.provider_txn(tx, uuid)
 
 

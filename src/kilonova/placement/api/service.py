@@ -13,15 +13,17 @@ from kilonova.placement.api import (
     allocations,
     inventories,
     policies,
+    reshaper,
     resource_classes,
     resource_providers,
     root,
     traits,
     usages,
 )
-from kilonova.placement.api.context import Api
-from kilonova.placement.api.faults import coded, uncoded
+from kilonova.placement.api.context import Api, takes_json
+from kilonova.placement.api.faults import MalformedVersion, UnsupportedVersion, coded, page, uncoded
 from kilonova.placement.api.history import PLACEMENT
+from kilonova.placement.search.loader import LiveFleet
 from kilonova.runtime.runtime import Runtime
 from kilonova.web.negotiation import Negotiation
 from kilonova.web.policy import Policy
@@ -38,36 +40,51 @@ RESOURCES = (
     resource_classes,
     allocations,
     allocation_candidates,
+    reshaper,
 )
 """Every module that has routes."""
 
 
 class PlacementService:
-    """Mounted under `/placement`. Two services with the same routes, because older versions word errors without a code."""
+    """Mounted under `/placement`. Services with the same routes that word errors by what the client knows and takes."""
 
     def __init__(
-        self, database: Database, tokens: Tokens, runtime: Runtime, policy_overrides: Mapping[str, str] | None = None
+        self,
+        database: Database,
+        tokens: Tokens,
+        runtime: Runtime,
+        policy_overrides: Mapping[str, str] | None = None,
+        fleet: LiveFleet | None = None,
     ) -> None:
-        """Serve what is in `database`, whose tables are there already."""
-        api = Api(runtime=runtime, database=database, policy=Policy(policies.RULES, policy_overrides))
-        self._negotiation = Negotiation("placement", PLACEMENT)
-        self._coded, self._uncoded = (
-            Service(
-                Dialect(name="placement", error_body=words, negotiation=self._negotiation), routes(api), tokens, runtime
-            )
-            for words in (coded, uncoded)
+        """Serve what is in `database`, whose tables are there already; `fleet` is that of the process, if it has one."""
+        policy = Policy(policies.RULES, policy_overrides)
+        api = Api(runtime=runtime, database=database, fleet=fleet or LiveFleet(database), policy=policy)
+        self._negotiation = Negotiation(
+            "placement",
+            PLACEMENT,
+            vary="openstack-api-version",
+            pattern=r"\d+\.\d+",
+            malformed=MalformedVersion,
+            unsupported=UnsupportedVersion,
+        )
+        every = routes(api)
+        self._coded, self._uncoded, self._page = (
+            Service(Dialect(name="placement", error_body=words, negotiation=self._negotiation), every, tokens, runtime)
+            for words in (coded, uncoded, page)
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
-        service = self._coded if self._codes(Headers(scope=scope)) else self._uncoded
-        await service(scope, receive, send)
+        await self._service(Headers(scope=scope))(scope, receive, send)
 
-    def _codes(self, headers: Headers) -> bool:
+    def _service(self, headers: Headers) -> Service:
+        accept = headers.get("accept", "")
+        if "text/html" in accept and not takes_json(accept):
+            return self._page
         try:
-            return self._negotiation.level(headers).has("error-codes")
+            return self._coded if self._negotiation.level(headers).has("error-codes") else self._uncoded
         except KilonovaError:
-            return True
+            return self._uncoded
 
 
 def routes(api: Api) -> list[Route]:

@@ -1,12 +1,13 @@
 """Usages of a provider and of a project (Placement API, "Usages")."""
 
+import re
 from collections.abc import Mapping
 
 from kilonova.database.database import Transaction
 from kilonova.placement import queries
 from kilonova.placement.api.context import Api, level_of, provider_uuid
 from kilonova.placement.api.filters import values_of
-from kilonova.placement.errors import MissingQuery
+from kilonova.placement.errors import BadQuery
 from kilonova.placement.queries import Stock
 from kilonova.placement.shapes import Provider
 from kilonova.web.call import Call, Reply
@@ -16,6 +17,8 @@ UNKNOWN_TYPE = "unknown"
 """The type shown of consumers that have none."""
 
 _ALL_TYPES = "all"
+_TYPE = re.compile(f"[A-Z0-9_]+|{_ALL_TYPES}|{UNKNOWN_TYPE}")
+_LENGTH_MAX = 255
 
 _ByType = Mapping[str | None, tuple[int, Mapping[str, int]]]
 
@@ -40,16 +43,28 @@ class _Usages:
         return self._api.fresh(call, {"resource_provider_generation": provider.generation, "usages": usages})
 
     async def of_project(self, call: Call) -> Reply:
+        self._api.allow(call, "usages", {"project_id": call.request.query_params.get("project_id")})
         values = values_of(call, "usages_query", ("project_id", "user_id", "consumer_type"))
         if "project_id" not in values:
-            raise MissingQuery(parameter="project_id")
-        project = values["project_id"][0]
-        self._api.allow(call, "usages", {"project_id": project})
-        user = values["user_id"][0] if "user_id" in values else None
+            raise BadQuery(reason="'project_id' is a required property  Failed validating 'required' in schema")
+        for name, given in values.items():
+            _require_length(name, given[-1])
+        project = values["project_id"][-1]
+        user = values["user_id"][-1] if "user_id" in values else None
         by_type = await self._api.database.scan(queries.usages_txn, project, user)
         if not level_of(call).has("usages-by-type"):
             return self._api.fresh(call, {"usages": _total(by_type)[1]})
-        return self._api.fresh(call, {"usages": _grouped(by_type, values.get("consumer_type", (None,))[0])})
+        return self._api.fresh(call, {"usages": _grouped(by_type, values.get("consumer_type", (None,))[-1])})
+
+
+def _require_length(name: str, value: str) -> None:
+    """Raise `BadQuery` for a value that is too short, too long or no consumer type."""
+    if not value:
+        raise BadQuery(reason=f"{value!r} is too short  Failed validating 'minLength' in schema")
+    if len(value) > _LENGTH_MAX:
+        raise BadQuery(reason=f"{value!r} is too long  Failed validating 'maxLength' in schema")
+    if name == "consumer_type" and not _TYPE.fullmatch(value):
+        raise BadQuery(reason=f"{value!r} does not match '{_TYPE.pattern}'  Failed validating 'pattern' in schema")
 
 
 def _of_provider_txn(tx: Transaction, uuid: str) -> tuple[Provider, Mapping[str, Stock]]:

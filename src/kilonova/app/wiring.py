@@ -92,7 +92,7 @@ async def build(
         services.answering["placement"] = placement_service(config, database, identity, runtime, placement.fleet)
 
         volumes = volumes or await services.volumes()
-        work = await roles.parts_of(foundation, shape, networks, images, Placement(placement), volumes)
+        work = await roles.parts_of(foundation, shape, networks, images, placement, volumes)
         hosts = await roles.start(foundation, work, shape, images, _timers(config))
         quota = Quota(work.database, msgspec.structs.asdict(config.quota))
         compute = Compute(

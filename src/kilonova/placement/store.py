@@ -275,7 +275,7 @@ def allocations_replace_txn(tx: Transaction, claim: Claim, *, held: bool) -> Non
         tx.execute(_ALLOCATION_INSERT, rows)
 
 
-_CONSUMER_INSERT = insert(_CONSUMERS)
+_CONSUMER_INSERT = Prepared(insert(_CONSUMERS))
 
 
 def consumer_insert_txn(tx: Transaction, consumer: str, values: Mapping[str, Any]) -> None:
@@ -284,7 +284,6 @@ def consumer_insert_txn(tx: Transaction, consumer: str, values: Mapping[str, Any
     tx.execute(_CONSUMER_INSERT, {"uuid": consumer, "generation": 1, **times, **values})
 
 
-_CONSUMER_INSERT = Prepared(insert(_CONSUMERS))
 _CONSUMER_ADVANCE = Prepared(
     update(_CONSUMERS).where(_CONSUMERS.c.uuid == bindparam("consumer"), _CONSUMERS.c.generation == bindparam("from"))
 )

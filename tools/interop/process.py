@@ -1,5 +1,6 @@
 """Processes of the rig: started with a log, waited for, and stopped, whatever happens in between."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -53,6 +54,7 @@ class Processes:
             except subprocess.TimeoutExpired:
                 _signal(process, signal.SIGKILL)
                 process.wait()
+            _until_empty(process.pid)
 
     def log(self, name: str) -> Path:
         """Where `name` writes its log."""
@@ -86,6 +88,16 @@ class Processes:
                 pass
             time.sleep(0.2)
         raise RigError(f"{name} does not answer at {url}; the end of {self.log(name)}:\n{tail(self.log(name))}")
+
+
+def _until_empty(group: int) -> None:
+    """Wait for the workers too: they were told to end together with what started them."""
+    give_up_at = time.monotonic() + STOP_TIMEOUT_S
+    with contextlib.suppress(ProcessLookupError):
+        while time.monotonic() < give_up_at:
+            os.killpg(group, 0)
+            time.sleep(0.02)
+        os.killpg(group, signal.SIGKILL)
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:

@@ -22,11 +22,12 @@ from kilonova.simulation.difference import Parting, nearest_passing, parting
 from kilonova.simulation.mutants.hunt import SEEDS_MAX, Hunted, hunt_all
 from kilonova.simulation.mutants.table import MUTANTS
 from kilonova.simulation.run import Result
-from kilonova.simulation.scenarios import SCENARIOS, Scenario
+from kilonova.simulation.scenarios import SCENARIOS, Scenario, in_turn
 from kilonova.simulation.shrink import RUNS_MAX, Replay, run_replay, shrink
 from kilonova.simulation.sweep import OPERATIONS, ROLES, sweep
 
-DEFAULT = "storm"
+ALL = "all"
+"""Every storm in turn: the seed says which."""
 SEEDS = range(100)
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -82,11 +83,12 @@ def _seeds(_ctx: click.Context, _param: click.Parameter, value: str | None) -> r
 
 
 def _name(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
-    """The name of a storm or a case."""
-    known = (*SCENARIOS, *CASES)
+    """The name of a storm or a case, or `all`."""
+    known = (ALL, *SCENARIOS, *CASES)
     if value is None or value in known:
         return value
-    near = difflib.get_close_matches(value, known, cutoff=0.4) or difflib.get_close_matches(value.upper(), known)
+    written = {name.upper(): name for name in known}
+    near = [written[one] for one in difflib.get_close_matches(value.upper(), written, cutoff=0.4)]
     told = f"the nearest are {', '.join(near)}" if near else "`kilonova sim scenarios` lists them"
     raise click.BadParameter(f"there is no scenario {value!r}; {told}.")
 
@@ -100,7 +102,7 @@ def scenario_option(command: F) -> F:
         "--scenario",
         callback=_name,
         metavar="NAME",
-        help=f"What happens: a storm ({DEFAULT} if not given) or a case such as C4; `sim scenarios` lists them.",
+        help="What happens: a storm, or a case such as C4; `sim scenarios` lists them. All storms in turn if not given.",
     )(mutant(command))
 
 
@@ -115,7 +117,12 @@ def _chosen(ctx: click.Context, words: tuple[str, ...], scenario: str | None) ->
     if not seed.isdecimal() or len(names) > 1 or (names and scenario is not None):
         raise click.UsageError("write a seed, or the name of a scenario and a seed", ctx)
     name = _name(ctx, click.Argument(["words"]), names[0]) if names else scenario
-    return name or DEFAULT, int(seed)
+    return _played(name, int(seed)), int(seed)
+
+
+def _played(name: str | None, seed: int) -> str:
+    """The scenario that is played: the one that was asked for, or the storm whose turn it is."""
+    return in_turn(seed) if name in {None, ALL} else str(name)
 
 
 @click.group("sim")
@@ -136,14 +143,14 @@ def command() -> None:
 def run(ctx: click.Context, seeds: range | None, scenario: str | None, mutant: str | None, as_json: bool) -> None:
     """Run many seeds. Ends with code 1 when anything was violated, and names the seeds."""
     results = []
-    scenario = scenario or DEFAULT
+    scenario = scenario or ALL
     seeds = seeds or (range(CASE_SEEDS) if scenario in CASES else SEEDS)
     with _broken(mutant), _bar(seeds, scenario) as bar:
         for seed in bar:
-            results.append(run_replay(Replay(seed=seed, scenario=scenario)))
+            results.append(run_replay(Replay(seed=seed, scenario=_played(scenario, seed))))
             if not as_json:
                 _tell(results[-1])
-    summary = _summed(results)
+    summary = _summed(scenario, results)
     click.echo(_json(summary) if as_json else _sentence(summary))
     never = scenario in CASES and len(seeds) >= CASE_SEEDS and scenario not in summary.sometimes
     if never:
@@ -284,6 +291,7 @@ def scenarios(as_json: bool) -> None:
         listed: list[Scenario | Case] = [*SCENARIOS.values(), *CASES.values()]
         click.echo(_json({one.name: _listed(one) for one in listed}))
         return
+    click.echo(f"{ALL:12} every storm below in turn, but the short and the quiet one")
     for scenario in SCENARIOS.values():
         click.echo(f"{scenario.name:12} {scenario.about}")
     for case in CASES.values():
@@ -305,7 +313,7 @@ def _bar(items: range, label: str) -> Any:
     return click.progressbar(items, label=label, file=sys.stderr, hidden=not sys.stderr.isatty())
 
 
-def _summed(results: list[Result]) -> Summary:
+def _summed(scenario: str, results: list[Result]) -> Summary:
     reached: Counter[str] = Counter()
     struck: Counter[str] = Counter()
     for result in results:
@@ -314,7 +322,7 @@ def _summed(results: list[Result]) -> Summary:
     hashes = {result.seed: result.trace_hash for result in results}
     violated = _violated(results)
     return Summary(
-        scenario=results[0].scenario,
+        scenario=scenario,
         seeds=len(results),
         events=sum(result.events for result in results),
         faults=sum(result.faults for result in results),

@@ -204,6 +204,15 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
 )
 
 
+STORMS = tuple(name for name, one in SCENARIOS.items() if one.storm_s > 0 and name != "short")
+"""Those in which everything is met that can happen."""
+
+
+def in_turn(seed: int) -> str:
+    """The storm that is a seed's turn, so that a range of seeds goes through all of them."""
+    return STORMS[seed % len(STORMS)]
+
+
 def scenario(name: str) -> Scenario:
     """The scenario called `name`. Raises KeyError."""
     return SCENARIOS[name]

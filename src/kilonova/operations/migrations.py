@@ -37,6 +37,7 @@ _LIVE = {
 }
 _EVACUATION = {
     "images": "accepted",
+    "cards": "accepted",
     "claim": "accepted",
     **dict.fromkeys(("ports", "spawn", "leave", "release"), "pre-migrating"),
     "done": "done",

@@ -62,6 +62,7 @@ DEVICES = (
     "detach_volume",
     "swap_volume",
     "stop",
+    "reset_state",
 )
 CALM_HYPERVISOR = Rates(hypervisor_fails=0.0, hypervisor_fails_halfway=0.0, call_slow=0.1, db_slow=0.02)
 

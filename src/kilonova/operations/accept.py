@@ -16,7 +16,7 @@ from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Server, VmState
 from kilonova.operations import made_images, migrations, store
 from kilonova.operations.catalog import ACTIONS, CELL_PLANS
-from kilonova.operations.plans import boot, delete, offload, resize, shelve, soft_delete, unshelve
+from kilonova.operations.plans import attach_interface, boot, delete, offload, resize, shelve, soft_delete, unshelve
 from kilonova.operations.states import Action, admit
 from kilonova.operations.work import Work
 
@@ -171,14 +171,15 @@ def _left_txn(tx: Transaction, server: Server, live: Operation | None) -> dict[s
     may hold something for it in placement. `fence_until`: until when a worker of an ended operation may still be at work.
     `old_vm_state`: where a server that waits to be confirmed was before. `half_made`: images that the ended operation was
     making, or was to delete. `shelved_as`: the images that the server was shelved as. `lives_in_image`: whether there may be
-    nothing else of its guest. `volumes`: which it has, or was being given; `volumes_to_delete`: those of them that go with it.
+    nothing else of its guest. `card`: which its guest may have got and it doesn't show yet. `volumes`: which it has, or was
+    being given; `volumes_to_delete`: those of them that go with it.
     """
     consumers, hosts, fence_until = [str(server.id)], [server.host], 0.0
     if server.move is not None:
         consumers.append(server.move.operation_id)
         hosts += [server.move.source, server.move.dest]
     if live is not None:
-        consumers.append(live.id)
+        consumers += [live.id, *live.params.get("consumers", ())]
         hosts += CELL_PLANS[live.kind].hosts(live)
         fence_until = max(live.lease_until, live.params.get("fence_until", 0.0))
         _supersede_txn(tx, live)
@@ -192,6 +193,7 @@ def _left_txn(tx: Transaction, server: Server, live: Operation | None) -> dict[s
         "half_made": [] if live is None else _half_made(live),
         "shelved_as": _shelved_as(server, live),
         "lives_in_image": server.shelved is not None and not _guest_is_whole(server, live),
+        "card": None if live is None else attach_interface.may_have_plugged(live),
         "volumes": [volume.guest.volume_id for volume in server.volumes],
         "volumes_to_delete": [one.guest.volume_id for one in server.volumes if one.delete_on_termination],
         "old_vm_state": None if server.move is None else server.move.old_vm_state,

@@ -37,6 +37,7 @@ _LIVE = {
 }
 _EVACUATION = {
     "images": "accepted",
+    "cards": "accepted",
     "claim": "accepted",
     **dict.fromkeys(("ports", "volumes", "spawn", "leave", "volumes_left", "release"), "pre-migrating"),
     "done": "done",

@@ -97,6 +97,13 @@ def unplug(work: HostWork) -> HostAction:
     return NicDetach(port_id=port_id)
 
 
+def may_have_plugged(operation: Operation) -> dict[str, Any] | None:
+    """The card that its guest may have got from an operation that is ended here, as users and as hypervisors see it."""
+    if operation.kind != PLAN.kind or operation.step != "plug":
+        return None
+    return {name: operation.outputs[name] for name in ("nic", "guest_nic")}
+
+
 def shown(server: Server, operation: Operation, _now: float) -> Server:
     """With the card, once it is plugged in or may be. Raises `HasPort` at the acceptance."""
     outputs: dict[str, Any] = operation.outputs

@@ -11,7 +11,7 @@ from kilonova.kernel.ids import HostName
 from kilonova.objects.host_action import Destroy, HostAction, Spawn
 from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Server, TaskState, VmState
-from kilonova.operations import made_images, moving, moving_volumes
+from kilonova.operations import cards, made_images, moving, moving_volumes
 from kilonova.operations.host_work import HostWork
 from kilonova.operations.states import ANY_KIND, Action, during
 from kilonova.operations.work import Work
@@ -56,7 +56,8 @@ async def release(work: Work) -> Outputs:
 
 
 def shown(server: Server, operation: Operation, now: float) -> Server:
-    """Where it goes, from the claim on; at the end it is there, running or stopped."""
+    """Where it goes, from the claim on, with the cards that are its own; at the end it is there, running or stopped."""
+    server = cards.as_found(server, operation)
     if operation.state is OperationState.DONE:
         vm_state = VmState.ACTIVE if _runs(operation) else VmState.STOPPED
         there = moving.arrived(server, operation)
@@ -71,6 +72,7 @@ PLAN: Plan[Work] = Plan(
     hosts_tried=3,
     steps=(
         Step(name="images", ensure=made_images.delete_half_made, when=made_images.left_half_made, retries=FOREVER),
+        Step(name="cards", ensure=cards.settle, retries=FOREVER),
         Step(name="claim", ensure=moving.claim, undo=moving.give_back),
         Step(name="ports", ensure=ports, undo=ports_back),
         moving_volumes.CONNECT,
@@ -111,7 +113,7 @@ ACTION = Action(
     ),
     host_up=False,
     walk={
-        **during(TaskState.REBUILDING, "images", "claim", "ports"),
+        **during(TaskState.REBUILDING, "images", "cards", "claim", "ports"),
         **during(TaskState.REBUILD_BLOCK_DEVICE_MAPPING, "volumes"),
         **during(TaskState.REBUILD_SPAWNING, "spawn", "leave", "volumes_left", "release"),
     },

@@ -10,7 +10,7 @@ from kilonova.engine.runner import TooEarly
 from kilonova.objects.host_action import Destroy, HostAction
 from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Fault, Server, VmState
-from kilonova.operations import attaching, made_images, moving
+from kilonova.operations import attaching, cards, made_images, moving
 from kilonova.operations.host_work import HostWork
 from kilonova.operations.states import ANY, ANY_KIND, Action, during
 from kilonova.operations.work import Work
@@ -71,7 +71,8 @@ def _spares_image(operation: Operation) -> bool:
 
 
 def reset(server: Server, operation: Operation, now: float) -> Server:
-    """The state that was asked for."""
+    """The state that was asked for, and the cards that are there."""
+    server = cards.as_found(cards.with_plugged(server, operation), operation)
     if operation.state is not OperationState.DONE:
         return server
     state = VmState(operation.params["state"])
@@ -89,6 +90,7 @@ PLAN: Plan[Work] = Plan(
     steps=(
         Step(name="fence", ensure=fence, when=was_interrupted, retries=FOREVER),
         Step(name="destroy_other", at="other", on_host=destroy, timeout_s=120.0, retries=FOREVER, tombstone=True),
+        Step(name="ports", ensure=cards.settle, retries=FOREVER),
         Step(name="claims", ensure=claims, retries=FOREVER),
         Step(name="volumes", ensure=volumes, when=attaching.has_volumes, retries=FOREVER),
         Step(name="images", ensure=images, when=has_image, retries=FOREVER),
@@ -102,7 +104,7 @@ ACTION = Action(
     interrupts=frozenset({ANY_KIND}),
     spares=frozenset({"delete"}),
     needs_host=False,
-    walk=during(None, "fence", "destroy_other", "claims", "volumes", "images"),
+    walk=during(None, "fence", "destroy_other", "ports", "claims", "volumes", "images"),
     may_end_in=frozenset({VmState.ACTIVE, VmState.ERROR}),
     effect=reset,
     resizes=True,

@@ -58,13 +58,12 @@ DEVICES = (
     *("attach_interface", "detach_interface"),
     *("attach_volume", "attach_volume", "attach_volume", "attach_volume", "detach_volume", "swap_volume"),
     *("stop", "resize", "migration", "live_migration", "confirm_resize", "revert_resize"),
-    *("shelve", "offload", "unshelve", "rebuild"),
+    *("shelve", "offload", "unshelve", "rebuild", "reset_state"),
 )
 VOLUMES = (
     *("attach_volume", "attach_volume", "attach_volume", "detach_volume", "swap_volume", "stop", "start"),
     *("resize", "migration", "live_migration", "live_migration", "confirm_resize", "revert_resize"),
-    *("shelve", "offload", "unshelve", "unshelve"),
-    "reset_state",
+    *("shelve", "offload", "unshelve", "unshelve", "reset_state"),
 )
 CALM_HYPERVISOR = Rates(hypervisor_fails=0.0, hypervisor_fails_halfway=0.0, call_slow=0.1, db_slow=0.02)
 

@@ -12,6 +12,7 @@ ONCE_WRONG = (
     ("storm", 43, "a guest that had ended before an operation reported it left its server ACTIVE for ever"),
     ("storm", 157, "a boot whose claim had no answer, and that found no host when it asked again, kept the claim"),
     ("moves", 12, "the auditor took away what a delete had inherited from a migration"),
+    ("takeovers", 100085, "a resize whose guest had gone tried for hours to start it again"),
     ("storm", 0, "the secrets of a boot that found no host were kept"),
 )
 

@@ -12,7 +12,16 @@ Done = tuple[Guest | None, dict[str, Any]]
 
 
 async def perform(driver: Driver, step: HostStep, images: ImageStore) -> Done:
-    """Do what one step says. Raises what the driver raises."""
+    """Do what one step says. Raises what the driver raises; but of a guest that has gone there is nothing to take back."""
+    try:
+        return await _performed(driver, step, images)
+    except NoSuchGuest:
+        if not step.undo:
+            raise
+        return None, {}
+
+
+async def _performed(driver: Driver, step: HostStep, images: ImageStore) -> Done:
     match step.action:
         case do.Offer():
             return None, {"offer": await driver.guest_offer(step.host, step.server_id, step.generation)}

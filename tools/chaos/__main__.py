@@ -111,6 +111,7 @@ def figures(seed: int, verdict: Verdict) -> dict[str, object]:
         "left": dict(sorted(verdict.servers.items())),
         "final_after_s": None if verdict.final_s is None else round(verdict.final_s, 1),
         "clean_after_s": None if verdict.clean_s is None else round(verdict.clean_s, 1),
+        "lingered": verdict.lingered,
         "lease_takeovers": verdict.measures.get("kilonova_lease_takeovers_total"),
         "epochs_rejected": verdict.measures.get("kilonova_epochs_rejected_total"),
         "undos": verdict.measures.get("kilonova_undos_total"),
@@ -125,6 +126,8 @@ def _table(seed: int, verdict: Verdict) -> None:
     table.add_column("promised", justify="right")
     told = figures(seed, verdict)
     wrong = told.pop("wrong")
+    table.caption = "\n".join(f"lingered: {sentence}" for sentence in verdict.lingered)
+    told["lingered"] = len(verdict.lingered)
     for name, value in told.items():
         if isinstance(value, dict):
             for kind, count in value.items():

@@ -39,6 +39,8 @@ class Verdict:
     """From the last fault until every operation had ended and every server was at rest."""
     clean_s: float | None = None
     """From the last fault until nothing was wrong any more."""
+    lingered: list[str] = field(default_factory=list)
+    """What was wrong the last time that something was, after all had become final."""
     servers: Counter[str] = field(default_factory=Counter)
     """Those that were left, by status."""
     wrong: dict[Wrong, list[str]] = field(default_factory=dict)
@@ -144,6 +146,8 @@ def _settle(up: UpCloud, driver: str, made: Furnished, verdict: Verdict, last_fa
         if verdict.judge(judged(cloud, guests_there(up.state, driver), made)):
             verdict.clean_s = waited_s
             break
+        if verdict.final_s is not None:
+            verdict.lingered = [sentence for sentences in verdict.wrong.values() for sentence in sentences]
         if waited_s > SETTLED_S:
             break
         time.sleep(LOOK_EVERY_S)

@@ -15,7 +15,7 @@ from kilonova.api.query import ComputeRoute
 from kilonova.api.server_access import find, find_to_change
 from kilonova.api.server_fields import AnyIp, DeviceTag, Uuid
 from kilonova.api.server_networks import ExternalNetwork, PortInUse, PortWithoutAddress
-from kilonova.kernel.errors import Conflict, Invalid, KilonovaError, NotFound
+from kilonova.kernel.errors import Conflict, Failure, Invalid, NotFound
 from kilonova.kernel.versions import Doc
 from kilonova.objects.caller import Caller
 from kilonova.objects.operation import Operation, OperationState
@@ -54,13 +54,13 @@ class NoSuchInterface(NotFound):
     code = "no-such-interface"
 
 
-class NotAttached(KilonovaError):
+class NotAttached(Failure):
     """Failed to attach network adapter device to {server_id}: {reason}"""
 
     code = "interface-not-attached"
 
 
-class NotYetAttached(KilonovaError):
+class NotYetAttached(Failure):
     """The network card of {server_id} has not been plugged in within {within_s:g} s. It goes on: look at the server's actions."""
 
     code = "interface-not-yet-attached"

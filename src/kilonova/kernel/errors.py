@@ -79,6 +79,12 @@ class Gone(KilonovaError):
     code = "gone"
 
 
+class Failure(KilonovaError):
+    """{reason}"""
+
+    code = "failure"
+
+
 class NotImplementedHere(KilonovaError):
     """{reason}"""
 

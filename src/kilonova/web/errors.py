@@ -15,10 +15,11 @@ STATUS: tuple[tuple[type[errors.KilonovaError], int], ...] = (
     (errors.TooLarge, 413),
     (errors.UnsupportedMedia, 415),
     (errors.Invalid, 400),
+    (errors.Failure, 500),
     (errors.NotImplementedHere, 501),
     (errors.Unavailable, 503),
 )
-"""The first family that fits decides; an error of no family is a 500."""
+"""The first family that fits decides; an error of no family is a 500 that tells no details."""
 
 TITLES = {
     400: "Bad Request",

@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from kilonova.kernel.errors import KilonovaError, NotAuthenticated, NotFound
+from kilonova.kernel.errors import Invalid, KilonovaError, NotAuthenticated, NotFound
 from kilonova.objects.caller import Caller
 from kilonova.runtime.runtime import Runtime
 from kilonova.web import request_ids
@@ -32,7 +32,7 @@ class NoSuchPath(NotFound):
     code = "no-such-path"
 
 
-class NoSuchAction(KilonovaError):
+class NoSuchAction(Invalid):
     """There is no such action: {action}"""
 
     code = "no-such-action"
@@ -139,9 +139,7 @@ class Service:
 
     def _refusal(self, call: Call, error: Exception) -> Response:
         fault = fault_of(error, call.request_id)
-        if isinstance(error, NoSuchAction):
-            fault = Fault(400, error.message, error.code, call.request_id)
-        if fault.status == 500:
+        if fault.code == KilonovaError.code:
             log.error("%s %s %r failed", self.dialect.name, call.method, call.path, exc_info=error)
         body, media_type = self.dialect.error_body(fault)
         headers = dict(fault.headers)

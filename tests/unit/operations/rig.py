@@ -222,7 +222,8 @@ class Rig:
     async def boot(self, *numbers: int, **fields: Any) -> Servers:
         """Accept servers; the API that did."""
         api = await self.servers()
-        boots = [Boot(server=server(number, **fields), image=None) for number in numbers or (1,)]
+        wanted = [server(number, **fields) for number in numbers or (1,)]
+        boots = [Boot(server=one, image=one.image) for one in wanted]
         await api.boot(CALLER, REQUEST, boots)
         return api
 

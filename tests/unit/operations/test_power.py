@@ -52,7 +52,7 @@ async def booted(rig: Rig, driver_class: type[SimDriver] = SimDriver, **fields: 
     await rig.add_hosts()
     await rig.start_agent(driver_class=driver_class)
     await rig.start_all()
-    api = await rig.boot(1, **{"image_properties": {AGENT_PROPERTY: "yes"}, **fields})
+    api = await rig.boot(1, **{"image": IMAGE, "image_properties": {AGENT_PROPERTY: "yes"}, **fields})
     await rig.settled()
     return api
 
@@ -75,6 +75,7 @@ def test_walk__task_states_of_the_table_and_none_at_rest(
             await api.act(CALLER, REQUEST, server_id(), kind, params)
             await rig.settled()
         one = shown(rig)
+        assert [operation.state for operation in await api.operations(server_id())] == ["done"] * (len(actions) + 1)
         assert (one.vm_state, one.task_state, one.power_state) == (ends, None, power)
         assert seen - {None} == {task for kind, _ in actions for task in ACTIONS[kind].walk.values()} - {None}
 

@@ -61,6 +61,7 @@ async def fails(call: Call) -> Reply:
     known: dict[str, Exception] = {
         "bug": RuntimeError("the secret is 42"),
         "pot": Teapot(),
+        "tried": errors.Failure(reason="The kettle is cold."),
         "long": errors.Invalid(reason="x" * 10_000),
     }
     raise known[call.params["how"]]
@@ -224,6 +225,12 @@ def test_failure__bug__no_details_but_the_request_id(caplog: pytest.LogCaptureFi
     assert "secret" not in response.text
     assert response.headers["X-Openstack-Request-Id"] in response.json()["message"]
     assert "the secret is 42" in caplog.text
+
+
+def test_failure__what_was_tried_and_failed__says_what(caplog: pytest.LogCaptureFixture) -> None:
+    response = ask("GET", "/fails/tried")
+    assert (response.status_code, response.json()["message"]) == (500, "The kettle is cold.")
+    assert caplog.records == []
 
 
 def test_failure__unavailable__may_be_retried() -> None:

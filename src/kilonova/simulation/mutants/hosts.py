@@ -174,7 +174,7 @@ MUTANTS = (
         name="driver-without-generation",
         breaks="a driver carries out an order that is older than what was last done to the guest",
         changes=(Change(SimDriver, "_checked", _any_generation),),
-        scenarios=("power", "storm"),
+        scenarios=("takeovers",),
     ),
     Mutant(
         name="debtors-scheduled",

@@ -9,7 +9,8 @@ from kilonova.placement.shapes import Claim, Claimed, Crowded, Full, Resources, 
 from kilonova.runtime.runtime import Runtime
 from kilonova.scheduler.decide import RESOURCES, NoValidHost, Ranked, Reason, decide, filtered
 from kilonova.scheduler.filters import FILTERS, Filter
-from kilonova.scheduler.hosts import HostState
+from kilonova.scheduler.hosts import HostState, Look
+from kilonova.scheduler.prefilters import Prefilter
 from kilonova.scheduler.request import ServerRequest
 from kilonova.scheduler.weighers import WEIGHERS, Weigher
 
@@ -75,12 +76,24 @@ class Scheduler:
         runtime: Runtime,
         filters: Sequence[Filter] = FILTERS,
         weighers: Sequence[Weigher] = WEIGHERS,
+        prefilters: Sequence[Prefilter] = (),
     ) -> None:
         """Decide over `placement`; `runtime` gives the chance by which equal hosts are told apart."""
+        self._prefilters = prefilters
         self._placement = placement
         self._runtime = runtime
         self._filters = filters
         self._weighers = weighers
+
+    @property
+    def looks_at(self) -> Look:
+        """What of the hosts' load has to be in the snapshots that it is given."""
+        look = Look.NOTHING
+        for one in self._filters:
+            look |= one.looks_at
+        for weigher in self._weighers:
+            look |= weigher.looks_at if weigher.multiplier else Look.NOTHING
+        return look
 
     async def select(
         self, request: ServerRequest, hosts: Sequence[HostState], consumer: str = ""
@@ -89,7 +102,7 @@ class Scheduler:
 
         Members of a hard group are where placement says they are, besides `consumer` itself.
         """
-        request = await self._with_members(request, hosts, consumer)
+        request = await self._with_members(self._prefiltered(request, hosts), hosts, consumer)
         candidates = await self._placement.candidates(request.query)
         decision = decide(
             request, hosts, candidates, self._runtime.random(), filters=self._filters, weighers=self._weighers
@@ -108,6 +121,7 @@ class Scheduler:
         that holds exactly what is asked for on one of `hosts` keeps it. `Stale` means that somebody else acts for one of the
         consumers. Raises `Unavailable`.
         """
+        request = self._prefiltered(request, hosts)
         kept = await self._kept(request, hosts, owner, leaving)
         if kept is not None:
             return kept
@@ -178,6 +192,11 @@ class Scheduler:
             return Placed(host, one.generation) if isinstance(one, Claimed) else one
         both = await self._placement.claim_together([claim, _left(request, leaving, owner, stays=stays)])
         return both if isinstance(both, Full | Crowded | Stale) else Placed(host, both[0].generation)
+
+    def _prefiltered(self, request: ServerRequest, hosts: Sequence[HostState]) -> ServerRequest:
+        for one in self._prefilters:
+            request = one(request, hosts)
+        return request
 
     async def _with_members(self, request: ServerRequest, hosts: Sequence[HostState], consumer: str) -> ServerRequest:
         """The request with the members of its hard group where their claims are: that is what the next claim is judged by."""

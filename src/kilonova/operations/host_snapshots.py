@@ -69,6 +69,11 @@ class HostSnapshots:
         states, loads = await self._states(bodies), await host_loads(self._cells, self._look)
         return request, loaded(states, loads) if loads else states
 
+    async def hosts(self) -> list[HostState]:
+        """Every host that may be sent new servers."""
+        bodies, _ = await self._database.read(_read_txn, None)
+        return await self._states(bodies)
+
     async def zone(self, name: HostName) -> str:
         """The availability zone of a host, whatever state it is in."""
         bodies, _ = await self._database.read(_read_txn, None)

@@ -61,6 +61,17 @@ class NoValidHost(msgspec.Struct, frozen=True, kw_only=True):
         return f"No valid host was found among {self.total}: {told}."
 
 
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """What would become of a request now."""
+
+    total: int
+    """How many hosts there are."""
+    reasons: tuple[Reason, ...]
+    """What removed hosts, in the order in which it was asked."""
+    hosts: tuple[HostState, ...]
+    """Those that are left, best first."""
+
+
 class Ranked(msgspec.Struct, frozen=True):
     """Every host that may have the server, best first; never empty."""
 

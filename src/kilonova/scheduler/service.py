@@ -1,13 +1,13 @@
 """The scheduler at work: asks placement, decides, claims."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
 from kilonova.placement.placement import Placement
 from kilonova.placement.shapes import Claim, Claimed, Crowded, Full, Resources, Stale
 from kilonova.runtime.runtime import Runtime
-from kilonova.scheduler.decide import RESOURCES, NoValidHost, Ranked, Reason, decide, filtered
+from kilonova.scheduler.decide import RESOURCES, Explanation, NoValidHost, Ranked, Reason, decide, filtered
 from kilonova.scheduler.filters import FILTERS, Filter
 from kilonova.scheduler.hosts import HostState, Look
 from kilonova.scheduler.prefilters import Prefilter
@@ -111,6 +111,17 @@ class Scheduler:
             return await self._explained(request, hosts, decision)
         return decision
 
+    async def explain(self, request: ServerRequest, hosts: Sequence[HostState]) -> Explanation:
+        """What `select` would find now, with what removed the others. Raises `Unavailable`."""
+        request = await self._with_members(self._prefiltered(request, hosts), hosts, "")
+        decision = await self.select(request, hosts)
+        if isinstance(decision, NoValidHost):
+            return Explanation(total=len(hosts), reasons=decision.reasons, hosts=())
+        left, reasons = filtered(request, hosts, self._filters)
+        fitting = {host.uuid for host in decision.hosts}
+        reasons += await self._removed_by_placement(request, left, fitting)
+        return Explanation(total=len(hosts), reasons=tuple(reasons), hosts=decision.hosts)
+
     async def place(
         self, request: ServerRequest, hosts: Sequence[HostState], owner: Owner, leaving: Leaving | None = None
     ) -> Placed | NoValidHost | Stale:
@@ -210,14 +221,23 @@ class Scheduler:
         """Tell apart what placement judged: which amount or trait removed how many of the hosts that the filters left."""
         left, _ = filtered(request, hosts, self._filters)
         reasons = [reason for reason in no.reasons if reason.constraint != RESOURCES]
+        reasons += await self._removed_by_placement(request, left, frozenset())
+        return NoValidHost(total=no.total, reasons=tuple(reasons))
+
+    async def _removed_by_placement(
+        self, request: ServerRequest, left: Sequence[HostState], fitting: Collection[str]
+    ) -> list[Reason]:
+        """What removed those of `left` that are not `fitting`, by their UUIDs."""
+        reasons: list[Reason] = []
         for elimination in await self._placement.eliminations(request.query):
             removed = [host for host in left if host.uuid in elimination.providers]
             if removed:
                 reasons.append(Reason(elimination.constraint, len(removed), removed[0].name))
                 left = [host for host in left if host.uuid not in elimination.providers]
-        if left:
-            reasons.append(Reason(UNKNOWN, len(left), left[0].name))
-        return NoValidHost(total=no.total, reasons=tuple(reasons))
+        unknown = [host for host in left if host.uuid not in fitting]
+        if unknown:
+            reasons.append(Reason(UNKNOWN, len(unknown), unknown[0].name))
+        return reasons
 
 
 def larger(one: Resources, other: Resources) -> dict[str, int]:

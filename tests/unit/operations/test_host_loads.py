@@ -8,6 +8,7 @@ from kilonova.objects.server import TaskState, VmState
 from kilonova.operations import host_loads, store
 from kilonova.operations.accept import Acceptance, new_operation
 from kilonova.operations.host_loads import loads_txn
+from kilonova.operations.host_snapshots import HostSnapshots
 from kilonova.operations.plans import boot
 from kilonova.scheduler.hosts import HostLoad, Look
 from unit.operations.rig import CELL1, Rig, play, server
@@ -44,6 +45,20 @@ def test_loads__servers_that_live_work_or_failed__counted_for_their_hosts_as_far
         assert await database.read(loads_txn, Look.FAILURES) == {"c": HostLoad(failed_builds=1)}
         images = await database.read(loads_txn, Look.IMAGES)
         assert images == {"a": HostLoad(images=(LINUX,) * 3), "b": HostLoad(images=(LINUX,))}
+
+    play(work)
+
+
+def test_take__a_scheduler_that_looks_at_servers__their_number_is_in_the_snapshot() -> None:
+    async def work(rig: Rig) -> None:
+        await rig.add_hosts("host-1", "host-2")
+        parts = await rig.parts("process")
+        there = msgspec.structs.replace(server(1), vm_state=VmState.ACTIVE, host=HostName("host-2"))
+        await parts.cells.get(CELL1).database.write(store.server_insert_txn, there)
+        snapshots = HostSnapshots(parts.runtime, parts.database, parts.cells, parts.hosts, Look.SERVERS)
+        _, states = await snapshots.take(server(2))
+        assert [state.load.servers for state in states] == [0, 1]
+        assert [state.load.servers for state in (await parts.snapshots.take(server(2)))[1]] == [0, 0]
 
     play(work)
 

@@ -18,6 +18,7 @@ from kilonova.kernel.ids import ServerId, is_uuid
 from kilonova.kernel.versions import Doc
 from kilonova.objects.operation import Operation, OperationEvent, OperationState
 from kilonova.operations.catalog import ACTIONS
+from kilonova.scheduler.decide import NO_VALID_HOST
 from kilonova.web.call import Call, Reply
 
 _RULE = "os_compute_api:os-instance-actions:"
@@ -136,18 +137,25 @@ def _actions(call: Call, operations: Iterable[Operation]) -> list[Doc]:
 
 
 def _action(operation: Operation) -> Doc:
-    failed = operation.state is OperationState.FAILED
     action = ACTIONS.get(operation.kind)
     return {
         "action": operation.kind if action is None else action.name,
         "instance_uuid": operation.server_id,
-        "message": "Error" if failed else None,
+        "message": _message(operation),
         "project_id": operation.project_id,
         "request_id": operation.request_id,
         "start_time": times.micro(operation.created_at),
         "updated_at": times.micro(operation.updated_at),
         "user_id": operation.user_id,
     }
+
+
+def _message(operation: Operation) -> str | None:
+    """`Error` for what failed, as in Nova; where no host was found, which constraints removed the hosts."""
+    if operation.state is not OperationState.FAILED:
+        return None
+    error = operation.error or ""
+    return f"Error: {error}" if error.startswith(NO_VALID_HOST) else "Error"
 
 
 def paired(log: Iterable[OperationEvent]) -> list[Pair]:

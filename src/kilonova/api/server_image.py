@@ -113,7 +113,7 @@ async def content_of(caller: Caller, compute: Compute, image_id: str, flavor: Fl
     kernel_id, ramdisk_id = image.properties.get("kernel_id"), image.properties.get("ramdisk_id")
     return BootImages(
         id=image.id,
-        properties=_kept(image),
+        properties=kept(image),
         disk=_content(image),
         kernel=_content(await _image(caller, compute, kernel_id)) if kernel_id else None,
         ramdisk=_content(await _image(caller, compute, ramdisk_id)) if ramdisk_id else None,
@@ -158,7 +158,8 @@ def _content(image: Image) -> GuestImage:
     return GuestImage(id=image.id, disk_format=image.disk_format or "raw", size=image.size or 0, sha512=image.sha512)
 
 
-def _kept(image: Image) -> dict[str, str]:
+def kept(image: Image) -> dict[str, str]:
+    """The properties of an image that a server made from it keeps."""
     made_of = {
         "base_image_ref": image.id,
         "container_format": image.container_format or "bare",

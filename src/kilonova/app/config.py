@@ -1,6 +1,7 @@
 """The configuration: one TOML file, a table for each part, a typed value for each key.
 
-Every key has its default and its meaning here and nowhere else; `docs/operate/configuration.md` is made from them.
+Every key has its default and its meaning here, those of the scheduler in its `options.py`, and nowhere else;
+`docs/operate/configuration.md` is made from them.
 How values come in is in `config_sources.py`.
 """
 
@@ -9,6 +10,8 @@ from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
+
+from kilonova.scheduler.options import SchedulerOptions
 
 SECRET = "secret"
 """Marks keys whose values `kilonova config show` hides."""
@@ -220,6 +223,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     api: Api = Api()
     quota: Quota = Quota()
     compute: Compute = Compute()
+    scheduler: SchedulerOptions = SchedulerOptions()
     fake: Fake = Fake()
     bus: Bus = Bus()
     log: Log = Log()

@@ -1,8 +1,8 @@
 """Where configuration comes from: the file, the environment over it, the flags over both.
 
 A file is TOML with the tables of `config.Config`. The environment sets `[section] key` by `KILONOVA_SECTION_KEY`, e.g.
-`KILONOVA_API_MAX_LIMIT=500`; `KILONOVA_CONFIG` is no key: it names the file, for the command line. Every error is one
-sentence that names the file and line, the variable or the flag.
+`KILONOVA_API_MAX_LIMIT=500`, and lists with commas between; `KILONOVA_CONFIG` is no key: it names the file, for the command
+line. Every error is one sentence that names the file and line, the variable or the flag.
 """
 
 import difflib
@@ -132,7 +132,7 @@ def _convert(tables: Tables, origins: Mapping[tuple[str, str], str]) -> Config:
     """Type every value; text from the environment becomes what the key is."""
     sections: dict[str, Any] = {}
     for section in msgspec.structs.fields(Config):
-        values = tables.get(section.name, {})
+        values = _listed(section.type, tables.get(section.name, {}))
         for key, value in values.items():
             from_text = origins[section.name, key].startswith(PREFIX)
             try:
@@ -143,6 +143,17 @@ def _convert(tables: Tables, origins: Mapping[tuple[str, str], str]) -> Config:
                 raise BadConfig(where=where, reason=f"[{section.name}] {key}: {reason}.") from error
         sections[section.name] = msgspec.convert(values, section.type, strict=False)
     return Config(**sections)
+
+
+def _listed(section: Any, values: dict[str, Any]) -> dict[str, Any]:
+    """The values, with those that are lists as such: from the environment they come as text."""
+    lists = {key.name for key in msgspec.structs.fields(section) if isinstance(key.default, tuple)}
+    return {
+        key: [one.strip() for one in value.split(",") if one.strip()]
+        if key in lists and isinstance(value, str)
+        else value
+        for key, value in values.items()
+    }
 
 
 def _with_password(config: Config) -> Config:

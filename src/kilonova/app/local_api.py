@@ -3,6 +3,7 @@
 import msgspec
 
 from kilonova.app.operations_api import OperationsApi, check_admin
+from kilonova.app.scheduler_api import SchedulerApi
 from kilonova.app.server_waits import ServerWaits
 from kilonova.kernel.errors import Conflict
 from kilonova.kernel.ids import ServerId
@@ -45,6 +46,7 @@ def local_api(servers: Servers, work: Parts, tokens: Tokens, runtime: Runtime) -
         Route(method="GET", path="/ssh/{id}", handler=LocalApi(servers).ssh),
         Route(method="GET", path="/servers/{id}/wait", handler=ServerWaits(servers, work).wait),
         *OperationsApi(Oversight(work), runtime).routes(),
+        *SchedulerApi(work).routes(),
     ]
     return Service(Dialect(name="kilonova", error_body=_error_body), routes, tokens, runtime)
 

@@ -6,6 +6,7 @@ from kilonova.agent.images import ImagesInProcess
 from kilonova.app.foundation import Foundation
 from kilonova.app.hosts import Hypervisor, start_hosts
 from kilonova.app.hypervisor import Shape
+from kilonova.app.scheduling import scheduler_of
 from kilonova.cells.cells import CellRecord, Cells
 from kilonova.cells.hosts import Hosts
 from kilonova.clients.image import Images
@@ -19,7 +20,6 @@ from kilonova.operations.conductor import CellConductor, GlobalConductor
 from kilonova.operations.timers import Timer
 from kilonova.operations.work import Parts
 from kilonova.placement.placement import Placement
-from kilonova.scheduler.service import Scheduler
 
 LOCAL_BUS = "local:"
 """The bus URL of cells whose roles share a process."""
@@ -41,7 +41,7 @@ async def parts_of(
         cells=cells,
         hosts=Hosts(database, cells),
         placement=placement,
-        scheduler=Scheduler(placement, foundation.runtime),
+        scheduler=scheduler_of(foundation.config.scheduler, placement, foundation.runtime),
         networks=networks,
         images=images,
         volumes=volumes,

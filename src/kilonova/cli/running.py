@@ -60,6 +60,10 @@ class Admin:
         headers = {"OpenStack-API-Version": "compute latest"}
         return self._ask("GET", PATHS["compute"] + path, params=params, headers=headers).json()
 
+    def get(self, path: str, **params: Any) -> Any:
+        """GET from any of the cloud's services. Raises `Refused`, `Unavailable`."""
+        return self._ask("GET", path, params=params).json()
+
     def own(self, path: str, params: Sequence[tuple[str, str]] = ()) -> Any:
         """GET from what only Kilonova has. Raises `Refused`, `Unavailable`."""
         return self._ask("GET", OWN + path, params=params).json()

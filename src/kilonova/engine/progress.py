@@ -15,6 +15,8 @@ BACKOFF_S = 0.5
 BACKOFF_MAX_S = 30.0
 FAILED_ON = "failed_on"
 """The output that lists the hosts that wouldn't do it."""
+DETAILS = "error_details"
+"""The output that has the whole story of the error, where users are told another."""
 LOST_AT = "lost_at"
 """The output that names the last step whose host was lost while it may have done it: see `Step.goes_on`."""
 UNSURE = "unsure"
@@ -37,7 +39,15 @@ class Failed:
     """The attempt failed; another may succeed unless `final`."""
 
     reason: str
+    """For the operation, and so for users."""
     final: bool = False
+    details: str | None = None
+    """For the log, which is the operator's: the whole story, where it is another."""
+
+    @property
+    def told(self) -> str:
+        """What the log says."""
+        return self.reason if self.details is None else self.details
 
 
 @dataclass(frozen=True)
@@ -86,7 +96,7 @@ def after(plan: Plan[Any], operation: Operation, outcome: Outcome, now: float) -
             )
         case Failed() if _may_retry(operation, step, outcome, now, undoing=undoing):
             delay_s = min(BACKOFF_MAX_S, BACKOFF_S * 2 ** max(0, operation.attempt - 1))
-            return Move(_later(operation, now, delay_s, attempt=operation.attempt), "retried", outcome.reason)
+            return Move(_later(operation, now, delay_s, attempt=operation.attempt), "retried", outcome.told)
         case Failed() | Lost() | Waiting():
             return _given_up(plan, operation, step, outcome, now, undoing=undoing)
 
@@ -133,27 +143,30 @@ def _given_up(
     undoing: bool,
 ) -> Move:
     """The step won't be done. Go on without it where its host owes it, go back where there is a way, else end."""
+    told = outcome.told if isinstance(outcome, Failed) else outcome.reason
     if undoing and operation.host is None and isinstance(outcome, Failed):
-        return Move(_blocked(operation, outcome.reason, now), "blocked", outcome.reason)
+        return Move(_blocked(operation, outcome.told, now), "blocked", outcome.told)
     if undoing:
         owed_by = operation.host if step.undo_tombstone else None
         if operation.host is not None:
             operation = msgspec.structs.replace(operation, outputs={**operation.outputs, UNSURE: True})
         move = _undone(plan, operation, step, now)
-        return Move(move.operation, "failed", outcome.reason, owed_by)
+        return Move(move.operation, "failed", told, owed_by)
     if step.tombstone:
         move = _done(plan, operation, step, Done(), now)
-        return Move(move.operation, "failed", outcome.reason, operation.host)
+        return Move(move.operation, "failed", told, operation.host)
     if step.goes_on and isinstance(outcome, Lost):
         move = _done(plan, operation, step, Done({LOST_AT: step.name}), now)
-        return Move(move.operation, "failed", outcome.reason)
+        return Move(move.operation, "failed", told)
     operation = msgspec.structs.replace(operation, error=outcome.reason, outputs=_after_failing(operation, step))
+    if told != outcome.reason:
+        operation = msgspec.structs.replace(operation, outputs={**operation.outputs, DETAILS: told})
     if plan.past_pivot(step.name):
-        return Move(_end(plan, operation, OperationState.FAILED, now), "failed", outcome.reason)
+        return Move(_end(plan, operation, OperationState.FAILED, now), "failed", told)
     first = step if step.undoable else plan.preceding(step.name, operation)
     if first is None:
-        return Move(_all_undone(plan, operation, now), "failed", outcome.reason)
-    return Move(_enter(operation, first, undoing=True, now=now), "failed", outcome.reason)
+        return Move(_all_undone(plan, operation, now), "failed", told)
+    return Move(_enter(operation, first, undoing=True, now=now), "failed", told)
 
 
 def _after_failing(operation: Operation, step: Step[Any]) -> dict[str, Any]:

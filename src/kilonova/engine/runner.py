@@ -160,7 +160,8 @@ class Runner(Generic[C]):
         except TooEarly as early:
             return progress.Waiting(early.delay_s, early.message)
         except KilonovaError as error:
-            return progress.Failed(error.message, final=not isinstance(error, Unavailable))
+            final = not isinstance(error, Unavailable)
+            return progress.Failed(error.message, final=final, details=error.for_operators)
         except TimeoutError:
             return progress.Failed(f"{step.name} took longer than {step.timeout_s:g} s")
         except Exception as error:  # a bug of ours must not stop the runner: the operation says it

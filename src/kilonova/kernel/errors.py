@@ -18,6 +18,11 @@ class KilonovaError(Exception):
         self.message = template.format_map(details)
         super().__init__(self.message)
 
+    @property
+    def for_operators(self) -> str:
+        """The whole story, which may name what users must not see: the detail `for_operators`, else the message."""
+        return str(self.details.get("for_operators", self.message))
+
 
 class Invalid(KilonovaError):
     """{reason}"""

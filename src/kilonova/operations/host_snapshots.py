@@ -22,8 +22,9 @@ from kilonova.objects.host import DOWN_AFTER_S, Host
 from kilonova.objects.server import Server
 from kilonova.objects.server_group import ServerGroup
 from kilonova.operations import store
+from kilonova.operations.host_loads import host_loads
 from kilonova.runtime.runtime import Runtime
-from kilonova.scheduler.hosts import HostState, host_states
+from kilonova.scheduler.hosts import HostState, Look, host_states, loaded
 from kilonova.scheduler.request import ServerRequest, request_of
 
 _decode_aggregate = msgspec.json.Decoder(Aggregate).decode
@@ -47,8 +48,11 @@ class _Joined:
 class HostSnapshots:
     """Takes a snapshot for each decision."""
 
-    def __init__(self, runtime: Runtime, database: Database, cells: Cells, hosts: Hosts) -> None:
-        """`database` is the API database."""
+    def __init__(
+        self, runtime: Runtime, database: Database, cells: Cells, hosts: Hosts, look: Look = Look.NOTHING
+    ) -> None:
+        """`database` is the API database; `look` is what of the hosts' load the scheduler wants to see."""
+        self._look = look
         self._runtime = runtime
         self._database = database
         self._cells = cells
@@ -62,7 +66,13 @@ class HostSnapshots:
         near = {ServerId(id_) for hint in ("same_host", "different_host") for id_ in server.hints.get(hint, ())}
         named = near | set(group.members if group is not None else ())
         request = request_of(server, group, await self._hosts_of(named - {server.id}))
-        return request, await self._states(bodies)
+        states, loads = await self._states(bodies), await host_loads(self._cells, self._look)
+        return request, loaded(states, loads) if loads else states
+
+    async def hosts(self) -> list[HostState]:
+        """Every host that may be sent new servers."""
+        bodies, _ = await self._database.read(_read_txn, None)
+        return await self._states(bodies)
 
     async def zone(self, name: HostName) -> str:
         """The availability zone of a host, whatever state it is in."""
@@ -96,7 +106,7 @@ class HostSnapshots:
             if host.cell_id in cells and self._mapped.get(host.name) == host.cell_id and host.name not in owing
         ]
         until = min((host.heartbeat_at + DOWN_AFTER_S for host in usable if host.up(now)), default=now)
-        states = host_states(usable, [_decode_aggregate(body) for body in bodies], now, {})
+        states = host_states(usable, [_decode_aggregate(body) for body in bodies], now)
         return _Joined(hosts, owing, bodies, cells, until, states)
 
     async def _hosts_of(self, server_ids: Iterable[ServerId]) -> dict[ServerId, HostName]:

@@ -89,7 +89,7 @@ async def claim(work: Work) -> Outputs:
     if isinstance(answer, Stale):
         raise TooEarly(0.0, "another worker has just changed what the server holds")
     if isinstance(answer, NoValidHost):
-        raise NowhereToGo(reason=answer.details)
+        raise NowhereToGo(reason=answer.message, for_operators=answer.details)
     if answer.host.name == source.name:
         return {"here": source.name, "zone": answer.host.zone}
     dest = await work.parts.hosts.get(answer.host.name)

@@ -40,7 +40,7 @@ async def place(work: Work) -> Outputs:
     if isinstance(answer, Stale):
         raise TooEarly(0.0, "another worker has just changed what the server holds")
     if isinstance(answer, NoValidHost):
-        raise NowhereToGo(reason=answer.details)
+        raise NowhereToGo(reason=answer.message, for_operators=answer.details)
     return {"dest": answer.host.name, "zone": answer.host.zone}
 
 

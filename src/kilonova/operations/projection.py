@@ -6,7 +6,7 @@ import msgspec
 
 from kilonova.cells.hosts import host_known_txn
 from kilonova.database.database import Transaction
-from kilonova.engine.progress import Move
+from kilonova.engine.progress import DETAILS, Move
 from kilonova.objects.guest import PowerState
 from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Fault, Server, VmState
@@ -67,4 +67,4 @@ def _reported(outputs: dict[str, Any]) -> dict[str, Any]:
 
 def _fault(operation: Operation, now: float) -> Fault:
     reason = operation.error or "The operation did not finish."
-    return Fault(code=500, message=reason[:255], details=reason, created_at=now)
+    return Fault(code=500, message=reason[:255], details=operation.outputs.get(DETAILS, reason), created_at=now)

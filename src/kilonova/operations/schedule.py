@@ -111,7 +111,7 @@ def _bury_txn(tx: Transaction, request: Operation, server: Server, log: list[Ope
     if store.server_insert_txn(tx, buried):
         ended = _cell_operation(request, {}, tx.now)
         params = progress.without(ended.params, boot.SECRETS)
-        operation = msgspec.structs.replace(ended, state=OperationState.FAILED, params=params, error=fault.details)
+        operation = msgspec.structs.replace(ended, state=OperationState.FAILED, params=params, error=fault.message)
         operation_store.operation_insert_txn(tx, operation)
         operation_store.events_insert_txn(tx, log)
         operation_store.event_add_txn(tx, operation, "failed", fault.details, step="schedule")

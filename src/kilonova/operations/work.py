@@ -53,7 +53,7 @@ class Parts:
     @cached_property
     def snapshots(self) -> HostSnapshots:
         """What scheduling decisions look at."""
-        return HostSnapshots(self.runtime, self.database, self.cells, self.hosts)
+        return HostSnapshots(self.runtime, self.database, self.cells, self.hosts, self.scheduler.looks_at)
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,10 @@ class Placement:
         """Why there are no more candidates: what each condition of a query of groups removed, with an example."""
         return explaining.removed(await self.fleet.fresh(), query)
 
+    async def room(self, resource_class: str) -> Mapping[str, tuple[int, int]]:
+        """What every provider of the class can hold, and what of it is used; by UUID."""
+        return single.room(await self.fleet.fresh(), resource_class)
+
     async def consumer_generation(self, consumer: str) -> int | None:
         """The generation of a consumer, also of one that holds nothing any more; None when it was never heard of."""
         return await self._database.read(queries.consumer_generation_txn, consumer)

@@ -12,6 +12,10 @@ from kilonova.scheduler.hosts import HostState
 from kilonova.scheduler.request import ServerRequest
 from kilonova.scheduler.weighers import WEIGHERS, Weigher, free_of, weights
 
+MESSAGE_MAX = 255
+"""Most characters of a server's fault (Compute API)."""
+NO_VALID_HOST = "No valid host was found. There are not enough hosts available."
+"""How every "no" begins that users read."""
 RESOURCES = "Resources"
 """The constraint that placement judges: room and traits."""
 
@@ -41,8 +45,12 @@ class NoValidHost(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def message(self) -> str:
-        """For users: no names, no counts."""
-        return "No valid host was found. There are not enough hosts available."
+        """For users: which constraints removed hosts, the last one the last hosts; no names of hosts, no counts."""
+        if not self.reasons:
+            return NO_VALID_HOST
+        names = dict.fromkeys(reason.constraint for reason in self.reasons)
+        told = f"{NO_VALID_HOST} None is left after {', '.join(names)}."
+        return told if len(told) <= MESSAGE_MAX else f"{told[: MESSAGE_MAX - 3]}..."
 
     @property
     def details(self) -> str:
@@ -51,6 +59,17 @@ class NoValidHost(msgspec.Struct, frozen=True, kw_only=True):
             return "No valid host was found: there are no hosts."
         told = "; ".join(str(reason) for reason in self.reasons)
         return f"No valid host was found among {self.total}: {told}."
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """What would become of a request now."""
+
+    total: int
+    """How many hosts there are."""
+    reasons: tuple[Reason, ...]
+    """What removed hosts, in the order in which it was asked."""
+    hosts: tuple[HostState, ...]
+    """Those that are left, best first."""
 
 
 class Ranked(msgspec.Struct, frozen=True):

@@ -1,6 +1,6 @@
 """What a server asks of its host: read from the server, its flavor, its image and its group."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 import msgspec
@@ -56,6 +56,18 @@ class ServerRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Hint: hosts of the servers to be near to; None without the hint. Servers that are nowhere have none."""
     different_host: frozenset[HostName] | None = None
     """Hint: hosts of the servers to be away from; None without the hint."""
+    project_id: str = ""
+    flavor_name: str = ""
+    extra_specs: Mapping[str, str] = MappingProxyType({})
+    """Of the flavor."""
+    image_id: str | None = None
+    image_properties: Mapping[str, str] = MappingProxyType({})
+    hints: Mapping[str, Sequence[str]] = MappingProxyType({})
+    """All of them, each as a list."""
+    member_of: frozenset[int] | None = None
+    """Ids of aggregates, in one of which the host has to be; None for no such wish. Set by prefilters, as is the next."""
+    not_member_of: frozenset[int] = frozenset()
+    """Ids of aggregates in which the host must not be."""
 
     @property
     def query(self) -> CandidateQuery:
@@ -94,6 +106,12 @@ def request_of(
         group=None if group is None else _group(group, server.id, hosts_of),
         same_host=_hinted(server, "same_host", hosts_of),
         different_host=_hinted(server, "different_host", hosts_of),
+        project_id=server.project_id,
+        flavor_name=server.flavor.name,
+        extra_specs=server.flavor.extra_specs,
+        image_id=server.image_id,
+        image_properties=server.image_properties,
+        hints=server.hints,
     )
 
 

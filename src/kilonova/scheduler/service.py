@@ -1,15 +1,16 @@
 """The scheduler at work: asks placement, decides, claims."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
 from kilonova.placement.placement import Placement
 from kilonova.placement.shapes import Claim, Claimed, Crowded, Full, Resources, Stale
 from kilonova.runtime.runtime import Runtime
-from kilonova.scheduler.decide import RESOURCES, NoValidHost, Ranked, Reason, decide, filtered
+from kilonova.scheduler.decide import RESOURCES, Explanation, NoValidHost, Ranked, Reason, decide, filtered
 from kilonova.scheduler.filters import FILTERS, Filter
-from kilonova.scheduler.hosts import HostState
+from kilonova.scheduler.hosts import HostState, Look
+from kilonova.scheduler.prefilters import Prefilter
 from kilonova.scheduler.request import ServerRequest
 from kilonova.scheduler.weighers import WEIGHERS, Weigher
 
@@ -75,12 +76,24 @@ class Scheduler:
         runtime: Runtime,
         filters: Sequence[Filter] = FILTERS,
         weighers: Sequence[Weigher] = WEIGHERS,
+        prefilters: Sequence[Prefilter] = (),
     ) -> None:
         """Decide over `placement`; `runtime` gives the chance by which equal hosts are told apart."""
+        self._prefilters = prefilters
         self._placement = placement
         self._runtime = runtime
         self._filters = filters
         self._weighers = weighers
+
+    @property
+    def looks_at(self) -> Look:
+        """What of the hosts' load has to be in the snapshots that it is given."""
+        look = Look.NOTHING
+        for one in self._filters:
+            look |= one.looks_at
+        for weigher in self._weighers:
+            look |= weigher.looks_at if weigher.multiplier else Look.NOTHING
+        return look
 
     async def select(
         self, request: ServerRequest, hosts: Sequence[HostState], consumer: str = ""
@@ -89,7 +102,7 @@ class Scheduler:
 
         Members of a hard group are where placement says they are, besides `consumer` itself.
         """
-        request = await self._with_members(request, hosts, consumer)
+        request = await self._with_members(self._prefiltered(request, hosts), hosts, consumer)
         candidates = await self._placement.candidates(request.query)
         decision = decide(
             request, hosts, candidates, self._runtime.random(), filters=self._filters, weighers=self._weighers
@@ -97,6 +110,17 @@ class Scheduler:
         if isinstance(decision, NoValidHost) and any(reason.constraint == RESOURCES for reason in decision.reasons):
             return await self._explained(request, hosts, decision)
         return decision
+
+    async def explain(self, request: ServerRequest, hosts: Sequence[HostState]) -> Explanation:
+        """What `select` would find now, with what removed the others. Raises `Unavailable`."""
+        request = await self._with_members(self._prefiltered(request, hosts), hosts, "")
+        decision = await self.select(request, hosts)
+        if isinstance(decision, NoValidHost):
+            return Explanation(total=len(hosts), reasons=decision.reasons, hosts=())
+        left, reasons = filtered(request, hosts, self._filters)
+        fitting = {host.uuid for host in decision.hosts}
+        reasons += await self._removed_by_placement(request, left, fitting)
+        return Explanation(total=len(hosts), reasons=tuple(reasons), hosts=decision.hosts)
 
     async def place(
         self, request: ServerRequest, hosts: Sequence[HostState], owner: Owner, leaving: Leaving | None = None
@@ -108,6 +132,7 @@ class Scheduler:
         that holds exactly what is asked for on one of `hosts` keeps it. `Stale` means that somebody else acts for one of the
         consumers. Raises `Unavailable`.
         """
+        request = self._prefiltered(request, hosts)
         kept = await self._kept(request, hosts, owner, leaving)
         if kept is not None:
             return kept
@@ -179,6 +204,11 @@ class Scheduler:
         both = await self._placement.claim_together([claim, _left(request, leaving, owner, stays=stays)])
         return both if isinstance(both, Full | Crowded | Stale) else Placed(host, both[0].generation)
 
+    def _prefiltered(self, request: ServerRequest, hosts: Sequence[HostState]) -> ServerRequest:
+        for one in self._prefilters:
+            request = one(request, hosts)
+        return request
+
     async def _with_members(self, request: ServerRequest, hosts: Sequence[HostState], consumer: str) -> ServerRequest:
         """The request with the members of its hard group where their claims are: that is what the next claim is judged by."""
         if request.group is None or request.group.soft:
@@ -191,14 +221,23 @@ class Scheduler:
         """Tell apart what placement judged: which amount or trait removed how many of the hosts that the filters left."""
         left, _ = filtered(request, hosts, self._filters)
         reasons = [reason for reason in no.reasons if reason.constraint != RESOURCES]
+        reasons += await self._removed_by_placement(request, left, frozenset())
+        return NoValidHost(total=no.total, reasons=tuple(reasons))
+
+    async def _removed_by_placement(
+        self, request: ServerRequest, left: Sequence[HostState], fitting: Collection[str]
+    ) -> list[Reason]:
+        """What removed those of `left` that are not `fitting`, by their UUIDs."""
+        reasons: list[Reason] = []
         for elimination in await self._placement.eliminations(request.query):
             removed = [host for host in left if host.uuid in elimination.providers]
             if removed:
                 reasons.append(Reason(elimination.constraint, len(removed), removed[0].name))
                 left = [host for host in left if host.uuid not in elimination.providers]
-        if left:
-            reasons.append(Reason(UNKNOWN, len(left), left[0].name))
-        return NoValidHost(total=no.total, reasons=tuple(reasons))
+        unknown = [host for host in left if host.uuid not in fitting]
+        if unknown:
+            reasons.append(Reason(UNKNOWN, len(unknown), unknown[0].name))
+        return reasons
 
 
 def larger(one: Resources, other: Resources) -> dict[str, int]:

@@ -1,8 +1,11 @@
 """What was done to servers, over HTTP."""
 
+import re
+
 import pytest
 
 from api.server_stage import NEWEST, SERVERS, Stage
+from kilonova.scheduler.decide import NO_VALID_HOST
 
 FIRST = {"action", "instance_uuid", "message", "project_id", "request_id", "start_time", "user_id"}
 
@@ -105,12 +108,13 @@ def test_show__boot_that_found_no_host__error_and_why_for_administrators(stage: 
     stage.cloud.wait_for_status(server_id, "ERROR")
     path = f"{SERVERS}/{server_id}/os-instance-actions"
     (action,) = stage.cloud.member.get(path)["instanceActions"]
-    assert (action["action"], action["message"]) == ("create", "Error")
+    safe = f"{NO_VALID_HOST} None is left after MEMORY_MB: 1000000."
+    assert (action["action"], action["message"]) == ("create", f"Error: {safe}")
     path = f"{path}/{action['request_id']}"
     event = stage.cloud.admin.get(path, version="2.84")["instanceAction"]["events"][0]
     assert event["result"] == "Error"
-    assert "MEMORY_MB" in event["details"]
+    assert re.search(r"MEMORY_MB: 1000000 removed \d+ \(e\.g\. .+\)", event["details"])
     fault = stage.show(server_id)["fault"]
-    assert fault["code"] == 500
+    assert (fault["code"], fault["message"]) == (500, safe)
     assert "details" not in fault
     assert "details" in stage.show(server_id, who=stage.cloud.admin)["fault"]

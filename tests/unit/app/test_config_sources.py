@@ -87,3 +87,8 @@ def test_keys__every_variable__belongs_to_one_key() -> None:
     names = [f"{section}_{key}" for section, all_keys in keys().items() for key in all_keys]
     assert len(names) == len(set(names))
     assert not any("_" in section for section in keys())
+
+
+def test_load__list_in_the_environment__split_at_commas() -> None:
+    environment = {"KILONOVA_SCHEDULER_ENABLED_FILTERS": "ComputeFilter, IoOpsFilter"}
+    assert load(None, environment, {}).scheduler.enabled_filters == ("ComputeFilter", "IoOpsFilter")

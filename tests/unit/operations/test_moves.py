@@ -13,6 +13,7 @@ from kilonova.objects.server import VmState
 from kilonova.operations.accept import HostNotDown, HostNotUp, MayRunElsewhere
 from kilonova.operations.servers import Servers
 from kilonova.operations.timers import Timers, resize_confirmation
+from kilonova.scheduler.decide import NO_VALID_HOST
 from unit.operations.moves_rig import (
     HOSTS,
     LARGE,
@@ -101,7 +102,8 @@ def test_resize__no_room_anywhere__as_it_was_and_told_why() -> None:
         check_whole(rig, flavor=FLAVOR, host="host-1")
         fault = one(rig).fault
         assert fault is not None
-        assert "IgnoredHosts removed 1" in fault.details
+        assert fault.message == f"{NO_VALID_HOST} None is left after IgnoredHosts."
+        assert "IgnoredHosts removed 1 (e.g. host-1)" in fault.details
 
     play(work)
 

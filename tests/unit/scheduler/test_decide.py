@@ -7,7 +7,7 @@ from kilonova.objects.flavor import Flavor
 from kilonova.objects.server import Server
 from kilonova.objects.server_group import ServerGroup
 from kilonova.placement.shapes import Candidates, SpreadSet
-from kilonova.scheduler.decide import NoValidHost, Ranked, Reason, decide
+from kilonova.scheduler.decide import NO_VALID_HOST, NoValidHost, Ranked, Reason, decide
 from kilonova.scheduler.hosts import HostState
 from kilonova.scheduler.request import BadExtraSpec, GroupRequest, ServerRequest, request_of, resources_of
 
@@ -76,7 +76,7 @@ def test_decide__several_constraints__each_tells_what_it_removed_and_users_see_n
     assert no.details == (
         "No valid host was found among 4: AvailabilityZoneFilter removed 2 (e.g. a); Resources removed 2 (e.g. b)."
     )
-    assert no.message == "No valid host was found. There are not enough hosts available."
+    assert no.message == f"{NO_VALID_HOST} None is left after AvailabilityZoneFilter, Resources."
 
 
 def test_decide__no_hosts_at_all__says_so():

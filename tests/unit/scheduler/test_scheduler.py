@@ -10,9 +10,13 @@ from kilonova.placement.placement import Placement
 from kilonova.placement.shapes import Released, Stale
 from kilonova.runtime.real import RealRuntime
 from kilonova.scheduler.decide import NoValidHost, Reason
-from kilonova.scheduler.hosts import HostState
+from kilonova.scheduler.filters import enabled as filters_enabled
+from kilonova.scheduler.hosts import HostState, Look
+from kilonova.scheduler.options import SchedulerOptions
+from kilonova.scheduler.prefilters import prefilters
 from kilonova.scheduler.request import GroupRequest, ServerRequest
 from kilonova.scheduler.service import Leaving, Owner, Placed, Scheduler
+from kilonova.scheduler.weighers import enabled as weighers_enabled
 from unit.placement.placing import host as provider
 from unit.placement.placing import uuid_of, with_placement
 
@@ -177,5 +181,59 @@ def test_select__another_cell_or_an_ignored_host__told_why(tmp_path):
         answer = await scheduler.select(ignoring, states(2))
         assert isinstance(answer, NoValidHost)
         assert [reason.constraint for reason in answer.reasons] == ["IgnoredHosts"]
+
+    with_placement(tmp_path, work)
+
+
+def test_explain__some_hosts_fit__they_and_what_removed_the_others(tmp_path):
+    async def work(placement: Placement) -> None:
+        await placement.providers_ensure([provider(1), provider(2), provider(3, vcpus=1)])
+        scheduler = Scheduler(placement, RealRuntime())
+        hosts = [msgspec.structs.replace(state, up=state.name != "host-1") for state in states(4)]
+        found = await scheduler.explain(SMALL, hosts)
+        assert [host.name for host in found.hosts] == ["host-2"]
+        assert (found.total, found.reasons) == (
+            4,
+            (
+                Reason("ComputeFilter", 1, "host-1"),
+                Reason("VCPU: 2", 1, "host-3"),
+                Reason("registered in placement", 1, "host-4"),
+            ),
+        )
+        nothing = await scheduler.explain(msgspec.structs.replace(SMALL, zone="z1"), hosts)
+        assert (nothing.hosts, nothing.reasons) == ((), (Reason("AvailabilityZoneFilter", 4, "host-1"),))
+
+    with_placement(tmp_path, work)
+
+
+def test_looks_at__only_what_switched_on_filters_and_weighers_want(tmp_path):
+    async def work(placement: Placement) -> None:
+        def looks_at(**options: Any) -> Look:
+            chosen = SchedulerOptions(**options)
+            filters, weighers = filters_enabled(chosen), weighers_enabled(chosen)
+            return Scheduler(placement, RealRuntime(), filters, weighers).looks_at
+
+        assert looks_at() == Look.NOTHING
+        assert looks_at(enabled_filters=("NumInstancesFilter",)) == Look.SERVERS
+        both = {"io_ops_weight_multiplier": -1.0, "build_failure_weight_multiplier": 1.0}
+        assert looks_at(**both) == Look.SERVERS | Look.FAILURES
+        assert looks_at(image_props_weight_multiplier=1.0) == Look.IMAGES
+
+    with_placement(tmp_path, work)
+
+
+def test_place__prefiltered__a_trait_that_the_image_type_needs_is_asked_of_placement(tmp_path):
+    async def work(placement: Placement) -> None:
+        trait = "COMPUTE_IMAGE_TYPE_QCOW2"
+        await placement.providers_ensure([provider(1), provider(2, traits=frozenset({trait}))])
+        options = SchedulerOptions(query_placement_for_image_type_support=True)
+        scheduler = Scheduler(placement, RealRuntime(), prefilters=prefilters(options))
+        wish = msgspec.structs.replace(SMALL, image_id="i", image_properties={"disk_format": "qcow2"})
+        answer = await scheduler.place(wish, states(2), owner("c"))
+        assert isinstance(answer, Placed)
+        assert answer.host.name == "host-2"
+        no = await scheduler.place(wish, states(1), owner("d"))
+        assert isinstance(no, NoValidHost)
+        assert no.reasons == (Reason(f"trait {trait}", 1, "host-1"),)
 
     with_placement(tmp_path, work)

@@ -53,7 +53,9 @@ async def place(work: Work) -> Outputs:
         case Placed():
             return {"host": answer.host.name, "zone": answer.host.zone}
         case NoValidHost():
-            raise NoOther(reason=operation.error or "the host would not make the guest", details=answer.details)
+            why = operation.error or "the host would not make the guest"
+            told = f"{why}; no other host was found: {answer.details}"
+            raise NoOther(reason=why, details=answer.message, for_operators=told)
         case _:
             raise TooEarly(0.0, "another worker has just changed what the server holds")
 

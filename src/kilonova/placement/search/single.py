@@ -42,6 +42,13 @@ def eliminations(fleet: Fleet, query: CandidateQuery) -> list[Elimination]:
     return found
 
 
+def room(fleet: Fleet, resource_class: str) -> dict[str, tuple[int, int]]:
+    """Capacity and use of every provider of the class, by UUID."""
+    shelf = fleet.shelves.get(resource_class)
+    stocks = {} if shelf is None else shelf.stocks
+    return {fleet.uuids[row]: (stock.capacity, stock.used) for row, stock in stocks.items()}
+
+
 def _conditions(fleet: Fleet, query: CandidateQuery) -> Iterator[Condition]:
     group = Group(
         resources=query.resources,

@@ -1,0 +1,26 @@
+"""ComputeCapabilitiesFilter: what the flavor's extra specs ask of the host itself."""
+
+from kilonova.scheduler.filters.facts import fact
+from kilonova.scheduler.filters.filter import Rule
+from kilonova.scheduler.filters.matching import matches
+from kilonova.scheduler.request import ServerRequest
+
+
+def compute_capabilities(request: ServerRequest) -> Rule | None:
+    """Only hosts that say of themselves what `capabilities:NAME` and keys without a colon want.
+
+    What is free is no fact of a host here: placement judges it, by `resources:CLASS`.
+    """
+    wanted: list[tuple[list[str], str]] = []
+    for key, value in request.extra_specs.items():
+        path = key.split(":")
+        if len(path) == 1:
+            wanted.append((path, value))
+        elif path[0] == "capabilities":
+            wanted.append((path[1:], value))
+    if not wanted:
+        return None
+    return lambda host: all(
+        found is not None and matches(found, value)
+        for found, value in ((fact(host, path), value) for path, value in wanted)
+    )

@@ -41,7 +41,7 @@ MEANINGS = {
     ExitCode.LISTEN_REFUSED: "The address can't be listened on, or not without TLS.",
     ExitCode.HYPERVISOR: "The hypervisor can't be used: QEMU is missing or too old.",
     ExitCode.NOT_RUNNING: "No cloud runs on this state directory.",
-    ExitCode.NOT_THERE: "The server or operation does not exist, or has nothing to connect to.",
+    ExitCode.NOT_THERE: "The server, operation or provider does not exist, or has nothing to connect to.",
     ExitCode.REFUSED: "The cloud runs and refuses: what was asked makes no sense as things are.",
 }
 
@@ -63,6 +63,7 @@ _BY_CODE = {
     "no-server": ExitCode.NOT_THERE,
     "no-ssh": ExitCode.NOT_THERE,
     "no-operation": ExitCode.NOT_THERE,
+    "no-provider": ExitCode.NOT_THERE,
     "not-done": ExitCode.REFUSED,
 }
 

@@ -3,10 +3,12 @@
 import msgspec
 
 from kilonova.app.operations_api import OperationsApi, check_admin
+from kilonova.app.placement_view import PlacementView
 from kilonova.app.scheduler_api import SchedulerApi
 from kilonova.app.server_waits import ServerWaits
 from kilonova.kernel.errors import Conflict
 from kilonova.kernel.ids import ServerId
+from kilonova.operations.capacity import Capacity
 from kilonova.operations.oversight import Oversight
 from kilonova.operations.servers import Servers
 from kilonova.operations.work import Parts
@@ -47,6 +49,7 @@ def local_api(servers: Servers, work: Parts, tokens: Tokens, runtime: Runtime) -
         Route(method="GET", path="/servers/{id}/wait", handler=ServerWaits(servers, work).wait),
         *OperationsApi(Oversight(work), runtime).routes(),
         *SchedulerApi(work).routes(),
+        *PlacementView(Capacity(work)).routes(),
     ]
     return Service(Dialect(name="kilonova", error_body=_error_body), routes, tokens, runtime)
 

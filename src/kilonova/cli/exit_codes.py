@@ -69,6 +69,7 @@ _BY_CODE = {
     "no-such-weigher": ExitCode.CONFIGURATION,
     "bad-weight-setting": ExitCode.CONFIGURATION,
     "bad-plugin": ExitCode.CONFIGURATION,
+    "no-provider": ExitCode.NOT_THERE,
     "not-done": ExitCode.REFUSED,
 }
 

@@ -12,7 +12,8 @@ import click
 import msgspec
 
 from kilonova.cli.options import config_options, json_option, loaded
-from kilonova.cli.running import Admin, Refused, running
+from kilonova.cli.running import Admin, Refused, administrator
+from kilonova.cli.tables import table
 from kilonova.kernel.errors import Conflict, NotFound
 from kilonova.objects.operation import OperationState
 from kilonova.runtime.real import RealRuntime
@@ -67,7 +68,7 @@ def command() -> None:
 @json_option
 def list_(file: Path | None, state: str | None, watch: bool, as_json: bool, **asked: Any) -> None:
     """List operations, the oldest first: those that are live, or those in the states asked for."""
-    with _admin(file, state) as admin:
+    with administrator(loaded(file, state=state).up.path) as admin:
         if not watch:
             _listed(admin, asked, as_json=as_json)
             return
@@ -83,7 +84,7 @@ def list_(file: Path | None, state: str | None, watch: bool, as_json: bool, **as
 @json_option
 def show(file: Path | None, state: str | None, operation: str, as_json: bool) -> None:
     """Show OPERATION and its log: who did what when, and what came of it."""
-    with _admin(file, state) as admin, _worded():
+    with administrator(loaded(file, state=state).up.path) as admin, _worded():
         found = admin.own(f"/operations/{operation}")
     if as_json:
         click.echo(msgspec.json.encode(found).decode())
@@ -95,7 +96,7 @@ def show(file: Path | None, state: str | None, operation: str, as_json: bool) ->
         {**event, "at": _time(event["at"]), "host": event["host"] or "", "message": event["message"] or ""}
         for event in found["events"]
     ]
-    _table(("at", "step", "result", "epoch", "host", "message"), rows)
+    table(("at", "step", "result", "epoch", "host", "message"), rows)
 
 
 def _intervention(name: str, about: str) -> None:
@@ -107,7 +108,7 @@ def _intervention(name: str, about: str) -> None:
     @click.option("--reason", required=True, metavar="TEXT", help="Why; it is kept in the operation's log.")
     @json_option
     def intervene(file: Path | None, state: str | None, operation: str, reason: str, as_json: bool) -> None:
-        with _admin(file, state) as admin, _worded():
+        with administrator(loaded(file, state=state).up.path) as admin, _worded():
             after = admin.own_post(f"/operations/{operation}/{name}", {"reason": reason})["operation"]
         told = f"{after['kind']} {after['id']} is {after['state']}"
         click.echo(msgspec.json.encode(after).decode() if as_json else told)
@@ -123,16 +124,6 @@ _intervention(
     "supersede",
     "End OPERATION where it stands, undoing nothing, and put its server in ERROR, from where it can be deleted.",
 )
-
-
-@contextmanager
-def _admin(file: Path | None, state: str | None) -> Iterator[Admin]:
-    path = loaded(file, state=state).up.path
-    admin = Admin(path, running(path))
-    try:
-        yield admin
-    finally:
-        admin.close()
 
 
 @contextmanager
@@ -166,7 +157,7 @@ def _listed(admin: Admin, asked: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode(found).decode())
     else:
-        _table(_COLUMNS, [_row(one) for one in found["operations"]])
+        table(_COLUMNS, [_row(one) for one in found["operations"]])
     for cell in found["unanswered"]:
         click.echo(f"note: {cell} does not answer; its operations are not listed.", err=True)
 
@@ -182,13 +173,3 @@ def _row(operation: dict[str, Any]) -> dict[str, Any]:
 
 def _time(value: float) -> str:
     return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d %H:%M:%S") if value else "-"
-
-
-def _table(columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
-    """Columns as wide as what is in them."""
-    cells = [[str(row[name]) for name in columns] for row in rows]
-    widths = [
-        max(len(name), *(len(row[at]) for row in cells)) if cells else len(name) for at, name in enumerate(columns)
-    ]
-    for line in [[name.upper() for name in columns], *cells]:
-        click.echo("  ".join(f"{text:{width}}" for text, width in zip(line, widths, strict=True)).rstrip())

@@ -1,7 +1,8 @@
 """The cloud that runs on a state directory, and how the person at the keyboard asks it."""
 
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,16 @@ class Admin:
         if answer.status_code >= 400:
             raise Refused(status=answer.status_code, message=_message(answer))
         return answer
+
+
+@contextmanager
+def administrator(path: Path) -> Iterator[Admin]:
+    """The administrator of the cloud that runs on the state directory `path`. Raises `NotRunning`, `Unavailable`."""
+    admin = Admin(path, running(path))
+    try:
+        yield admin
+    finally:
+        admin.close()
 
 
 def _message(answer: httpx.Response) -> str:

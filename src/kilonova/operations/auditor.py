@@ -61,7 +61,7 @@ class Auditor:
 
     async def look(self) -> Sequence[Finding]:
         """Audit everything once, and remove what was found long enough ago; what is there now."""
-        orphans = [*await self._consumers(), *await self._ports(), *await self._guests()]
+        orphans = [*await self.consumers(), *await self._ports(), *await self._guests()]
         seen = await self._parts.database.write(findings.findings_merge_txn, orphans)
         for orphan in seen.new:
             log.error("%s %s, made for server %s, has no owner", orphan.kind, orphan.id, orphan.server_id)
@@ -70,8 +70,8 @@ class Auditor:
                 await self._remove(finding.orphan)
         return seen.there
 
-    async def _consumers(self) -> list[Orphan]:
-        """Consumers of ours in placement that hold something and have no owner."""
+    async def consumers(self) -> list[Orphan]:
+        """Consumers of ours in placement that hold something and have no owner. Raises `Unavailable`."""
         orphans: list[Orphan] = []
         marker = ""
         while page := await self._parts.placement.consumers(marker, PAGE):

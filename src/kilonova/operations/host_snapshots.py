@@ -80,6 +80,12 @@ class HostSnapshots:
         named = (aggregate for aggregate in map(_decode_aggregate, bodies) if name in aggregate.hosts)
         return next((aggregate.zone for aggregate in named if aggregate.zone is not None), DEFAULT_ZONE)
 
+    async def zones(self, hosts: Sequence[Host]) -> dict[HostName, str]:
+        """The availability zone of each of the hosts, whatever state they are in."""
+        bodies, _ = await self._database.read(_read_txn, None)
+        states = host_states(hosts, [_decode_aggregate(body) for body in bodies], self._runtime.now(), {})
+        return {state.name: state.zone for state in states}
+
     async def _states(self, bodies: Sequence[bytes]) -> list[HostState]:
         hosts, owing = await self._hosts.all(), await self._hosts.owing()
         cells = frozenset(cell.id for cell in self._cells.with_hosts if not cell.record.disabled)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from kilonova.database.database import Transaction
 from kilonova.placement import queries, store
+from kilonova.placement.queries import Holder
 from kilonova.placement.shapes import Allocations, Claim, Claimed, Consumer, Crowded, Full, Released, Stale
 
 
@@ -31,26 +32,26 @@ def claim_txn(tx: Transaction, claim: Claim) -> Claimed:
 
 def together_txn(tx: Transaction, claims: Sequence[Claim]) -> list[Claimed]:
     """Grant claims of different consumers, all or none; raises `Refused`. Repeated as a whole after a lost answer: replayed."""
-    consumers = [queries.consumer_txn(tx, claim.consumer) for claim in claims]
-    if all(_is_replay(tx, claim, consumer) for claim, consumer in zip(claims, consumers, strict=True)):
-        return [Claimed(consumer.generation, replayed=True) for consumer in consumers if consumer is not None]
-    return [Claimed(generation) for generation in claims_txn(tx, claims)]
+    holders = [queries.holder_txn(tx, claim.consumer) for claim in claims]
+    if all(_is_replay(claim, holder) for claim, holder in zip(claims, holders, strict=True)):
+        return [Claimed(holder.generation or 0, replayed=True) for holder in holders]
+    return [Claimed(generation) for generation in claims_txn(tx, claims, holders)]
 
 
-def claims_txn(tx: Transaction, claims: Sequence[Claim], *, advance: bool = True) -> list[int]:
+def claims_txn(
+    tx: Transaction, claims: Sequence[Claim], holders: Sequence[Holder], *, advance: bool = True
+) -> list[int]:
     """Grant claims of different consumers together; their generations. Raises `Refused`.
 
-    With `advance` the generation of each provider goes up of which anything was held before or is from now on.
+    `holders` are the claims' consumers, as read in this transaction. With `advance` the generation of each provider goes up of
+    which anything was held before or is from now on.
     """
-    consumers = [queries.consumer_txn(tx, claim.consumer) for claim in claims]
-    held: list[Allocations] = []
-    for claim, consumer in zip(claims, consumers, strict=True):
-        current = None if consumer is None else consumer.generation
-        if current != claim.generation:
-            raise Refused(claim, Stale(current))
-        held.append({} if consumer is None else queries.allocations_txn(tx, claim.consumer))
+    for claim, holder in zip(claims, holders, strict=True):
+        if holder.generation != claim.generation:
+            raise Refused(claim, Stale(holder.generation))
+    held = [holder.held for holder in holders]
     _move(tx, claims, held)
-    for claim, consumer, before in zip(claims, consumers, held, strict=True):
+    for claim, (consumer, before) in zip(claims, holders, strict=True):
         store.allocations_replace_txn(tx, claim, held=bool(before))
         _advance(tx, claim, consumer)
     touched = {uuid for side in (*held, *(claim.allocations for claim in claims)) for uuid in side}
@@ -66,8 +67,8 @@ def release_txn(tx: Transaction, consumer_uuid: str, generation: int | None, *, 
 
     With None whatever it holds is released, and one that was never heard of gets its tombstone too.
     """
-    consumer = queries.consumer_txn(tx, consumer_uuid)
-    current = None if consumer is None else consumer.generation
+    holder = queries.holder_txn(tx, consumer_uuid)
+    consumer, current = holder.consumer, holder.generation
     empty = Claim(
         consumer=consumer_uuid,
         generation=current,
@@ -77,24 +78,24 @@ def release_txn(tx: Transaction, consumer_uuid: str, generation: int | None, *, 
         consumer_type=consumer.consumer_type if consumer else None,
     )
     if generation is not None and current != generation:
-        replayed = current == generation + 1 and not queries.allocations_txn(tx, consumer_uuid)
+        replayed = current == generation + 1 and not holder.held
         if not replayed:
             raise Refused(empty, Stale(current))
         return Released(generation + 1)
     if consumer is None:
         store.consumer_insert_txn(tx, consumer_uuid, {})
         return Released(1)
-    return Released(claims_txn(tx, [empty], advance=advance)[0])
+    return Released(claims_txn(tx, [empty], [holder], advance=advance)[0])
 
 
-def _is_replay(tx: Transaction, claim: Claim, consumer: Consumer | None) -> bool:
+def _is_replay(claim: Claim, holder: Holder) -> bool:
     """Whether exactly this claim was the last thing that happened to the consumer."""
+    consumer, held = holder
     if consumer is None or consumer.generation != (claim.generation or 0) + 1:
         return False
     owner = (consumer.project_id, consumer.user_id, consumer.consumer_type)
     same_owner = owner == (claim.project_id, claim.user_id, claim.consumer_type)
     same_set = claim.spread is None or (consumer.set_id, consumer.set_slot) == (claim.spread.id, claim.spread.slot)
-    held = queries.allocations_txn(tx, claim.consumer)
     return same_owner and same_set and held == claim.allocations
 
 

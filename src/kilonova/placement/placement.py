@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from kilonova.database.database import Database, Transaction
-from kilonova.placement import claims, providers, queries, store
+from kilonova.placement import books, claims, providers, queries, store
+from kilonova.placement.books import Books, Described, Given
 from kilonova.placement.claims import Refused
 from kilonova.placement.search import explaining, single
 from kilonova.placement.search.explaining import Removed
@@ -137,6 +138,18 @@ class Placement:
         """The traits of a provider; none for one that isn't there."""
         found = await self._database.read(queries.traits_txn, [provider])
         return frozenset(found.get(provider, {}))
+
+    async def given(self) -> Sequence[Given]:
+        """Every inventory with what of it is held, for overviews."""
+        return await self._database.scan(books.given_txn)
+
+    async def books(self) -> Books:
+        """Whether all inventories are as they should be, for auditors."""
+        return await self._database.scan(books.books_txn)
+
+    async def tree(self, name: str) -> Sequence[Described]:
+        """The whole tree that the provider with this UUID or name is in. Raises `NoSuchProvider`."""
+        return await self._database.scan(books.tree_txn, name)
 
     async def usages(self, provider: str) -> Mapping[str, int]:
         """What is used of a provider, by class. Raises `NoSuchProvider`."""

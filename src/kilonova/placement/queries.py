@@ -31,6 +31,19 @@ class Holding(NamedTuple):
     resources: dict[str, int]
 
 
+class Holder(NamedTuple):
+    """A consumer with what it holds."""
+
+    consumer: Consumer | None
+    """None when it was never heard of."""
+    held: Allocations
+
+    @property
+    def generation(self) -> int | None:
+        """That of the consumer; None when it was never heard of."""
+        return None if self.consumer is None else self.consumer.generation
+
+
 def chunks(values: Iterable[str]) -> Iterator[list[str]]:
     """`values` in lists short enough for an `IN`."""
     listed = list(values)
@@ -205,6 +218,12 @@ def allocations_txn(tx: Transaction, consumer: str) -> Allocations:
     for row in tx.execute(_ALLOCATIONS, {"uuid": consumer}):
         held.setdefault(row.provider_uuid, {})[row.resource_class] = row.used
     return held
+
+
+def holder_txn(tx: Transaction, uuid: str) -> Holder:
+    """A consumer with what it holds."""
+    consumer = consumer_txn(tx, uuid)
+    return Holder(consumer, {} if consumer is None else allocations_txn(tx, uuid))
 
 
 def holdings_txn(tx: Transaction, provider: str) -> list[Holding]:

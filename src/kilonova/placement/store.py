@@ -32,7 +32,7 @@ _CONSUMERS, _ALLOCATIONS, _SLOTS = tables.consumers, tables.allocations, tables.
 
 # --- providers -------------------------------------------------------------------------------------------------------
 
-_CHANGED = insert(tables.provider_changes)
+_CHANGED = Prepared(insert(tables.provider_changes))
 
 
 def changed_txn(tx: Transaction, uuids: Iterable[str]) -> None:

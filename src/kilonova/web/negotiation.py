@@ -49,13 +49,13 @@ class Negotiation:
         given = self._asked(headers)
         if given is None:
             return self.line.level(self.line.labels[0])
+        if given in self.line.positions:
+            return self.line.level(given)
         if given == "latest":
             return self.line.newest
         if not re.fullmatch(self.pattern, given):
             raise self.malformed(given=given)
-        if given not in self.line.positions:
-            raise self.unsupported(given=given, minimum=self.line.labels[0], maximum=self.line.labels[-1])
-        return self.line.level(given)
+        raise self.unsupported(given=given, minimum=self.line.labels[0], maximum=self.line.labels[-1])
 
     def headers(self, level: Level) -> tuple[tuple[str, str], ...]:
         """What the reply says about its version; a `Vary` for each header that was looked at."""

@@ -29,7 +29,7 @@ from kilonova.placement.api.context import (
 from kilonova.placement.api.usages import UNKNOWN_TYPE
 from kilonova.placement.claims import Refused
 from kilonova.placement.errors import ConcurrentUpdate
-from kilonova.placement.queries import Holding
+from kilonova.placement.queries import Holder, Holding
 from kilonova.placement.shapes import MAX_UNIT, Allocations, Claim, Consumer, Full, Provider, Stale
 from kilonova.web.call import Call, Reply
 from kilonova.web.routing import Route
@@ -226,15 +226,23 @@ def replace_txn(tx: Transaction, bodies: Sequence[tuple[str, AllocationsBody]], 
         ConcurrentUpdate: a consumer has another generation than the client saw.
         NoSuchProviderToAllocate, UnknownClass: a name that does not exist; `where` begins the latter's sentence.
     """
-    wanted = [_claim(tx, consumer, body, level) for consumer, body in bodies]
-    _require_known(tx, wanted, where)
-    claims.claims_txn(tx, [claim for claim in wanted if claim is not None])
+    wanted, holders = [], []
+    for uuid, body in bodies:
+        holder = queries.holder_txn(tx, uuid)
+        claim = _claim(uuid, body, holder, level)
+        if claim is not None:
+            wanted.append(claim)
+            holders.append(holder)
+    try:
+        claims.claims_txn(tx, wanted, holders)
+    except Refused:
+        _require_known(tx, wanted, where)  # what is not known has no inventory, so only a refusal needs to ask
+        raise
 
 
-def _claim(tx: Transaction, uuid: str, body: AllocationsBody, level: Level) -> Claim | None:
+def _claim(uuid: str, body: AllocationsBody, holder: Holder, level: Level) -> Claim | None:
     """The body as a claim with the generation that the consumer really has; None for emptying what is empty."""
-    consumer = queries.consumer_txn(tx, uuid)
-    holds = consumer is not None and bool(queries.allocations_txn(tx, uuid))
+    consumer, holds = holder.consumer, bool(holder.held)
     if level.has("consumer-generation"):
         shown = consumer.generation if consumer is not None and holds else None
         if body.consumer_generation != shown:
@@ -246,7 +254,7 @@ def _claim(tx: Transaction, uuid: str, body: AllocationsBody, level: Level) -> C
     kept_type = consumer.consumer_type if consumer is not None else None
     return Claim(
         consumer=uuid,
-        generation=None if consumer is None else consumer.generation,
+        generation=holder.generation,
         allocations={canonical(p): dict(one.resources) for p, one in body.allocations.items()},
         project_id=owner[0] if body.project_id is UNSET else str(body.project_id),
         user_id=owner[1] if body.user_id is UNSET else str(body.user_id),
@@ -254,9 +262,9 @@ def _claim(tx: Transaction, uuid: str, body: AllocationsBody, level: Level) -> C
     )
 
 
-def _require_known(tx: Transaction, wanted: Sequence[Claim | None], where: str) -> None:
+def _require_known(tx: Transaction, wanted: Sequence[Claim], where: str) -> None:
     """Raise `Invalid` for a provider or a class that does not exist."""
-    allocations = [claim.allocations for claim in wanted if claim is not None]
+    allocations = [claim.allocations for claim in wanted]
     uuids = sorted({uuid for one in allocations for uuid in one})
     known = queries.providers_txn(tx, uuids)
     for uuid in uuids:

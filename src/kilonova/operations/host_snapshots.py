@@ -83,7 +83,7 @@ class HostSnapshots:
     async def zones(self, hosts: Sequence[Host]) -> dict[HostName, str]:
         """The availability zone of each of the hosts, whatever state they are in."""
         bodies, _ = await self._database.read(_read_txn, None)
-        states = host_states(hosts, [_decode_aggregate(body) for body in bodies], self._runtime.now(), {})
+        states = host_states(hosts, [_decode_aggregate(body) for body in bodies], self._runtime.now())
         return {state.name: state.zone for state in states}
 
     async def _states(self, bodies: Sequence[bytes]) -> list[HostState]:

@@ -145,7 +145,7 @@ def _given_up(
     """The step won't be done. Go on without it where its host owes it, go back where there is a way, else end."""
     told = outcome.told if isinstance(outcome, Failed) else outcome.reason
     if undoing and operation.host is None and isinstance(outcome, Failed):
-        return Move(_blocked(operation, outcome.told, now), "blocked", outcome.told)
+        return Move(_blocked(operation, outcome.reason, now), "blocked", told)
     if undoing:
         owed_by = operation.host if step.undo_tombstone else None
         if operation.host is not None:

@@ -283,3 +283,12 @@ def test_elsewhere__only_when_nothing_can_run_on_the_first_host_any_more(
     end = after(OWED, undoing, Done(), NOW).operation
     assert (end.state is RUNNING) is begins_anew
     assert (end.outputs == {"failed_on": [HOST]}) is begins_anew
+
+
+def test_failure__with_a_story_for_operators__in_the_log_and_kept_while_users_are_told_less() -> None:
+    move = after(PLAN, at("ports"), Failed("no", final=True, details="no: host-7 burnt"), NOW)
+    assert (move.message, move.operation.error) == ("no: host-7 burnt", "no")
+    assert move.operation.outputs[progress.DETAILS] == "no: host-7 burnt"
+    later = after(PLAN, at("ports"), Failed("no", details="no: host-7 burnt"), NOW)
+    assert (later.result, later.message) == ("retried", "no: host-7 burnt")
+    assert progress.DETAILS not in after(PLAN, at("ports"), Failed("no", final=True), NOW).operation.outputs

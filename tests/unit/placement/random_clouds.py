@@ -1,7 +1,7 @@
 """Small clouds and queries by the seed: trees, traits, aggregates, sharing, odd portions, and every form of query."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from kilonova.placement.search.answer import Alone, Answer
 from kilonova.placement.search.fleet import SHARES, Facts, Fleet, Stock
@@ -107,8 +107,12 @@ def fleet(facts: list[Facts]) -> Fleet:
     return made
 
 
-def found(fleet: Fleet, answer: Answer) -> list[Found]:
-    """An answer in the oracle's words."""
+def found(fleet: Fleet, answers: Iterable[Answer]) -> list[Found]:
+    """An answer, in its parts, in the oracle's words."""
+    return [one for answer in answers for one in _found(fleet, answer)]
+
+
+def _found(fleet: Fleet, answer: Answer) -> list[Found]:
     if isinstance(answer, Alone):
         return [
             (

@@ -188,3 +188,18 @@ def test_fresh__most_rows_are_empty__the_fleet_is_made_anew() -> None:
         assert len((await live.fresh()).uuids) == 0
 
     in_memory(work)
+
+
+def test_steady__a_provider_goes_meanwhile__seen_by_who_asks_next() -> None:
+    async def work(database: MemoryDatabase) -> None:
+        placement = Placement(database)
+        await placement.providers_ensure([host(1)])
+        async with placement.fleet.steady() as fleet:
+            await placement.providers_remove([uuid_of(1)])
+            other = asyncio.ensure_future(placement.fleet.fresh())
+            await asyncio.sleep(0)
+            assert list(fleet.row_of) == [uuid_of(1)], "nobody changes it under the one who works with it"
+            assert not other.done()
+        assert not (await other).row_of
+
+    in_memory(work)

@@ -5,9 +5,10 @@ from typing import Any
 
 import msgspec
 
+from kilonova.placement.search.answer import Alone
 from kilonova.placement.search.fleet import Facts, Fleet, Stock
 from kilonova.placement.search.query import Group, Query
-from kilonova.placement.search.rendering import NEWEST, Form, rendered
+from kilonova.placement.search.rendering import NEWEST, Form, Rendering
 from kilonova.placement.search.search import search
 from unit.placement import random_clouds
 from unit.placement.placing import uuid_of
@@ -34,8 +35,15 @@ def cloud(used: int = 0) -> list[Facts]:
 
 
 def reply(fleet: Fleet, query: Query, form: Form = NEWEST) -> dict[str, Any]:
-    decoded: dict[str, Any] = msgspec.json.decode(rendered(fleet, search(fleet, query), query.classes, form))
+    decoded: dict[str, Any] = msgspec.json.decode(written(fleet, query, form))
     return decoded
+
+
+def written(fleet: Fleet, query: Query, form: Form = NEWEST) -> bytes:
+    rendering = Rendering(fleet, query.classes, form)
+    for part in search(fleet, query):
+        rendering.add(part)
+    return rendering.body()
 
 
 def test_rendered__newest() -> None:
@@ -79,3 +87,30 @@ def test_rendered__random_clouds__every_provider_used_is_summed_up_with_its_tree
         used = {uuid for one in shown["allocation_requests"] for uuid in one["allocations"]}
         roots = {one.root_uuid for one in facts if one.uuid in used}
         assert set(shown["provider_summaries"]) == {one.uuid for one in facts if one.root_uuid in roots}, seed
+
+
+def test_rendering__in_parts__is_the_whole_answer_once() -> None:
+    nothing_in_common = [
+        msgspec.structs.replace(cloud()[0], uuid=uuid_of(n), root_uuid=uuid_of(n)) for n in range(2500)
+    ]
+    fleet = random_clouds.fleet(nothing_in_common)
+    assert [len(part.rows) for part in search(fleet, ONE) if isinstance(part, Alone)] == [1000, 1000, 500]
+    shown = reply(fleet, ONE)
+    asked = [next(iter(one["allocations"])) for one in shown["allocation_requests"]]
+    assert asked == list(shown["provider_summaries"]) == [one.uuid for one in nothing_in_common]
+
+
+def test_rendering__trees_with_candidates_in_several_parts__are_shown_once() -> None:
+    stocks = {"SRIOV_NET_VF": Stock(capacity=8, used=0, min_unit=1, max_unit=8, step_size=1)}
+    cards = [
+        msgspec.structs.replace(cloud()[0], uuid=uuid_of(n), name=f"card{n}", parent_uuid=uuid_of(1), stocks=stocks)
+        for n in range(2, 14)
+    ]
+    fleet = random_clouds.fleet([*cloud(), *cards])
+    group = Group(resources={"SRIOV_NET_VF": 1})
+    query = Query(groups={"": Group(resources={"VCPU": 1}), "_A": group, "_B": group}, isolate=True)
+    assert len(list(search(fleet, query))) > 1
+    text = written(fleet, query)
+    assert text.count(b"parent_provider_uuid") == 13
+    shown = msgspec.json.decode(text)
+    assert (len(shown["allocation_requests"]), len(shown["provider_summaries"])) == (12 * 11, 13)

@@ -1,9 +1,12 @@
-"""Allocation candidates (Placement API, "Allocation candidates"): answered from memory, by `placement/search/`."""
+"""Allocation candidates (Placement API, "Allocation candidates"): answered from memory, by `placement/search/`.
+
+Long answers are made in parts, between which others on the loop get on.
+"""
 
 from kilonova.kernel.versions import Level
 from kilonova.placement.api.candidate_query import query_of, require_names_txn
 from kilonova.placement.api.context import Api, level_of
-from kilonova.placement.search.rendering import Form, rendered
+from kilonova.placement.search.rendering import Form, Rendering
 from kilonova.placement.search.search import search
 from kilonova.web.call import Call, Reply
 from kilonova.web.routing import Route
@@ -21,11 +24,15 @@ class _Candidates:
     async def list(self, call: Call) -> Reply:
         self._api.allow(call, "allocation_candidates:list")
         query = query_of(call)
-        fleet = await self._api.fleet.fresh()
-        if not fleet.knows(query.classes, query.traits):
-            await self._api.database.read(require_names_txn, query)
-            fleet = await self._api.fleet.fresh()
-        return self._api.fresh(call, rendered(fleet, search(fleet, query), query.classes, _form(level_of(call))))
+        async with self._api.fleet.steady() as fleet:
+            if not fleet.knows(query.classes, query.traits):
+                await self._api.database.read(require_names_txn, query)
+            rendering = Rendering(fleet, query.classes, _form(level_of(call)))
+            for number, part in enumerate(search(fleet, query)):
+                if number:
+                    await self._api.runtime.sleep(0)
+                rendering.add(part)
+        return self._api.fresh(call, rendering.body())
 
 
 def _form(level: Level) -> Form:

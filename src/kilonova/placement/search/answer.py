@@ -1,4 +1,4 @@
-"""What a search finds."""
+"""What a search finds, in parts."""
 
 from collections.abc import Mapping, Sequence
 

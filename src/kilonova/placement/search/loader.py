@@ -6,7 +6,8 @@ what is read is at least as new as they say; reading a provider twice does no ha
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -62,19 +63,31 @@ class LiveFleet:
         Raises `Unavailable`.
         """
         async with self._one_at_a_time:
-            fleet = self._fleet
-            if fleet is None or len(fleet.uuids) > 2 * len(fleet.row_of) + EMPTY_MIN:
-                return await self._load()
-            changes = await self._database.read(changes_txn, self._seen)
-            if changes is None:
-                return await self._load()
-            changed, seen = changes
-            if changed:
-                read = self._database.read if len(changed) <= FEW else self._database.scan
-                _bring_up(fleet, changed, await read(facts_txn, changed))
-            self._seen = seen
-            await self._forget()
-            return fleet
+            return await self._refreshed()
+
+    @asynccontextmanager
+    async def steady(self) -> AsyncIterator[Fleet]:
+        """The providers like `fresh`, for work that awaits: until the block ends nobody changes them, and who asks waits.
+
+        Raises `Unavailable`.
+        """
+        async with self._one_at_a_time:
+            yield await self._refreshed()
+
+    async def _refreshed(self) -> Fleet:
+        fleet = self._fleet
+        if fleet is None or len(fleet.uuids) > 2 * len(fleet.row_of) + EMPTY_MIN:
+            return await self._load()
+        changes = await self._database.read(changes_txn, self._seen)
+        if changes is None:
+            return await self._load()
+        changed, seen = changes
+        if changed:
+            read = self._database.read if len(changed) <= FEW else self._database.scan
+            _bring_up(fleet, changed, await read(facts_txn, changed))
+        self._seen = seen
+        await self._forget()
+        return fleet
 
     async def _load(self) -> Fleet:
         fleet, self._seen = await self._database.scan(load_txn)

@@ -36,22 +36,47 @@ class Form(msgspec.Struct, frozen=True, kw_only=True):
 NEWEST = Form()
 
 
-def rendered(fleet: Fleet, answer: Answer, asked: Iterable[str], form: Form = NEWEST) -> bytes:
-    """The body of the reply; `asked` are the classes of all groups."""
-    if isinstance(answer, Alone):
-        requests = _alone(fleet, answer, form)
-        used: Iterable[int] = answer.rows
-    else:
-        texts: dict[tuple[tuple[str, int], ...], str] = {}
-        requests = [_request(fleet, one, form, texts) for one in answer.candidates]
-        used = dict.fromkeys(row for one in answer.candidates for row in one.allocations)
-    shown = _with_trees(fleet, used) if form.tree and fleet.nested else used
-    if form == NEWEST:
-        summaries = _kept(fleet, shown)
-    else:
-        classes = None if form.whole else frozenset(asked)
-        summaries = [_summary(fleet, row, form, classes) for row in shown]
-    return f'{{"allocation_requests":[{",".join(requests)}],"provider_summaries":{{{",".join(summaries)}}}}}'.encode()
+class Rendering:
+    """A reply that is written part by part."""
+
+    def __init__(self, fleet: Fleet, asked: Iterable[str], form: Form = NEWEST) -> None:
+        """Begin one without candidates; `asked` are the classes of all groups. The fleet must not change before `body`."""
+        self._fleet = fleet
+        self._form = form
+        self._classes = None if form.whole else frozenset(asked)
+        self._requests: list[bytes] = []
+        self._summaries: list[bytes] = []
+        self._shown: set[int] = set()
+        self._texts: dict[tuple[tuple[str, int], ...], str] = {}
+
+    def add(self, answer: Answer) -> None:
+        """Write these candidates, and sum up the providers that were not shown before."""
+        fleet, form = self._fleet, self._form
+        if isinstance(answer, Alone):
+            requests = _alone(fleet, answer, form)
+            used: Iterable[int] = answer.rows
+        else:
+            requests = [_request(fleet, one, form, self._texts) for one in answer.candidates]
+            used = dict.fromkeys(row for one in answer.candidates for row in one.allocations)
+        rows = _with_trees(fleet, used) if form.tree and fleet.nested else used
+        new = [row for row in rows if row not in self._shown] if self._shown else list(rows)
+        self._shown.update(new)
+        _go_on(self._requests, requests)
+        if form == NEWEST:
+            _go_on(self._summaries, _kept(fleet, new))
+        else:
+            _go_on(self._summaries, [_summary(fleet, row, form, self._classes) for row in new])
+
+    def body(self) -> bytes:
+        """The whole reply."""
+        between = b'],"provider_summaries":{'
+        return b"".join((b'{"allocation_requests":[', *self._requests, between, *self._summaries, b"}}"))
+
+
+def _go_on(pieces: list[bytes], more: list[str]) -> None:
+    """Go on with a list of JSON; `pieces` are joined only once, because the whole may be large."""
+    if more:
+        pieces.append((("," if pieces else "") + ",".join(more)).encode())
 
 
 def _alone(fleet: Fleet, answer: Alone, form: Form) -> list[str]:

@@ -3,7 +3,8 @@
 Design notes. Most clouds are flat: providers without children that share nothing, and one group. There a candidate is a row
 that meets every condition, and the conditions are sets of rows (`matching.py`). With a limit only as many rows are looked at as
 it takes, as long as most rows will do; where they don't, the sets find the few that will. All else is put together tree by
-tree (`combining.py`), also only as far as the limit.
+tree (`combining.py`), also only as far as the limit. Answers come in parts, each found when it is asked for, so that whoever
+asks on a loop can let others get on in between.
 """
 
 from collections.abc import Iterator
@@ -15,19 +16,29 @@ from kilonova.placement.search.bits import Bits, rows_of
 from kilonova.placement.search.fleet import Fleet
 from kilonova.placement.search.query import UNNAMED, Group, Query
 
+ROWS_MAX = 1000
+"""Most candidates of one provider in one part: a millisecond's work, with writing them."""
+TOGETHER_MAX = 100
+"""Most candidates of any form in one part: two milliseconds'."""
 LOOK_MIN = 256
 """Fewest rows that are looked at one by one before sets are made."""
 
 
-def search(fleet: Fleet, query: Query) -> Answer:
-    """The candidates. The same fleet and query give the same answer; a limit keeps the first of them."""
+def search(fleet: Fleet, query: Query) -> Iterator[Answer]:
+    """The candidates, in parts. The same fleet and query give the same answer; a limit keeps the first of them.
+
+    The fleet must not change before the last part is found.
+    """
     only = _only_group(query)
     if only is not None and (only[0] != UNNAMED or not fleet.nested) and not fleet.sharing:
         suffix, group = only
-        rows = _alone(fleet, query, group)
-        return Alone(suffix, group.resources, list(rows if query.limit is None else islice(rows, query.limit)))
-    found = combining.candidates(fleet, query)
-    return Together(list(found if query.limit is None else islice(found, query.limit)))
+        rows = islice(_alone(fleet, query, group), query.limit)
+        while part := list(islice(rows, ROWS_MAX)):
+            yield Alone(suffix, group.resources, part)
+        return
+    found = islice(combining.candidates(fleet, query), query.limit)
+    while some := list(islice(found, TOGETHER_MAX)):
+        yield Together(some)
 
 
 def _only_group(query: Query) -> tuple[str, Group] | None:

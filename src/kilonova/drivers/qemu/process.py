@@ -162,10 +162,10 @@ def _processes_named(server_id: str) -> Iterator[int]:
 
 
 def _holds_lock(pid: int, directory: Path) -> bool:
-    lock = (directory / LOCK).stat()
     try:
+        lock = (directory / LOCK).stat()
         descriptors = list(Path(f"/proc/{pid}/fd").iterdir())
-    except OSError:
+    except OSError:  # one of them has gone
         return False
     for descriptor in descriptors:
         with suppress(OSError):  # closed meanwhile

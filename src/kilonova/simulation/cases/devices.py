@@ -15,8 +15,8 @@ async def _h1(stage: Stage) -> None:
     agent = stage.agent_of(server.server_id)
     await stage.ask(server, "attach_volume")
     await stage.until_log(server, *stage.pick((("connect", "done"), ("plug", "started"), ("plug", "done"))))
-    await stage.sometime(0.3)
-    if not all(one.status == "attached" for one in stage.truths.attachments(server.server_id)):
+    await stage.sometime(0.05)
+    if _record(stage, server).current_op is not None:
         stage.met()
     stage.breaking.kill(agent, down_s=stage.chance.random() * 40.0)
     await stage.settled()

@@ -111,10 +111,12 @@ class Hosts:
         return sorted(name for name, cell_id in (await self.mapped()).items() if cell_id in down) if down else []
 
     async def get(self, name: HostName) -> Host:
-        """One host. Raises `NotFound`."""
+        """One host. Raises `NotFound`, and `Unavailable` for one whose cell doesn't answer."""
         for host in await self.all():
             if host.name == name:
                 return host
+        if name in await self.unanswered():
+            raise Unavailable(service=f"the cell of host {name}", reason="its database can't be reached")
         raise NotFound(kind="Host", id=name)
 
     async def by_uuid(self, uuid: str) -> Host:

@@ -9,7 +9,7 @@ import pytest
 from kilonova.cells.agents import agent_wire_txn
 from kilonova.cells.cells import CellRecord, DuplicateCell
 from kilonova.cells.hosts import HostBusy, agent_beat_txn, hosts_register_txn, hosts_settle_txn, hosts_up_txn
-from kilonova.kernel.errors import NotFound
+from kilonova.kernel.errors import NotFound, Unavailable
 from kilonova.kernel.ids import CELL0, CellId, HostName
 from kilonova.objects.history.wire import WIRE
 from kilonova.objects.host import DOWN_AFTER_S, Session
@@ -47,6 +47,20 @@ def test_register__new_hosts_with_ids_of_their_own() -> None:
         assert len({host.uuid for host in hosts} | {host.service_uuid for host in hosts}) == 4
         assert all(host.up(parts.runtime.now()) and host.enabled and host.cell_id == CELL1 for host in hosts)
         assert await parts.hosts.by_uuid(hosts[1].service_uuid) == hosts[1]
+
+    play(work)
+
+
+def test_get__cell_does_not_answer__that_is_said_and_not_that_there_is_no_such_host() -> None:
+    async def work(rig: Rig) -> None:
+        parts = await rig.parts("process")
+        await register(parts, "a")
+        await Discovery(parts).look()
+        rig.cell1.down_until = rig.loop.time() + 60.0
+        with pytest.raises(Unavailable, match="the cell of host a cannot answer"):
+            await parts.hosts.get(HostName("a"))
+        with pytest.raises(NotFound):
+            await parts.hosts.get(HostName("b"))
 
     play(work)
 

@@ -80,7 +80,7 @@ async def claim(work: Work) -> Outputs:
     leaving = Leaving(
         consumer=operation.id,
         generation=moves,
-        host=here or _out_of_use(source),
+        host=here or out_of_use(source),
         resources=resources_of(server.flavor, boots_from_volume=server.boots_from_volume),
         may_stay=bool(params.get("may_stay")) and here is not None and source.name not in failed,
     )
@@ -222,6 +222,6 @@ def _host(server: Server) -> HostName:
     return server.host
 
 
-def _out_of_use(host: Host) -> HostState:
+def out_of_use(host: Host) -> HostState:
     """A host that no server may be sent to."""
     return HostState(name=host.name, cell_id=host.cell_id, uuid=host.uuid, up=False, enabled=False, zone="")

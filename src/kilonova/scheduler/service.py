@@ -122,6 +122,15 @@ class Scheduler:
         reasons += await self._removed_by_placement(request, left, fitting)
         return Explanation(total=len(hosts), reasons=tuple(reasons), hosts=decision.hosts)
 
+    async def refused_image(self, request: ServerRequest, here: Sequence[HostState]) -> str | None:
+        """What keeps the image of a server that is rebuilt from the host where it is; None when nothing does."""
+        request = self._prefiltered(request, here)
+        _, reasons = filtered(request, here, [one for one in self._filters if one.on_rebuild])
+        if reasons:
+            return reasons[0].constraint
+        missing = request.required - await self._placement.traits_of(here[0].uuid)
+        return f"trait {min(missing)}" if missing else None
+
     async def place(
         self, request: ServerRequest, hosts: Sequence[HostState], owner: Owner, leaving: Leaving | None = None
     ) -> Placed | NoValidHost | Stale:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from api.server_stage import SERVERS, Stage
+from kilonova.scheduler.decide import NO_VALID_HOST
 
 BACKUP = {"name": "nightly", "backup_type": "daily", "rotation": 1}
 
@@ -81,12 +82,23 @@ def test_rebuild__stopped__is_stopped_after(stage: Stage, server_id: str) -> Non
     assert stage.show(server_id)["status"] == "SHUTOFF"
 
 
-def test_rebuild__image_needs_a_trait_that_the_host_lacks__keeps_its_image(stage: Stage, server_id: str) -> None:
-    demanding = stage.image_make("demanding", **{"trait:HW_CPU_X86_AVX512F": "required"})
+@pytest.mark.parametrize(
+    ("wish", "constraint"),
+    [
+        ({"trait:HW_CPU_X86_AVX512F": "required"}, "trait HW_CPU_X86_AVX512F"),
+        ({"hw_architecture": "aarch64"}, "ImagePropertiesFilter"),
+    ],
+)
+def test_rebuild__image_that_the_host_may_not_have__keeps_its_image(
+    stage: Stage, server_id: str, wish: dict[str, str], constraint: str
+) -> None:
+    demanding = stage.image_make("demanding", **wish)
     stage.act(server_id, {"rebuild": {"imageRef": demanding}})
     wait_for_task_end(stage, server_id)
     shown = stage.show(server_id)
     assert (shown["status"], shown["image"]["id"]) == ("ACTIVE", stage.image)
+    actions = stage.cloud.member.get(f"{SERVERS}/{server_id}/os-instance-actions")["instanceActions"]
+    assert actions[0]["message"] == f"Error: {NO_VALID_HOST} None is left after {constraint}."
 
 
 @pytest.mark.parametrize(

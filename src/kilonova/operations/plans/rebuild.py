@@ -14,9 +14,9 @@ from kilonova.objects.host_action import HostAction, Rebuild
 from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Server, TaskState, VmState
 from kilonova.operations.host_work import HostWork
+from kilonova.operations.moving import out_of_use
 from kilonova.operations.states import Action, during
 from kilonova.operations.work import Work
-from kilonova.scheduler.request import request_of
 
 CHANGES = "changes"
 """The param with the fields of the server that the request sets."""
@@ -27,7 +27,7 @@ _SHAPES = {field.name: field.type for field in msgspec.structs.fields(Server)}
 
 
 class HostLacks(Conflict):
-    """No valid host was found: host {host} lacks {traits}, which image {image} requires."""
+    """No valid host was found. There are not enough hosts available. None is left after {constraint}."""
 
     code = "host-lacks-traits"
 
@@ -43,9 +43,12 @@ async def check(work: Work) -> Outputs:
     server = await work.server()
     assert server.host is not None, "only servers on a host are rebuilt"
     host = await work.parts.hosts.get(server.host)
-    missing = request_of(server).required - await work.parts.placement.traits_of(host.uuid)
-    if missing:
-        raise HostLacks(host=host.name, traits=", ".join(sorted(missing)), image=server.image_id)
+    request, hosts = await work.parts.snapshots.take(server)
+    here = [state for state in hosts if state.name == host.name]
+    left_out = await work.parts.scheduler.refused_image(request, here or [out_of_use(host)])
+    if left_out is not None:
+        told = f"No valid host was found: {left_out} keeps image {server.image_id} from host {host.name}."
+        raise HostLacks(constraint=left_out, for_operators=told)
     return {}
 
 

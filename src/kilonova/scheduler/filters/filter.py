@@ -18,3 +18,5 @@ class Filter(NamedTuple):
     """The rule of a request; None when there is nothing to check."""
     looks_at: Look = Look.NOTHING
     """What of `HostState.load` the rule looks at."""
+    on_rebuild: bool = False
+    """Whether a server that stays where it is and gets another image is judged by it, as in Nova."""

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from kilonova.api import times
 from kilonova.api.compute import Compute
 from kilonova.api.links import Links, links
-from kilonova.kernel.errors import NotFound
+from kilonova.kernel.errors import NotFound, Unavailable
 from kilonova.kernel.ids import HostName
 from kilonova.kernel.versions import Doc, Level
 from kilonova.objects.caller import Caller
@@ -78,7 +78,7 @@ async def _host_statuses(compute: Compute, names: Sequence[HostName]) -> Mapping
         return {host.name: host_status(host, now) for host in await compute.hosts.all()}
     try:
         return {name: host_status(await compute.hosts.get(name), now) for name in names}
-    except NotFound:
+    except (NotFound, Unavailable):
         return {}
 
 

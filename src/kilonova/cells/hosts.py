@@ -111,12 +111,14 @@ class Hosts:
         return sorted(name for name, cell_id in (await self.mapped()).items() if cell_id in down) if down else []
 
     async def get(self, name: HostName) -> Host:
-        """One host. Raises `NotFound`, and `Unavailable` for one whose cell doesn't answer."""
-        for host in await self.all():
-            if host.name == name:
-                return host
-        if name in await self.unanswered():
-            raise Unavailable(service=f"the cell of host {name}", reason="its database can't be reached")
+        """One host. Raises `NotFound`, and `Unavailable` when its cell doesn't answer."""
+        known = next((host for host in await self.all() if host.name == name), None)
+        cell_id = (await self.mapped()).get(name) if known is None else None
+        if cell_id is not None:  # its cell has just not answered
+            seen = await self._of_cell(self._cells.get(cell_id))
+            known = next((host for host in seen.hosts if host.name == name), None)
+        if known is not None:
+            return known
         raise NotFound(kind="Host", id=name)
 
     async def by_uuid(self, uuid: str) -> Host:

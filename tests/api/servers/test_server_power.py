@@ -99,8 +99,9 @@ def test_reset_state__malformed__bad_request(stage: Stage, server_id: str, wish:
 
 def test_reset_state__of_a_locked_server__not_kept_from_it(stage: Stage, server_id: str) -> None:
     stage.act(server_id, {"lock": None})
-    stage.act(server_id, {"os-resetState": {"state": "active"}}, who=stage.cloud.admin)
-    wait_for_rest(stage, server_id, "ACTIVE")
+    for state, status in (("error", "ERROR"), ("active", "ACTIVE")):
+        stage.act(server_id, {"os-resetState": {"state": state}}, who=stage.cloud.admin)
+        wait_for_rest(stage, server_id, status)
     stage.act(server_id, {"unlock": None})
 
 

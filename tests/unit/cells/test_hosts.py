@@ -175,6 +175,17 @@ def test_change_of_a_host__seen_at_once_by_every_process(change: str) -> None:
     play(work)
 
 
+def test_get__its_cell_does_not_answer__not_said_to_be_unknown() -> None:
+    async def work(rig: Rig) -> None:
+        await rig.add_hosts()
+        parts = await rig.parts("process")
+        rig.cell1.down_until = rig.loop.time() + 60.0
+        with pytest.raises(Unavailable):
+            await parts.hosts.get(HOST)
+
+    play(work)
+
+
 def test_hosts__taken_by_the_session_that_asks_for_a_higher_epoch_and_by_no_other() -> None:
     async def work(rig: Rig) -> None:
         parts = await rig.parts("process")

@@ -51,20 +51,6 @@ def test_register__new_hosts_with_ids_of_their_own() -> None:
     play(work)
 
 
-def test_get__cell_does_not_answer__that_is_said_and_not_that_there_is_no_such_host() -> None:
-    async def work(rig: Rig) -> None:
-        parts = await rig.parts("process")
-        await register(parts, "a")
-        await Discovery(parts).look()
-        rig.cell1.down_until = rig.loop.time() + 60.0
-        with pytest.raises(Unavailable, match="the cell of host a cannot answer"):
-            await parts.hosts.get(HostName("a"))
-        with pytest.raises(NotFound):
-            await parts.hosts.get(HostName("b"))
-
-    play(work)
-
-
 def test_register_again__only_what_changed_is_written() -> None:
     async def work(rig: Rig) -> None:
         parts = await rig.parts("process")

@@ -144,13 +144,28 @@ async def monitor_open(directory: Path, timeout_s: float = TALK_S) -> AsyncItera
     client.logger.disabled = True
     try:
         async with asyncio.timeout(timeout_s):
-            connection = await socket_connect(directory, SOCKET)
-            await client.connect(connection)
+            connection = await _connected(client, directory)
             yield Monitor(client, connection)
     except (QMPError, OSError, EOFError, TimeoutError) as error:
         raise MonitorUnreachable(f"QEMU doesn't answer: {error}") from error
     finally:
         await _disconnect(client)
+
+
+async def _connected(client: "QMPClient", directory: Path) -> socket.socket:
+    """Connect, and again where QEMU does not greet: an event meant for the partner before may come first."""
+    from qemu.qmp import ConnectError  # noqa: PLC0415
+    from qemu.qmp.qmp_client import GreetingError  # noqa: PLC0415
+
+    while True:
+        connection = await socket_connect(directory, SOCKET)
+        try:
+            await client.connect(connection)
+        except ConnectError as error:
+            if not isinstance(error.exc, GreetingError):
+                raise
+        else:
+            return connection
 
 
 async def _disconnect(client: "QMPClient") -> None:

@@ -142,6 +142,7 @@ class QemuHypervisor:
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "qemu"
         self.volumes = folder / "volumes"
+        self.volumes.mkdir(mode=0o700, exist_ok=True)
 
     def driver(self, runtime: Runtime) -> QemuDriver:
         return QemuDriver(

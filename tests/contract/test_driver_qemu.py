@@ -8,13 +8,13 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from contract.hypervisors import QemuHypervisor, order_given, power_off_disk, qemu_missing
+from contract.hypervisors import QemuHypervisor, order_given, power_off_disk
 from kilonova.drivers.driver import HypervisorFailure
 from kilonova.drivers.qemu.driver import QemuDriver
 from kilonova.drivers.qemu.process import process_alive, processes_of
@@ -35,21 +35,6 @@ Scenario = Callable[[QemuDriver], Awaitable[None]]
 
 
 @pytest.fixture
-def hypervisor(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[QemuHypervisor]:
-    reason = qemu_missing(tmp_path_factory.getbasetemp() / "probe")
-    if reason:
-        pytest.skip(reason)
-    qemu = QemuHypervisor(tmp_path)
-    yield qemu
-    run(qemu, destroy_all)
-
-
-@pytest.fixture
-def images() -> Images:
-    return Images()
-
-
-@pytest.fixture
 def spec(images: Images) -> GuestSpec:
     return guest_spec(images.add("image", hello_disk()))
 
@@ -62,11 +47,6 @@ def run(hypervisor: QemuHypervisor, scenario: Scenario) -> None:
         await driver.close()
 
     asyncio.run(play())
-
-
-async def destroy_all(driver: QemuDriver) -> None:
-    for guest in await driver.guests():
-        await driver.guest_destroy(guest.host, guest.server_id, guest.generation)
 
 
 def qcow2(*options: str, folder: Path) -> bytes:

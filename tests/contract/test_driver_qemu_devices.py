@@ -2,19 +2,17 @@
 
 import socket
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from contract.hypervisors import QemuHypervisor, qemu_missing
+from contract.hypervisors import QemuHypervisor
 from contract.qemu_guests import linux_spec, run, volume
 from kilonova.drivers.driver import HypervisorFailure
 from kilonova.drivers.qemu.driver import QemuDriver
 from kilonova.drivers.qemu.process import processes_of
 from kilonova.objects.guest import GuestNic, GuestSpec, GuestVolume, PowerState
-from kilonova.testing.driver_contract import destroy_all, play
 from kilonova.testing.guests import SERVER, Images, console_until, guest_spec, hello_disk
 
 pytestmark = pytest.mark.qemu
@@ -30,22 +28,6 @@ done
 """Says what devices there are, each time that changes."""
 MIB = 1024 * 1024
 NIC = GuestNic(port_id="second", network_id="net", mac="fa:16:3e:00:00:09", mtu=1442, addresses=())
-
-
-@pytest.fixture
-def hypervisor(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[QemuHypervisor]:
-    reason = qemu_missing(tmp_path_factory.getbasetemp() / "probe")
-    if reason:
-        pytest.skip(reason)
-    qemu = QemuHypervisor(tmp_path)
-    qemu.volumes.mkdir(mode=0o700)
-    yield qemu
-    play(qemu, destroy_all)
-
-
-@pytest.fixture
-def images() -> Images:
-    return Images()
 
 
 @pytest.fixture

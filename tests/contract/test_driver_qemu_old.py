@@ -1,39 +1,22 @@
 """Real guests that 0.1.0 made: they run on, and take every order."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from contract.hypervisors import QemuHypervisor, qemu_missing
+from contract.hypervisors import QemuHypervisor
 from contract.qemu_guests import count_now, counted_on, counter_disk, counts_until, disk_bytes, root_disk, run
 from kilonova.drivers.driver import HypervisorFailure
 from kilonova.drivers.qemu.driver import QemuDriver
 from kilonova.drivers.qemu.resources import GIB
 from kilonova.objects.guest import GuestSpec, PowerState
-from kilonova.testing.driver_contract import destroy_all, play
 from kilonova.testing.guests import SERVER, Images, guest_spec
 
 pytestmark = pytest.mark.qemu
 
 _SAME = ("generation", "running", "rebooted", "ssh_port", "uid")
-
-
-@pytest.fixture
-def hypervisor(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[QemuHypervisor]:
-    reason = qemu_missing(tmp_path_factory.getbasetemp() / "probe")
-    if reason:
-        pytest.skip(reason)
-    qemu = QemuHypervisor(tmp_path)
-    yield qemu
-    play(qemu, destroy_all)
-
-
-@pytest.fixture
-def images() -> Images:
-    return Images()
 
 
 @pytest.fixture

@@ -5,13 +5,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from contract.hypervisors import QemuHypervisor, qemu_missing
+from contract.hypervisors import QemuHypervisor
 from contract.qemu_guests import (
     PATTERN,
     PATTERN_AT,
@@ -35,7 +34,6 @@ from kilonova.drivers.qemu.driver import QemuDriver
 from kilonova.drivers.qemu.process import process_alive
 from kilonova.drivers.qemu.resources import GIB
 from kilonova.objects.guest import GuestSpec, PowerState
-from kilonova.testing.driver_contract import destroy_all, play
 from kilonova.testing.guests import HELLO, SERVER, Images, console_until, guest_spec, hello_disk
 
 pytestmark = pytest.mark.qemu
@@ -58,21 +56,6 @@ while true; do
     esac
 done
 """
-
-
-@pytest.fixture
-def hypervisor(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[QemuHypervisor]:
-    reason = qemu_missing(tmp_path_factory.getbasetemp() / "probe")
-    if reason:
-        pytest.skip(reason)
-    qemu = QemuHypervisor(tmp_path)
-    yield qemu
-    play(qemu, destroy_all)
-
-
-@pytest.fixture
-def images() -> Images:
-    return Images()
 
 
 @pytest.fixture

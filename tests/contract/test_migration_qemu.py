@@ -66,11 +66,6 @@ shared_or_not = pytest.mark.parametrize("hosts", [False, True], ids=["own disks"
 
 
 @pytest.fixture
-def images() -> Images:
-    return Images()
-
-
-@pytest.fixture
 def spec(images: Images) -> GuestSpec:
     return guest_spec(images.add("image", counter_disk()))
 

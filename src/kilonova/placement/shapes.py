@@ -62,21 +62,26 @@ class Candidates(msgspec.Struct, frozen=True, kw_only=True):
     """By each class asked for."""
 
 
-class CandidateQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which providers are wanted. Every condition must hold for one and the same provider."""
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked of providers: conditions that all hold for one and the same, but for the unnamed group of a `Query`."""
 
     resources: Resources = {}
-    """What it must still have free, in portions that it gives."""
+    """What must be free, in portions that are given. Only a named group in a `same_subtree` may ask for nothing."""
     required: tuple[frozenset[str], ...] = ()
-    """Traits: at least one of each set."""
+    """Traits: at least one of each set. Those of the unnamed group are asked of its providers taken together."""
     forbidden: frozenset[str] = frozenset()
-    """Traits: none of these."""
+    """Traits: no provider has any of these."""
     member_of: tuple[frozenset[str], ...] = ()
-    """Aggregates: in at least one of each set."""
+    """Aggregates: in at least one of each set. For the unnamed group it is enough that the root of the tree is."""
     not_member_of: frozenset[str] = frozenset()
-    """Aggregates: in none of these."""
+    """Aggregates: in none of these. For the unnamed group neither is the root of the tree."""
     in_tree: str | None = None
-    """A provider in whose tree it is."""
+    """A provider from whose tree all of it comes."""
+
+
+class CandidateQuery(Group, frozen=True, kw_only=True):
+    """Which single providers are wanted."""
+
     uuid: str | None = None
     name: str | None = None
     limit: int | None = None

@@ -7,10 +7,11 @@ import msgspec
 from kilonova.drivers.driver import HypervisorFailure
 from kilonova.kernel.ids import HostName
 from kilonova.objects.guest import PowerState
-from kilonova.objects.server import Server, VmState
+from kilonova.objects.server import VmState
 from kilonova.operations.conductor import CellConductor
 from kilonova.operations.servers import Servers
 from kilonova.simulation.hypervisor import SimDriver
+from unit.operations.life import shown
 from unit.operations.rig import CALLER, CELL1, FLAVOR, REQUEST, Rig, server_id
 
 LARGE = msgspec.structs.replace(FLAVOR, id="2", name="large", vcpus=4, memory_mb=1024)
@@ -45,14 +46,8 @@ async def lives(rig: Rig, *hosts: str, driver: type[SimDriver] = SimDriver, **fi
     await rig.start_all()
     api = await rig.boot(1, requested_host=HostName("host-1"), **fields)
     await rig.settled()
-    assert one(rig).host == "host-1"
+    assert shown(rig).host == "host-1"
     return api
-
-
-def one(rig: Rig) -> Server:
-    found = rig.of()
-    assert found is not None
-    return found[1]
 
 
 def where(rig: Rig) -> dict[str, PowerState]:
@@ -79,7 +74,7 @@ async def act(api: Servers, kind: str, **params: Any) -> None:
 
 def check_whole(rig: Rig, *, flavor: Any, host: str | None = None) -> None:
     """One guest that runs where its server says, one consumer with its flavor, its ports there, its line in the ledger."""
-    server = one(rig)
+    server = shown(rig)
     assert (server.vm_state, server.task_state, server.move, server.flavor) == (VmState.ACTIVE, None, None, flavor)
     assert host is None or server.host == host
     assert where(rig) == {server.host: PowerState.RUNNING}

@@ -7,6 +7,7 @@ from kilonova.objects.guest import GuestVolume
 from kilonova.objects.server import Server, VmState, Volume
 from kilonova.operations.servers import Servers
 from kilonova.simulation.doubles.volumes import SOME
+from unit.operations.life import shown
 from unit.operations.rig import CALLER, REQUEST, Interruption, Rig, play, server, server_id
 
 FIRST, SECOND, *_ = SOME
@@ -22,12 +23,6 @@ async def boot(rig: Rig, **options: bool) -> Servers:
     api = await rig.servers()
     await api.boot(CALLER, REQUEST, [Boot(server=wanted(**options), image=None, volumes=(FIRST, SECOND))])
     return api
-
-
-def shown(rig: Rig) -> Server:
-    found = rig.of()
-    assert found is not None
-    return found[1]
 
 
 def free(rig: Rig) -> None:

@@ -10,21 +10,11 @@ from typing_extensions import override
 from kilonova.drivers.driver import HypervisorFailure
 from kilonova.kernel.errors import OverLimit
 from kilonova.objects.guest import PowerState
-from kilonova.objects.image import NewImage
-from kilonova.objects.server import Server, VmState
-from kilonova.operations.servers import Servers
-from kilonova.simulation.doubles.images import IMAGE
+from kilonova.objects.server import VmState
 from kilonova.simulation.faults import QUIET, Faults
 from kilonova.simulation.hypervisor.driver import SimDriver
+from unit.operations.life import NEW, act, booted, guests, make_image, own_images, shelved, shown
 from unit.operations.rig import CALLER, HOST, REQUEST, Rig, play, server_id
-
-NEW = NewImage(
-    id="55555555-0000-4000-8000-000000000001",
-    name="made",
-    owner=CALLER.project_id or "",
-    disk_format="qcow2",
-    properties={"image_type": "backup", "instance_uuid": server_id(), "backup_type": "daily"},
-)
 
 
 class FailingDriver(SimDriver):
@@ -45,48 +35,6 @@ class FailingDriver(SimDriver):
     @override
     async def guest_rebuild(self, host: Any, *order: Any, **options: Any) -> Any:
         raise HypervisorFailure(host=host, action="rebuild the guest", reason="it was told to fail")
-
-
-async def booted(rig: Rig, driver: type[SimDriver] = SimDriver) -> Servers:
-    """A cloud at work, with one active server."""
-    await rig.add_hosts()
-    await rig.start_agent(driver_class=driver)
-    await rig.start_all()
-    api = await rig.boot(1)
-    await rig.settled()
-    return api
-
-
-async def make_image(api: Servers, kind: str, number: int = 1, **params: Any) -> str:
-    image = msgspec.structs.replace(NEW, id=f"{NEW.id[:-1]}{number}")
-    await api.make_image(CALLER, REQUEST, server_id(), kind, image, params)
-    return image.id
-
-
-async def act(rig: Rig, api: Servers, kind: str, **params: Any) -> Server:
-    await api.act(CALLER, REQUEST, server_id(), kind, params)
-    await rig.settled(20_000.0)
-    return shown(rig)
-
-
-async def shelved(rig: Rig, api: Servers, *, offload: bool) -> Server:
-    await make_image(api, "shelve", offload=offload)
-    await rig.settled(20_000.0)
-    return shown(rig)
-
-
-def shown(rig: Rig) -> Server:
-    found = rig.of()
-    assert found is not None
-    return found[1]
-
-
-def guests(rig: Rig) -> list[tuple[Any, PowerState]]:
-    return [(host, guest.power_state) for host, _, guest in rig.hypervisor.everything()]
-
-
-def own_images(rig: Rig) -> list[str]:
-    return [image.id for image in rig.images.images.values() if image.id != IMAGE.id]
 
 
 def test_snapshot__image_is_whole_and_the_server_as_it_was() -> None:

@@ -10,10 +10,10 @@ from kilonova.kernel.errors import Conflict
 from kilonova.kernel.ids import HostName, ServerId
 from kilonova.objects.guest import Guest
 from kilonova.objects.port import PortRequest
-from kilonova.objects.server import NicRequest, Server
-from kilonova.operations.servers import Servers
+from kilonova.objects.server import NicRequest
 from kilonova.simulation.doubles.networks import NETWORK
 from kilonova.simulation.hypervisor import SimDriver
+from unit.operations.life import act, booted, shown
 from unit.operations.rig import CALLER, HOST, REQUEST, Interruption, Rig, play, server_id
 
 ADD = {"request": {"network_id": NETWORK.id}, "security_group_ids": []}
@@ -39,21 +39,6 @@ class Refusing(SimDriver):
         raise HypervisorFailure(host=host, action="plug in a card", reason="no slot is free")
 
 
-async def booted(rig: Rig, driver_class: type[SimDriver] = SimDriver) -> Servers:
-    await rig.add_hosts()
-    await rig.start_agent(driver_class=driver_class)
-    await rig.start_all()
-    api = await rig.boot(1)
-    await rig.settled()
-    return api
-
-
-def shown(rig: Rig) -> Server:
-    found = rig.of()
-    assert found is not None
-    return found[1]
-
-
 def views(rig: Rig) -> tuple[set[str], set[str], set[str]]:
     """The server's cards as users, the hypervisor and the network service have them."""
     (guest,) = [guest for _, _, guest in rig.hypervisor.everything()]
@@ -66,11 +51,6 @@ def same(rig: Rig, count: int) -> None:
     assert users == guest == ports
     assert len(users) == count == len(shown(rig).guest_nics)
     assert shown(rig).current_op is None
-
-
-async def act(rig: Rig, api: Servers, kind: str, **params: Any) -> None:
-    await api.act(CALLER, REQUEST, server_id(), kind, params)
-    await rig.settled()
 
 
 def given_port(rig: Rig) -> str:

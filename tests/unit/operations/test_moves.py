@@ -14,6 +14,7 @@ from kilonova.operations.accept import HostNotDown, HostNotUp, MayRunElsewhere
 from kilonova.operations.servers import Servers
 from kilonova.operations.timers import Timers, resize_confirmation
 from kilonova.scheduler.decide import NO_VALID_HOST
+from unit.operations.life import shown
 from unit.operations.moves_rig import (
     HOSTS,
     LARGE,
@@ -23,7 +24,6 @@ from unit.operations.moves_rig import (
     host_down,
     ledger,
     lives,
-    one,
     resize,
     start_watch,
     where,
@@ -38,7 +38,7 @@ def test_resize__confirmed_or_reverted__whole_in_its_new_or_old_size(settles: st
         api = await lives(rig, *(HOSTS[:1] if stays else HOSTS))
         await resize(api, may_stay=True)
         await rig.settled()
-        waiting = one(rig)
+        waiting = shown(rig)
         assert (waiting.status, waiting.flavor) == ("VERIFY_RESIZE", LARGE)
         assert waiting.move is not None
         assert (waiting.host == "host-1") is stays
@@ -61,7 +61,7 @@ def test_resize__first_destination_refuses__the_next_one_is_tried() -> None:
         api = await lives(rig, driver=failing(("guest_receive", "host-2")))
         await resize(api)
         await rig.settled(600.0)
-        assert (one(rig).status, one(rig).host) == ("VERIFY_RESIZE", "host-3")
+        assert (shown(rig).status, shown(rig).host) == ("VERIFY_RESIZE", "host-3")
         await act(api, "revert_resize")
         await rig.settled()
         check_whole(rig, flavor=FLAVOR, host="host-1")
@@ -79,7 +79,7 @@ def test_resize__every_destination_fails__runs_where_it_was(call: str) -> None:
         await resize(api)
         await rig.settled(600.0)
         check_whole(rig, flavor=FLAVOR, host="host-1")
-        assert one(rig).fault is not None
+        assert shown(rig).fault is not None
 
     play(work)
 
@@ -100,7 +100,7 @@ def test_resize__no_room_anywhere__as_it_was_and_told_why() -> None:
         await resize(api)
         await rig.settled()
         check_whole(rig, flavor=FLAVOR, host="host-1")
-        fault = one(rig).fault
+        fault = shown(rig).fault
         assert fault is not None
         assert fault.message == f"{NO_VALID_HOST} None is left after IgnoredHosts."
         assert "IgnoredHosts removed 1 (e.g. host-1)" in fault.details
@@ -118,7 +118,7 @@ def test_confirm__source_is_down__it_owes_the_old_guest_and_settles_when_it_retu
         await rig.settled()
         await act(api, "confirm_resize")
         await rig.settled(900.0)
-        assert one(rig).status == "ACTIVE"
+        assert shown(rig).status == "ACTIVE"
         assert rig.held() == {server_id(): 4}
         assert [row[0] for row in rig.cell1.rows("SELECT host FROM tombstones")] == ["host-1"]
         refused.clear()
@@ -139,7 +139,7 @@ def test_resized__both_hosts_restart__still_waits_and_both_ways_work() -> None:
             rig.hypervisor.cut_power(HostName(host))
             rig.hypervisor.restore_power(HostName(host))
         await asyncio.sleep(60.0)
-        assert one(rig).status == "VERIFY_RESIZE"
+        assert shown(rig).status == "VERIFY_RESIZE"
         await act(api, "revert_resize")
         await rig.settled()
         check_whole(rig, flavor=FLAVOR, host="host-1")
@@ -157,7 +157,7 @@ def test_migrate__a_server_that_was_booted_onto_a_host__may_go_anywhere_else() -
             await rig.settled()
             await act(api, "confirm_resize")
             await rig.settled()
-        assert one(rig).host != "host-2"
+        assert shown(rig).host != "host-2"
         check_whole(rig, flavor=FLAVOR)
 
     play(work)
@@ -184,7 +184,7 @@ def test_live_migration__runs_elsewhere_without_having_been_started_anew() -> No
         api = await lives(rig)
         await act(api, "live_migration")
         await rig.settled(300.0)
-        assert one(rig).host != "host-1"
+        assert shown(rig).host != "host-1"
         check_whole(rig, flavor=FLAVOR)
         assert [guest.boots for _, _, guest in rig.hypervisor.everything()] == [1]
 
@@ -211,8 +211,8 @@ def test_live_migration__aborted__stays_and_says_so() -> None:
         await act(api, "live_migration")
         while ("live_migration", "migrate") not in rig.live():
             await asyncio.sleep(1.0)
-        (shown,) = await api.migrations_under_way(server_id())
-        await api.migration_wish(server_id(), shown.id, "abort", frozenset({"running"}))
+        (migration,) = await api.migrations_under_way(server_id())
+        await api.migration_wish(server_id(), migration.id, "abort", frozenset({"running"}))
         await rig.settled()
         check_whole(rig, flavor=FLAVOR, host="host-1")
         assert rig.cell1.rows("SELECT status FROM migrations") == [("cancelled",)]
@@ -229,10 +229,10 @@ def test_live_migration__forced__is_over_soon() -> None:
         await act(api, "live_migration")
         while ("live_migration", "migrate") not in rig.live():
             await asyncio.sleep(1.0)
-        (shown,) = await api.migrations_under_way(server_id())
-        await api.migration_wish(server_id(), shown.id, "force", frozenset({"running"}))
+        (migration,) = await api.migrations_under_way(server_id())
+        await api.migration_wish(server_id(), migration.id, "force", frozenset({"running"}))
         await rig.settled()
-        assert one(rig).host != "host-1"
+        assert shown(rig).host != "host-1"
         check_whole(rig, flavor=FLAVOR)
 
     play(work)
@@ -251,7 +251,7 @@ def test_live_migration__to_a_host_without_room__refused_and_nothing_is_held_the
         assert full
         await act(api, "live_migration", to="host-9")
         await rig.settled()
-        assert one(rig).host == "host-1"
+        assert shown(rig).host == "host-1"
         assert sum(rig.held().values()) == held
 
     play(work)
@@ -271,12 +271,12 @@ def test_evacuate__source_returns__one_guest_and_it_is_the_new_one(early: bool) 
         await act(api, "evacuate")
         if not early:
             await rig.settled(300.0)
-            assert one(rig).status == "ACTIVE"
+            assert shown(rig).status == "ACTIVE"
         rig.hypervisor.restore_power(HostName("host-1"))
         await host_down(rig, "host-1", down=False)
         await rig.settled(300.0)
         await asyncio.sleep(60.0)
-        assert one(rig).host != "host-1"
+        assert shown(rig).host != "host-1"
         check_whole(rig, flavor=FLAVOR)
 
     play(work)
@@ -295,7 +295,7 @@ def test_guest_that_may_run_on_a_lost_host__is_not_started_elsewhere() -> None:
         await host_down(rig, "host-2")
         await start_watch(rig)
         await rig.settled(2000.0)
-        server = one(rig)
+        server = shown(rig)
         assert (server.host, server.vm_state, server.move) == ("host-1", VmState.STOPPED, None)
         with pytest.raises(MayRunElsewhere):
             await act(api, "start")
@@ -311,7 +311,7 @@ def test_timer__nobody_confirms__confirmed_by_itself() -> None:
         parts.runtime.spawn(timers.run(), name="timers")
         await resize(api)
         await rig.settled()
-        assert one(rig).status == "VERIFY_RESIZE"
+        assert shown(rig).status == "VERIFY_RESIZE"
         await asyncio.sleep(150.0)
         await rig.settled()
         check_whole(rig, flavor=LARGE)
@@ -369,7 +369,7 @@ def test_delete__at_every_moment_of_a_move__nothing_is_left(kind: str) -> None:
 
         async def work(rig: Rig, moment: int = moment) -> None:
             await _moved_with(rig, kind, moment, delete)
-            assert one(rig).vm_state is VmState.DELETED
+            assert shown(rig).vm_state is VmState.DELETED
             assert (where(rig), rig.held(), rig.ports.ports) == ({}, {}, {}), moment
             assert rig.cell1.rows("SELECT * FROM tombstones") == []
 
@@ -385,13 +385,13 @@ def test_worker_frozen_at_every_moment_of_a_move__it_ends_whole(kind: str) -> No
 
         async def work(rig: Rig, moment: int = moment) -> None:
             await _moved_with(rig, kind, moment, take_over)
-            server = one(rig)
+            server = shown(rig)
             assert server.task_state is None, moment
             if server.vm_state is VmState.RESIZED:
                 api = await rig.servers()
                 await act(api, "confirm_resize")
                 await rig.settled()
-            check_whole(rig, flavor=one(rig).flavor)
+            check_whole(rig, flavor=shown(rig).flavor)
 
         play(work)
 
@@ -410,7 +410,7 @@ def test_host__that_a_server_may_go_back_to__is_not_forgotten() -> None:
         await rig.settled()
         await hosts.delete(HostName("host-1"))
         await resize_away_and_delete(rig, api)
-        await hosts.delete(HostName(str(one(rig).host)))
+        await hosts.delete(HostName(str(shown(rig).host)))
 
     async def resize_away_and_delete(rig: Rig, api: Servers) -> None:
         await act(api, "migration")

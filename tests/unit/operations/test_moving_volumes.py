@@ -11,11 +11,12 @@ from kilonova.kernel.ids import HostName
 from kilonova.objects.boot import Boot
 from kilonova.objects.guest import Guest, GuestVolume
 from kilonova.objects.image import NewImage
-from kilonova.objects.server import Server, VmState, Volume
+from kilonova.objects.server import VmState, Volume
 from kilonova.operations.attaching import VolumeRefused
 from kilonova.operations.servers import Servers
 from kilonova.simulation.doubles.volumes import SOME
 from kilonova.simulation.hypervisor import SimDriver
+from unit.operations.life import act, shown
 from unit.operations.moves_rig import host_down, start_watch
 from unit.operations.rig import CALLER, FLAVOR, REQUEST, Rig, play, server, server_id
 
@@ -52,17 +53,6 @@ async def lives(rig: Rig, driver: type[SimDriver] = SimDriver, hosts: tuple[str,
     await act(rig, api, "attach_volume", volume_id=SECOND)
     check(rig, "host-1")
     return api
-
-
-def shown(rig: Rig) -> Server:
-    found = rig.of()
-    assert found is not None
-    return found[1]
-
-
-async def act(rig: Rig, api: Servers, kind: str, **params: Any) -> None:
-    await api.act(CALLER, REQUEST, server_id(), kind, params)
-    await rig.settled(600.0)
 
 
 async def shelve(rig: Rig, api: Servers) -> None:

@@ -10,7 +10,7 @@ from typing_extensions import override
 from kilonova.drivers.driver import NoGuestAgent
 from kilonova.kernel.errors import Conflict
 from kilonova.objects.guest import PowerState
-from kilonova.objects.server import Server, TaskState, VmState
+from kilonova.objects.server import TaskState, VmState
 from kilonova.operations.accept import NotReady
 from kilonova.operations.catalog import ACTIONS
 from kilonova.operations.conductor import CellConductor
@@ -19,6 +19,8 @@ from kilonova.operations.servers import Servers
 from kilonova.operations.timers import reclaim
 from kilonova.simulation.doubles.images import IMAGE
 from kilonova.simulation.hypervisor import SimDriver
+from unit.operations import life
+from unit.operations.life import shown
 from unit.operations.rig import CALLER, CELL1, HOST, REQUEST, Rig, play, server_id
 
 RESCUE = {"image": msgspec.to_builtins(IMAGE)}
@@ -48,19 +50,10 @@ class Deaf(SimDriver):
 
 
 async def booted(rig: Rig, driver_class: type[SimDriver] = SimDriver, **fields: Any) -> Servers:
-    """A cloud with one active server; the API."""
-    await rig.add_hosts()
-    await rig.start_agent(driver_class=driver_class)
-    await rig.start_all()
-    api = await rig.boot(1, **{"image": IMAGE, "image_properties": {AGENT_PROPERTY: "yes"}, **fields})
-    await rig.settled()
-    return api
-
-
-def shown(rig: Rig) -> Server:
-    found = rig.of()
-    assert found is not None
-    return found[1]
+    """A cloud with one active server, whose guest has an agent; the API."""
+    return await life.booted(
+        rig, driver_class, **{"image": IMAGE, "image_properties": {AGENT_PROPERTY: "yes"}, **fields}
+    )
 
 
 @pytest.mark.parametrize(("actions", "ends", "power"), WALKS, ids=lambda value: str(value)[:60])

@@ -10,7 +10,8 @@ from kilonova.objects.server import VmState
 from kilonova.operations.servers import Servers
 from kilonova.simulation.doubles.networks import NETWORK
 from kilonova.simulation.hypervisor import SimDriver
-from unit.operations.moves_rig import HOSTS, act, host_down, one, resize, start_watch
+from unit.operations.life import shown
+from unit.operations.moves_rig import HOSTS, act, host_down, resize, start_watch
 from unit.operations.rig import CALLER, HOST, REQUEST, Interruption, Rig, play, server_id
 
 ADD = {"request": {"network_id": NETWORK.id}, "security_group_ids": []}
@@ -33,8 +34,8 @@ def ports(rig: Rig) -> set[str]:
     return {port.id for port in rig.ports.of(server_id())}
 
 
-def shown(rig: Rig) -> set[str]:
-    return {nic.port_id for nic in one(rig).nics}
+def cards(rig: Rig) -> set[str]:
+    return {nic.port_id for nic in shown(rig).nics}
 
 
 def lives(moment: int, kind: str, times: int) -> int:
@@ -69,7 +70,7 @@ def lives(moment: int, kind: str, times: int) -> int:
         await rig.settled()
         assert ports(rig) == {port.id for port in rig.ports.ports.values()}
         if interruption.happened:
-            assert ports(rig) == shown(rig)
+            assert ports(rig) == cards(rig)
             assert set(rig.held()) <= {server_id()}
         return calls
 
@@ -105,13 +106,13 @@ def test_reset__card_may_be_plugged_in__shown_and_can_be_unplugged() -> None:
         await asyncio.sleep(2.0)
         await reset(api, "active")
         await rig.settled()
-        assert one(rig).vm_state is VmState.ACTIVE
+        assert shown(rig).vm_state is VmState.ACTIVE
         ((_, _, guest),) = rig.hypervisor.everything()
-        assert {nic.port_id for nic in guest.spec.nics} == shown(rig) == ports(rig)
+        assert {nic.port_id for nic in guest.spec.nics} == cards(rig) == ports(rig)
         assert len(ports(rig)) == 2
-        await api.act(CALLER, REQUEST, server_id(), "detach_interface", {"port_id": one(rig).nics[-1].port_id})
+        await api.act(CALLER, REQUEST, server_id(), "detach_interface", {"port_id": shown(rig).nics[-1].port_id})
         await rig.settled()
-        assert len(ports(rig)) == len(shown(rig)) == 1
+        assert len(ports(rig)) == len(cards(rig)) == 1
 
     play(work)
 
@@ -129,8 +130,8 @@ def test_evacuate__during_an_attach__no_port_is_left_that_the_server_does_not_sh
         await host_down(rig, HOST)
         await act(api, "evacuate")
         await rig.settled()
-        assert (one(rig).vm_state, one(rig).host == HOST) == (VmState.ACTIVE, False)
-        assert len(shown(rig)) == 1
-        assert ports(rig) == shown(rig)
+        assert (shown(rig).vm_state, shown(rig).host == HOST) == (VmState.ACTIVE, False)
+        assert len(cards(rig)) == 1
+        assert ports(rig) == cards(rig)
 
     play(work)

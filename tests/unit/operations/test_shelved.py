@@ -10,9 +10,9 @@ from kilonova.objects.guest import PowerState
 from kilonova.objects.server import VmState
 from kilonova.operations.servers import Servers
 from kilonova.simulation.doubles.images import IMAGE
+from unit.operations.life import act, booted, guests, make_image, own_images, shelved, shown
 from unit.operations.moves_rig import host_down, lives, start_watch
 from unit.operations.rig import CALLER, HOST, REQUEST, Rig, play, server_id
-from unit.operations.test_images import act, booted, guests, make_image, own_images, shelved, shown
 
 
 async def soft_delete(rig: Rig, api: Servers) -> None:

@@ -9,7 +9,8 @@ from kilonova.kernel.ids import HostName
 from kilonova.objects.guest import Guest, GuestSpec
 from kilonova.objects.server import VmState
 from kilonova.simulation.hypervisor import SimDriver
-from unit.operations.moves_rig import act, check_whole, host_down, lives, one, resize, start_watch
+from unit.operations.life import shown
+from unit.operations.moves_rig import act, check_whole, host_down, lives, resize, start_watch
 from unit.operations.rig import FLAVOR, Rig, play
 
 
@@ -32,11 +33,11 @@ def test_resize__in_place_and_its_host_is_lost_before_the_undo__has_its_old_size
         await host_down(rig, "host-1")
         await start_watch(rig)
         await rig.settled(2000.0)
-        assert one(rig).flavor == FLAVOR
+        assert shown(rig).flavor == FLAVOR
         rig.hypervisor.restore_power(HostName("host-1"))
         await host_down(rig, "host-1", down=False)
         await asyncio.sleep(60.0)
-        assert one(rig).vm_state is VmState.STOPPED
+        assert shown(rig).vm_state is VmState.STOPPED
         await act(api, "start")
         await rig.settled()
         check_whole(rig, flavor=FLAVOR, host="host-1")

@@ -11,10 +11,11 @@ from kilonova.drivers.driver import HypervisorFailure
 from kilonova.kernel.errors import Conflict, NotFound
 from kilonova.kernel.ids import HostName, ServerId
 from kilonova.objects.guest import Guest
-from kilonova.objects.server import Server, VmState
+from kilonova.objects.server import VmState
 from kilonova.operations.servers import Servers
 from kilonova.simulation.doubles.volumes import SOME
 from kilonova.simulation.hypervisor import SimDriver
+from unit.operations.life import act, booted, shown
 from unit.operations.rig import CALLER, HOST, REQUEST, Interruption, Rig, play, server_id
 
 FIRST, SECOND, *_ = SOME
@@ -43,26 +44,6 @@ class Refusing(SimDriver):
         self, host: HostName, server_id: ServerId, generation: int, volume_id: str, new: Any
     ) -> Guest:
         raise HypervisorFailure(host=host, action="swap a volume", reason="it is too small")
-
-
-async def booted(rig: Rig, driver_class: type[SimDriver] = SimDriver) -> Servers:
-    await rig.add_hosts()
-    await rig.start_agent(driver_class=driver_class)
-    await rig.start_all()
-    api = await rig.boot(1)
-    await rig.settled()
-    return api
-
-
-def shown(rig: Rig) -> Server:
-    found = rig.of()
-    assert found is not None
-    return found[1]
-
-
-async def act(rig: Rig, api: Servers, kind: str, **params: Any) -> None:
-    await api.act(CALLER, REQUEST, server_id(), kind, params)
-    await rig.settled()
 
 
 def same(rig: Rig, *volume_ids: str) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
 from kilonova.placement.search.fleet import Facts
-from kilonova.placement.search.query import Group, Query
+from kilonova.placement.search.query import Query
+from kilonova.placement.shapes import Group
 
 SHARES = "MISC_SHARES_VIA_AGGREGATE"
 

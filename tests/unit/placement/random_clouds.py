@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 
 from kilonova.placement.search.answer import Alone, Answer
 from kilonova.placement.search.fleet import SHARES, Facts, Fleet, Stock
-from kilonova.placement.search.query import Group, Query
+from kilonova.placement.search.query import Query
+from kilonova.placement.shapes import Group
 from unit.placement.oracle import Found
 from unit.placement.placing import uuid_of
 

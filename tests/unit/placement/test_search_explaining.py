@@ -5,8 +5,9 @@ import random
 from kilonova.placement.search import explaining
 from kilonova.placement.search.explaining import Removed
 from kilonova.placement.search.fleet import Facts, Stock
-from kilonova.placement.search.query import Group, Query
+from kilonova.placement.search.query import Query
 from kilonova.placement.search.search import search
+from kilonova.placement.shapes import Group
 from unit.placement import random_clouds
 from unit.placement.placing import uuid_of
 

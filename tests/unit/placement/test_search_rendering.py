@@ -7,9 +7,10 @@ import msgspec
 
 from kilonova.placement.search.answer import Alone
 from kilonova.placement.search.fleet import Facts, Fleet, Stock
-from kilonova.placement.search.query import Group, Query
+from kilonova.placement.search.query import Query
 from kilonova.placement.search.rendering import NEWEST, Form, Rendering
 from kilonova.placement.search.search import search
+from kilonova.placement.shapes import Group
 from unit.placement import random_clouds
 from unit.placement.placing import uuid_of
 

@@ -14,7 +14,8 @@ from kilonova.placement.api.context import canonical, level_of
 from kilonova.placement.api.filters import NO_SUCH_CLASS, Values, aggregates_of, resources_of, traits_of
 from kilonova.placement.errors import BadQuery, BadQueryValue, DuplicateQuery, MissingQuery
 from kilonova.placement.providers import require_classes_txn, require_traits_txn
-from kilonova.placement.search.query import Group, Query
+from kilonova.placement.search.query import Query
+from kilonova.placement.shapes import Group
 from kilonova.web.call import Call
 
 _PARTS = ("in_tree", "member_of", "required", "resources")

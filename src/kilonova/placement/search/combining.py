@@ -19,7 +19,8 @@ from kilonova.placement.search import matching
 from kilonova.placement.search.answer import Candidate
 from kilonova.placement.search.bits import packed, rows_of
 from kilonova.placement.search.fleet import Fleet
-from kilonova.placement.search.query import UNNAMED, Group, Query
+from kilonova.placement.search.query import UNNAMED, Query
+from kilonova.placement.shapes import Group
 
 
 class Choice(NamedTuple):

@@ -12,7 +12,8 @@ import msgspec
 from kilonova.placement.search import combining, matching
 from kilonova.placement.search.bits import Bits, rows_of
 from kilonova.placement.search.fleet import Fleet
-from kilonova.placement.search.query import UNNAMED, Group, Query
+from kilonova.placement.search.query import UNNAMED, Query
+from kilonova.placement.shapes import Group
 
 
 class Removed(msgspec.Struct, frozen=True):

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from kilonova.placement.search.bits import Bits
 from kilonova.placement.search.fleet import Fleet
-from kilonova.placement.search.query import Group, Query
+from kilonova.placement.search.query import Query
+from kilonova.placement.shapes import Group
 
 
 class Condition(NamedTuple):

@@ -4,27 +4,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-from kilonova.placement.shapes import Resources
+from kilonova.placement.shapes import Group
 
 UNNAMED = ""
 """The suffix of the group whose resources may come from several providers of one tree, and from those that share with it."""
-
-
-class Group(msgspec.Struct, frozen=True, kw_only=True):
-    """One group of a query. All of a named group must come from one provider."""
-
-    resources: Resources = {}
-    """What must be free, in portions that are given. Only a named group in a `same_subtree` may ask for nothing."""
-    required: tuple[frozenset[str], ...] = ()
-    """Traits: at least one of each set. Those of the unnamed group are asked of its providers taken together."""
-    forbidden: frozenset[str] = frozenset()
-    """Traits: no provider has any of these."""
-    member_of: tuple[frozenset[str], ...] = ()
-    """Aggregates: in at least one of each set. For the unnamed group it is enough that the root of the tree is."""
-    not_member_of: frozenset[str] = frozenset()
-    """Aggregates: in none of these. For the unnamed group neither is the root of the tree."""
-    in_tree: str | None = None
-    """A provider from whose tree all of it comes."""
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):

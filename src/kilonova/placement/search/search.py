@@ -14,7 +14,8 @@ from kilonova.placement.search import combining, matching
 from kilonova.placement.search.answer import Alone, Answer, Together
 from kilonova.placement.search.bits import Bits, rows_of
 from kilonova.placement.search.fleet import Fleet
-from kilonova.placement.search.query import UNNAMED, Group, Query
+from kilonova.placement.search.query import UNNAMED, Query
+from kilonova.placement.shapes import Group
 
 ROWS_MAX = 1000
 """Most candidates of one provider in one part: a millisecond's work, with writing them."""

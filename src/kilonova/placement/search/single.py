@@ -6,7 +6,6 @@ from kilonova.placement.search import matching
 from kilonova.placement.search.bits import Bits, rows_of
 from kilonova.placement.search.fleet import Fleet
 from kilonova.placement.search.matching import Condition
-from kilonova.placement.search.query import Group
 from kilonova.placement.shapes import CandidateQuery, Candidates, Elimination
 
 
@@ -50,15 +49,7 @@ def room(fleet: Fleet, resource_class: str) -> dict[str, tuple[int, int]]:
 
 
 def _conditions(fleet: Fleet, query: CandidateQuery) -> Iterator[Condition]:
-    group = Group(
-        resources=query.resources,
-        required=query.required,
-        forbidden=query.forbidden,
-        member_of=query.member_of,
-        not_member_of=query.not_member_of,
-        in_tree=query.in_tree,
-    )
-    yield from matching.conditions(fleet, group)
+    yield from matching.conditions(fleet, query)
     if query.uuid is not None:
         row = fleet.row_of.get(query.uuid)
         yield Condition(f"provider {query.uuid}", _only([] if row is None else [row]))

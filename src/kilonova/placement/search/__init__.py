@@ -3,7 +3,7 @@
 May import `kernel` and placement's `shapes`. Owns no state in a database: a `Fleet` (`fleet.py`) is a copy of what the
 placement database says of its providers, and `loader.py` alone reads it from there. Start reading in `search.py`: a `Query`
 (`query.py`) over a fleet gives an `Answer` (`answer.py`); `rendering.py` writes it as the API shows it, and
-`eliminations.py` tells why an answer is empty.
+`explaining.py` tells why an answer is empty.
 
 How a fleet stays fresh: every transaction that changes a provider (its name, parent, inventories, what is used of them,
 traits, aggregates, its being there at all) inserts a row for it into `provider_changes(seq, provider_uuid)`, where `seq` counts

@@ -17,9 +17,10 @@ SEED = 2026
 @pytest.mark.parametrize(
     ("driver", "hosts", "kills"),
     [
-        ("fake", 1, 20),
-        ("fake", 3, 10),
-        pytest.param("qemu", 1, 8, marks=pytest.mark.qemu),
+        ("fake", 1, 50),
+        ("fake", 3, 20),
+        pytest.param("qemu", 1, 50, marks=pytest.mark.qemu),
+        pytest.param("qemu", 2, 20, marks=pytest.mark.qemu),
     ],
 )
 def test_cloud__killed_frozen_and_cut_off_under_load__keeps_every_promise(

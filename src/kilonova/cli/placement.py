@@ -40,7 +40,10 @@ def status(file: Path | None, state: str | None, as_json: bool) -> None:
         click.echo()
     table(("all", *columns), [_row({**one, "name": "all"}, "all") for one in found["classes"]])
     click.echo()
-    table(("host", "cell", "zone", "class", "capacity", "used", "percent"), [_row(one) for one in found["hottest"]])
+    if found["hottest"]:
+        table(("host", "cell", "zone", "class", "capacity", "used", "percent"), [_row(one) for one in found["hottest"]])
+    else:
+        click.echo("No host has given anything.")
     if found["unanswered"]:
         hosts = len(found["unanswered"])
         click.echo(

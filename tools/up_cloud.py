@@ -3,14 +3,18 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
+from kilonova.app.paths import PATHS
 from kilonova.testing.access import CloudAccess
 
 KILONOVA = str(Path(sys.executable).with_name("kilonova"))
 PATIENCE_S = 60
+LOOK_EVERY_S = 0.05
+HYPERVISORS = f"{PATHS['compute']}/os-hypervisors"
 
 
 class StartFailure(Exception):
@@ -61,6 +65,15 @@ class UpCloud(CloudAccess):
             self.process.communicate(timeout=PATIENCE_S)
         finally:
             self.process.kill()
+
+    def wait_until_hosts(self, count: int) -> None:
+        """Return once `count` hosts have registered, and servers can be sent to them. Raises TimeoutError."""
+        give_up = time.monotonic() + PATIENCE_S
+        with self.client() as admin:
+            while len(admin.get(HYPERVISORS).raise_for_status().json()["hypervisors"]) < count:
+                if time.monotonic() > give_up:
+                    raise TimeoutError(f"fewer than {count} hosts after {PATIENCE_S} s, see {self.state}")
+                time.sleep(LOOK_EVERY_S)
 
     def agents(self) -> list[int]:
         """The ids of the processes that are hosts of their own."""

@@ -27,6 +27,7 @@ def test_second_agent__takes_the_host_until_the_first_is_started_anew(tmp_path: 
         pytest.skip(str(reason))
     state = tmp_path / "state"
     with UpCloud(state, "--hosts", 2, driver="qemu") as up:
+        up.wait_until_hosts(2)
         told = host_file_read(state / "hypervisor" / "host-1" / "agent.json")
         before = set(up.agents())
         asyncio.run(_takes_the_host(told))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from kilonova.app.paths import OWN, PATHS
+from kilonova.app.paths import OWN
 from tools.chaos.actions import ACTIONS, SUITS, Furnished
 from tools.chaos.http import NEWEST, SERVERS
 from tools.chaos.run import furnished
@@ -54,7 +54,7 @@ def _load(state: Path, *, hints: bool) -> Mapping[str, float]:
         made = furnished(up)
         with up.client() as admin, up.client("kilonova") as member:
             admin.headers.update(NEWEST)
-            _until_hosts(admin)
+            up.wait_until_hosts(HOSTS)
             began = time.monotonic()
             for number in range(SERVERS_MADE):
                 body = {"server": {"name": f"s{number}", **made.boot}}
@@ -95,10 +95,3 @@ def _servers(admin: httpx.Client) -> list[Mapping[str, str]]:
     answer = admin.get(f"{SERVERS}/detail", params={"all_tenants": "1"}).raise_for_status()
     found: list[Mapping[str, str]] = answer.json()["servers"]
     return found
-
-
-def _until_hosts(admin: httpx.Client) -> None:
-    """Wait until servers can be sent to every host."""
-    path = f"{PATHS['compute']}/os-hypervisors"
-    while len(admin.get(path).raise_for_status().json()["hypervisors"]) < HOSTS:
-        time.sleep(LOOK_EVERY_S)

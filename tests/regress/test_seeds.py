@@ -13,6 +13,9 @@ ONCE_WRONG = (
     ("storm", 157, "a boot whose claim had no answer, and that found no host when it asked again, kept the claim"),
     ("moves", 12, "the auditor took away what a delete had inherited from a migration"),
     ("takeovers", 100085, "a resize whose guest had gone tried for hours to start it again"),
+    ("devices", 100150, "a server whose boot from a volume was reset held what one with a disk holds"),
+    ("volumes", 100109, "a reset kept a volume that was reserved only, and showed it as the server's"),
+    ("volumes", 100235, "a guest whose making was reset could be started with half a disk"),
     ("storm", 0, "the secrets of a boot that found no host were kept"),
 )
 

@@ -236,8 +236,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def boots_from_volume(self) -> bool:
-        """Whether its root disk is a volume, and none of its host's."""
-        return any(volume.guest.boot for volume in self.volumes)
+        """Whether its root disk is a volume, and none of its host's. One that has no image does, also before it has its volumes."""
+        return self.image_id is None
 
     @property
     def status(self) -> str:

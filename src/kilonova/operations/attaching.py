@@ -128,13 +128,15 @@ async def keep_only(work: Work, kept: frozenset[str]) -> None:
 async def settle(work: Work) -> dict[str, Any]:
     """After an interruption: of each volume keep one attachment, the one that the server shows if it is there.
 
-    Leaves the output `volumes_found`, for `as_found`.
+    Where the server is on a host, one that it doesn't show and that was never connected is of no use, and ends. Leaves the
+    output `volumes_found`, for `as_found`.
     """
     server = await work.server()
     own = {volume.guest.attachment_id for volume in server.volumes}
     found: dict[str, dict[str, Any]] = {}
     for there in sorted(await work.parts.volumes.attachments_of(server.id), key=lambda one: one.id not in own):
-        found.setdefault(there.volume_id, {"attachment_id": there.id, "connection": there.connection})
+        if there.id in own or there.connection or server.host is None:
+            found.setdefault(there.volume_id, {"attachment_id": there.id, "connection": there.connection})
     await keep_only(work, frozenset(one["attachment_id"] for one in found.values()))
     return {FOUND: found}
 

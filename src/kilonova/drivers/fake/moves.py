@@ -61,9 +61,11 @@ def made(host: HostName, spec: GuestSpec, disk: Disk | None) -> FakeGuest:
 
 
 def run(guest: FakeGuest) -> FakeGuest:
-    """Let it run: paused ones go on, all others are started."""
+    """Let it run: paused ones go on, all others are started. Raises `HypervisorFailure` for one that was never made whole."""
     if guest.power_state is PowerState.RUNNING:
         return guest
+    if guest.disk.content == HALF_MADE and not guest.rescued:
+        raise _refused(guest, START.action, "its disk was never made whole.")
     boots = guest.boots + (guest.power_state is not PowerState.PAUSED)
     return msgspec.structs.replace(guest, power_state=PowerState.RUNNING, boots=boots, offered=0)
 

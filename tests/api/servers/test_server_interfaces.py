@@ -36,10 +36,15 @@ def detach(stage: Stage, server_id: str, port_id: str, status: int = 202) -> Non
 
 
 def detached(stage: Stage, server_id: str, port_id: str) -> None:
+    """Take a card out. Its port is given back first; then the server, which shows its address, has it no longer."""
+    (card,) = [one for one in listed(stage, server_id) if one["port_id"] == port_id]
+    gone = {one["ip_address"] for one in card["fixed_ips"]}
     detach(stage, server_id, port_id)
-    stage.cloud.wait_for(
-        lambda: port_id not in {one["port_id"] for one in listed(stage, server_id)}, f"port {port_id} to be detached"
-    )
+    stage.cloud.wait_for(lambda: not gone & addresses(stage, server_id), f"port {port_id} to be detached")
+
+
+def addresses(stage: Stage, server_id: str) -> set[str]:
+    return {one["addr"] for network in stage.show(server_id)["addresses"].values() for one in network}
 
 
 def port_is_there(stage: Stage, port_id: str) -> bool:

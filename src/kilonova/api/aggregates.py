@@ -1,5 +1,6 @@
 """Aggregates of hosts (Compute API reference, "Host aggregates")."""
 
+import re
 from collections.abc import Callable
 from typing import Self
 
@@ -26,6 +27,7 @@ from kilonova.web.call import Call, Reply
 from kilonova.web.routing import Body, Handler
 
 _RULE = "os_compute_api:os-aggregates:"
+_NUMBER = re.compile(r"-?[0-9]{1,18}")
 
 
 class BadId(Invalid):
@@ -180,7 +182,7 @@ def routes(compute: Compute) -> list[ComputeRoute]:
 
 def _id(call: Call) -> int:
     text = call.params["id"]
-    if not text.isascii() or not text.isdigit() or len(text) > 18:
+    if not _NUMBER.fullmatch(text):
         raise BadId(id=text[:100])
     return int(text)
 

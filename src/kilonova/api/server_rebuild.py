@@ -146,7 +146,8 @@ class ServerRebuild:
         if call.version.has("server-rebuild-key"):
             doc["key_name"] = server.key_name
         if call.version.has("server-rebuild-user-data"):
-            doc["OS-EXT-SRV-ATTR:user_data"] = server.user_data
+            doc.pop("OS-EXT-SRV-ATTR:user_data", None)  # of an update's answer; a rebuild shows it to everybody, once
+            doc["user_data"] = server.user_data
         location = links(call, self._compute).both("servers", server.id)[0]["href"]
         return Reply({"server": doc}, headers={"Location": location})
 

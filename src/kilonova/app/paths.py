@@ -8,6 +8,8 @@ PATHS = {
     "network": "/network/v2.0",
 }
 """Where each service's API begins, by its type."""
+ENDPOINTS = {**PATHS, "image": "/image", "network": "/network"}
+"""Where the catalog says that each service is: clients of these two add the version themselves."""
 OWN = "/kilonova"
 """Where Kilonova answers what no OpenStack API asks (`local_api.py`)."""
 METRICS = "/metrics"

@@ -8,7 +8,7 @@ from kilonova.app import clouds_yaml
 from kilonova.app.config import HEADERS, Config
 from kilonova.app.config import Identity as IdentityConfig
 from kilonova.app.foundation import Foundation
-from kilonova.app.paths import PATHS
+from kilonova.app.paths import ENDPOINTS
 from kilonova.clients.identity import Identity
 from kilonova.clients.image import Images
 from kilonova.clients.network import Networks
@@ -67,7 +67,7 @@ class Services:
             await foundation.database_with("identity", tables.metadata),
             foundation.runtime,
             url=f"{foundation.url}/identity",
-            catalog=[CatalogEntry(kind, NAMES[kind], foundation.url + path) for kind, path in PATHS.items()],
+            catalog=[CatalogEntry(kind, NAMES[kind], foundation.url + path) for kind, path in ENDPOINTS.items()],
             passwords=clouds_yaml.passwords(foundation.state, foundation.runtime),
             region=config.region,
             token_life_s=config.token_lifetime_s,

@@ -95,7 +95,7 @@ def test_delete__with_hosts__400_until_empty(rig: Rig) -> None:
     assert rig.ask("DELETE", f"/os-aggregates/{number}").status_code == 404
 
 
-@pytest.mark.parametrize("number", ["x", "-1", "1.5", "9" * 30, "%00"])
+@pytest.mark.parametrize("number", ["x", "1.5", "9" * 30, "%00"])
 def test_id__not_a_number__400(rig: Rig, number: str) -> None:
     assert rig.ask("GET", f"/os-aggregates/{number}").status_code == 400
 

@@ -71,17 +71,21 @@ def _spares_image(operation: Operation) -> bool:
 
 
 def reset(server: Server, operation: Operation, now: float) -> Server:
-    """The state that was asked for, and the cards that are there."""
+    """The state that was asked for, at once; the cards and volumes that are there, once what was left is cleared away."""
     server = cards.as_found(cards.with_plugged(server, operation), operation)
+    if operation.state is OperationState.QUEUED:
+        return _in_state(server, operation, now)
     if operation.state is not OperationState.DONE:
         return server
+    server = _in_state(attaching.as_found(server, operation.outputs), operation, now)
+    shelved = None if _spares_image(operation) else server.shelved
+    return msgspec.structs.replace(server, move=None, soft_deleted_at=None, shelved=shelved)
+
+
+def _in_state(server: Server, operation: Operation, now: float) -> Server:
     state = VmState(operation.params["state"])
     fault = Fault(code=500, message=IN_ERROR, details=IN_ERROR, created_at=now) if state is VmState.ERROR else None
-    server = attaching.as_found(server, operation.outputs)
-    shelved = None if _spares_image(operation) else server.shelved
-    return msgspec.structs.replace(
-        server, vm_state=state, move=None, soft_deleted_at=None, shelved=shelved, fault=fault
-    )
+    return msgspec.structs.replace(server, vm_state=state, fault=fault)
 
 
 PLAN: Plan[Work] = Plan(

@@ -1,6 +1,6 @@
 # The ways into the project. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check bench bench-placement interop judge-placement soak chaos mutants oracle clean
+.PHONY: help setup demo up test check bench bench-placement interop judge-placement judge-tempest soak chaos mutants oracle clean
 
 PYTHON := .venv/bin/python
 TESTS ?=
@@ -40,7 +40,10 @@ interop: setup ## judge the cloud with real clients and real Keystone, Glance, N
 	@$(PYTHON) -m tools.interop
 
 judge-placement: setup ## judge the Placement API by the tests that OpenStack's own packages ship
-	@$(PYTHON) -m tools.judge_placement $(TESTS)
+	@$(PYTHON) -m tools.judges.placement $(TESTS)
+
+judge-tempest: setup ## judge the Compute API by Tempest's own tests of it
+	@$(PYTHON) -m tools.judges.tempest $(TESTS)
 
 soak: setup ## simulate until a million faults have struck; goes on where it was stopped
 	@$(PYTHON) -m tools.soak

@@ -16,7 +16,7 @@ from tools.interop.environment import environment
 
 HEADERS = {"X-Auth-Token": "admin", "OpenStack-API-Version": "placement 1.39", "Accept": "application/json"}
 PROJECT = Path(__file__).parents[2]
-LOCK = PROJECT / "tools" / "judge_placement" / "requirements.txt"
+LOCK = PROJECT / "tools" / "judges" / "placement" / "requirements.txt"
 JUDGES = PROJECT / ".cache" / "judge-placement"
 PEER = Path(__file__).with_name("peer.py")
 PATIENCE_S = 3600

@@ -21,7 +21,6 @@ _GONE = (
     ("/os-cloudpipe", "GET POST"),
     ("/os-cloudpipe/{id}", "PUT"),
     ("/os-fixed-ips/{id}", "GET"),
-    ("/os-fixed-ips/{id}/action", "POST"),
     ("/os-floating-ip-dns", "GET"),
     ("/os-floating-ip-dns/{id}", "PUT DELETE"),
     ("/os-floating-ip-dns/{domain_id}/entries/{id}", "GET PUT DELETE"),
@@ -32,7 +31,6 @@ _GONE = (
     ("/os-networks", "POST"),
     ("/os-networks/add", "POST"),
     ("/os-networks/{id}", "DELETE"),
-    ("/os-networks/{id}/action", "POST"),
     ("/os-security-group-default-rules", "GET POST"),
     ("/os-security-group-default-rules/{id}", "GET DELETE"),
     ("/os-tenant-networks", "POST"),
@@ -42,7 +40,11 @@ _GONE = (
     ("/servers/{server_id}/os-virtual-interfaces", "GET"),
 )
 
-_GONE_ACTIONS = ("os-getRDPConsole", "resetNetwork")
+_GONE_ACTIONS = (
+    ("/servers/{id}/action", "os-getRDPConsole resetNetwork"),
+    ("/os-fixed-ips/{id}/action", "reserve unreserve"),
+    ("/os-networks/{id}/action", "associate_host disassociate disassociate_host disassociate_project"),
+)
 
 
 def routes(_compute: Compute) -> list[ComputeRoute]:
@@ -51,8 +53,9 @@ def routes(_compute: Compute) -> list[ComputeRoute]:
         ComputeRoute(method=method, path=path, handler=gone) for path, methods in _GONE for method in methods.split()
     ]
     actions = [
-        ComputeRoute(method="POST", path="/servers/{id}/action", action=action, handler=gone, body=Body.JSON)
-        for action in _GONE_ACTIONS
+        ComputeRoute(method="POST", path=path, action=action, handler=gone, body=Body.JSON)
+        for path, names in _GONE_ACTIONS
+        for action in names.split()
     ]
     return plain + actions
 

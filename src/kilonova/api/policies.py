@@ -259,5 +259,7 @@ RULES: tuple[Rule, ...] = (
     Rule("os_compute_api:os-server-shares:show", READER, "GET /servers/{id}/shares/{id}"),
     Rule("os_compute_api:os-server-shares:delete", MEMBER, "DELETE /servers/{id}/shares/{id}"),
     Rule("compute:server:topology:index", READER, "GET /servers/{id}/topology"),
+    Rule("compute:aggregates:images", ADMIN, "POST /os-aggregates/{id}/images"),
+    Rule("os_compute_api:os-server-diagnostics", ADMIN, "GET /servers/{id}/diagnostics"),
 )
 """All rules of the routes that are served; the third part says which."""

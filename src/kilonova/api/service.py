@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import override
 
 from kilonova.api import (
+    aggregate_images,
     aggregates,
     assisted_volume_snapshots,
     availability_zones,
@@ -37,6 +38,7 @@ from kilonova.api import (
     security_groups,
     server_actions,
     server_addresses,
+    server_diagnostics,
     server_evacuation,
     server_external_events,
     server_groups,
@@ -82,6 +84,7 @@ _JSON = frozenset({"application/json", "application/vnd.openstack.compute+json"}
 
 RESOURCES = (
     versions,
+    aggregate_images,
     aggregates,
     availability_zones,
     extensions,
@@ -101,6 +104,7 @@ RESOURCES = (
     server_reset,
     server_moves,
     server_live_migration,
+    server_diagnostics,
     server_evacuation,
     server_groups,
     server_images,

@@ -12,13 +12,15 @@ from kilonova.database.database import Database, Transaction
 from kilonova.engine import store as operation_store
 from kilonova.engine.plan import Plan
 from kilonova.engine.runner import ended_topic, hosts_topic
-from kilonova.kernel.errors import Conflict, Forbidden, Invalid, NotFound, OverLimit, Unavailable
-from kilonova.kernel.ids import CellId, OperationId, ServerId
+from kilonova.kernel.errors import Conflict, Forbidden, Invalid, KilonovaError, NotFound, OverLimit, Unavailable
+from kilonova.kernel.ids import CellId, HostName, OperationId, ServerId
 from kilonova.network import ports
 from kilonova.objects.boot import Boot
 from kilonova.objects.caller import Caller
+from kilonova.objects.diagnostics import Diagnostics
 from kilonova.objects.external_event import ExternalEvent
 from kilonova.objects.flavor import Flavor
+from kilonova.objects.guest import GuestImage
 from kilonova.objects.image import NewImage
 from kilonova.objects.migration import Migration, MigrationQuery
 from kilonova.objects.operation import Operation, OperationEvent
@@ -336,6 +338,21 @@ class Servers:
         if server.host is None:
             raise NotReady(server_id=server_id)
         return await self._consoles.output(server, lines)
+
+    async def diagnostics(self, server: Server) -> Diagnostics:
+        """How a server's guest does just now. Raises `Conflict` while it is on no host, or the host can't tell."""
+        if server.host is None:
+            raise NotReady(server_id=server.id)
+        return await self._consoles.diagnostics(server)
+
+    async def images_fetch(self, hosts: Sequence[HostName], images: Sequence[GuestImage]) -> None:
+        """Have images at hosts before guests need them, one after the other; what fails is logged and left to the guests."""
+        for host in hosts:
+            for image in images:
+                try:
+                    await self._consoles.image_fetch(host, image)
+                except KilonovaError as error:
+                    log.warning("image %s was not fetched by %s: %s", image.id, host, error.message)
 
     async def _where(
         self,

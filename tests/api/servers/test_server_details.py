@@ -81,6 +81,40 @@ def test_shares__no_service_for_them__none_and_none_can_be_attached(stage: Stage
     member.delete(f"{path}/{UNKNOWN}", version="2.97", status=404)
 
 
+def test_diagnostics__in_the_standard_form_and_in_the_old_one(stage: Stage, server_id: str) -> None:
+    path, admin = f"{SERVERS}/{server_id}/diagnostics", stage.cloud.admin
+    told = admin.get(path, version="2.48")
+    assert (told["state"], told["driver"], told["num_cpus"], told["num_nics"]) == ("running", "fake", 1, 1)
+    assert told["memory_details"] == {"maximum": 64, "used": None}
+    (card,) = stage.cloud.member.get(f"{SERVERS}/{server_id}/os-interface")["interfaceAttachments"]
+    assert told["nic_details"][0]["mac_address"] == card["mac_addr"]
+    assert admin.get(path, version="2.47") == {"memory": 64 * 1024}
+    stage.cloud.member.get(path, status=403)
+
+
+def test_diagnostics__server_on_no_host__conflict(stage: Stage) -> None:
+    failed = stage.create(flavorRef=stage.flavor_make("huge", ram=2**30))["server"]["id"]
+    stage.cloud.wait_for_status(failed, "ERROR")
+    stage.cloud.admin.get(f"{SERVERS}/{failed}/diagnostics", status=409)
+
+
+def test_images_of_an_aggregate__fetched_by_its_hosts_before_anybody_needs_them(stage: Stage) -> None:
+    admin, image = stage.cloud.admin, stage.image_make("soon")
+    made = admin.post("/compute/v2.1/os-aggregates", {"aggregate": {"name": "warm"}})["aggregate"]["id"]
+    path = f"/compute/v2.1/os-aggregates/{made}"
+    host = admin.get("/compute/v2.1/os-services")["services"][0]["host"]
+    admin.post(f"{path}/action", {"add_host": {"host": host}})
+    wish = {"cache": [{"id": image}]}
+    admin.post(f"{path}/images", wish, status=202, version="2.81")
+    driver = stage.cloud.cloud.hypervisor
+    assert driver is not None
+    stage.cloud.wait_for(lambda: image in stage.cloud.run(driver.images_cached()), "the image to be there")
+    admin.post(f"{path}/images", wish, status=404, version="2.80")
+    admin.post(f"{path}/images", {"cache": [{"id": UNKNOWN}]}, status=400, version="2.81")
+    admin.post(f"{path}/images", {"cache": [{"id": image}, {"id": image}]}, status=400, version="2.81")
+    admin.post("/compute/v2.1/os-aggregates/9999/images", wish, status=404, version="2.81")
+
+
 def tell(stage: Stage, *events: dict[str, Any], status: int = 200, version: str = NEWEST) -> Any:
     return stage.cloud.admin.post(EVENTS, {"events": list(events)}, status=status, version=version)
 

@@ -1,11 +1,12 @@
 """What the Compute API once had: these answer 410 at every microversion."""
 
 from kilonova.api.compute import Compute
-from kilonova.api.query import ComputeRoute
+from kilonova.api.query import ComputeRoute, Query
 from kilonova.kernel.errors import Gone
 from kilonova.web.call import Call, Reply
 from kilonova.web.routing import Body
 
+_ANY_QUERY = Query(strict=None)
 _GONE = (
     ("/os-agents", "GET POST"),
     ("/os-agents/{id}", "PUT DELETE"),
@@ -50,7 +51,9 @@ _GONE_ACTIONS = (
 def routes(_compute: Compute) -> list[ComputeRoute]:
     """A route for each of them."""
     plain = [
-        ComputeRoute(method=method, path=path, handler=gone) for path, methods in _GONE for method in methods.split()
+        ComputeRoute(method=method, path=path, handler=gone, query=_ANY_QUERY)
+        for path, methods in _GONE
+        for method in methods.split()
     ]
     actions = [
         ComputeRoute(method="POST", path=path, action=action, handler=gone, body=Body.JSON)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
 
-from msgspec import UNSET, Meta, Struct, UnsetType, to_builtins
+from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 from kilonova.api import body
 from kilonova.api.compute import Compute
@@ -82,15 +82,13 @@ class BlockStorage:
         """Make a volume."""
         wish = body.read(call, "volume", VolumeWish)
         self._enforce(call, VOLUME.rule + "create")
-        sent = {**to_builtins(wish), "size": int(wish.size)}
-        return await self._create(call, VOLUME, _renamed(sent))
+        return await self._create(call, VOLUME, {**_renamed(wish), "size": int(wish.size)})
 
     async def snapshot_create(self, call: Call) -> Reply:
         """Make a snapshot of a volume."""
         wish = body.read(call, "snapshot", SnapshotWish)
         self._enforce(call, SNAPSHOT.rule + "create")
-        sent = {**to_builtins(wish), "force": bool(wish.force)}
-        return await self._create(call, SNAPSHOT, _renamed(sent))
+        return await self._create(call, SNAPSHOT, {**_renamed(wish), "force": bool(wish.force)})
 
     @property
     def _service(self) -> Remote:
@@ -125,9 +123,10 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     return made
 
 
-def _renamed(sent: Document) -> Document:
-    """The same, with names and descriptions called what the service calls them today."""
-    return {key.removeprefix("display_"): value for key, value in sent.items()}
+def _renamed(wish: VolumeWish | SnapshotWish) -> Document:
+    """What was given, with names and descriptions called what the service calls them today."""
+    given = structs.asdict(wish)
+    return {key.removeprefix("display_"): value for key, value in given.items() if value is not UNSET}
 
 
 def _volume_told(volume: Document) -> Document:

@@ -141,6 +141,16 @@ def test_query__each_parameter__known_where_the_contract_says(shared: Rig, opera
             assert refused == (not additional and parameter not in known), f"{API.labels[at]} {path}: {answer.text}"
 
 
+def test_removed__every_one__410_at_both_ends(shared: Rig) -> None:
+    removed = [operation for operation in OPERATIONS if operation["success"] == [[410, None, None]]]
+    for operation, label in itertools.product(removed, (API.labels[0], API.labels[-1])):
+        path = re.sub(r"\{[^}]*\}", "1", operation["path"])
+        body = {operation["action"]: None} if operation["action"] else None
+        answer = shared.ask(operation["method"], path, body, version=label)
+        assert answer.status_code == 410, f"{name(operation)} at {label}: {answer.status_code} {answer.text}"
+    assert len(removed) == 54
+
+
 @pytest.mark.parametrize("operation", OPERATIONS, ids=name)
 def test_policies__every_rule_is_known_with_its_default(operation: dict[str, Any]) -> None:
     checks = {rule.name: rule.check for rule in RULES}

@@ -238,7 +238,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def boots_from_volume(self) -> bool:
-        """Whether its root disk is a volume, and none of its host's. One that has no image does, also before it has its volumes."""
+        """Whether its root disk is a volume, and none of its host's. One without an image does, also before it has volumes."""
         return self.image_id is None
 
     @property

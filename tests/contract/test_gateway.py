@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from contract.hypervisors import guest_spec
@@ -17,6 +18,7 @@ from kilonova.agent.gateway_remote import RemoteGateway
 from kilonova.cells.agents import AgentReplaced
 from kilonova.kernel.errors import NotAuthenticated, TooLarge, Unavailable
 from kilonova.kernel.ids import HostName, OperationId
+from kilonova.objects.diagnostics import diagnostics_of
 from kilonova.objects.guest import Guest, GuestImage, HostDescription, PowerState
 from kilonova.objects.history import wire
 from kilonova.objects.history.wire import WIRE, BadMessage
@@ -313,6 +315,39 @@ def test_console__the_hosts_own_agent_answers(way: str) -> None:
         await mine.console_answer("agent", question.id, "login:\n")
         assert await asked == "login:\n"
         await mine.console_answer("agent", question.id, "too late")
+
+    played(work, way)
+
+
+@ways
+def test_image_to_fetch__agent_is_asked__may_read_it_from_then_on(way: str) -> None:
+    async def work(site: Site) -> None:
+        site.store.contents[IMAGE.id] = b"content"
+        client = site.desk if way == "direct" else site.clients["agent"]
+        asked = asyncio.ensure_future(site.desk.image_fetch(HOST, IMAGE))
+        (question,) = await client.console_questions("agent", 1.0)
+        assert (question.about, question.host, question.image) == ("image", HOST, IMAGE)
+        if way == "http":
+            pieces = [piece async for piece in site.clients["agent"].image_content(IMAGE)]
+            assert b"".join(pieces) == b"content"
+            with pytest.raises(NotYours):
+                await anext(site.clients["other"].image_content(IMAGE))
+        await client.console_answer("agent", question.id, "")
+        await asked
+
+    played(work, way)
+
+
+@ways
+def test_diagnostics__the_hosts_own_agent_answers(way: str) -> None:
+    async def work(site: Site) -> None:
+        client = site.desk if way == "direct" else site.clients["agent"]
+        asked = asyncio.ensure_future(site.desk.diagnostics(put(site.rig)))
+        (question,) = await client.console_questions("agent", 1.0)
+        assert (question.about, question.server_id) == ("diagnostics", server_id())
+        told = diagnostics_of(guest_spec(None), PowerState.RUNNING, "d", "h")
+        await client.console_answer("agent", question.id, msgspec.json.encode(told).decode())
+        assert await asked == told
 
     played(work, way)
 

@@ -16,10 +16,11 @@ from kilonova.agent.gateway_client import GatewayClient, Registered
 from kilonova.agent.steps import perform
 from kilonova.agent.turns import Turns
 from kilonova.cells.agents import AgentReplaced
-from kilonova.drivers.driver import Driver, ImageStore, MigrationAborted, NoGuestAgent
-from kilonova.kernel.errors import KilonovaError
+from kilonova.drivers.driver import Driver, HypervisorFailure, ImageStore, MigrationAborted, NoGuestAgent
+from kilonova.kernel.errors import Conflict, KilonovaError
 from kilonova.kernel.ids import HostName, OperationId
-from kilonova.objects.guest import Guest, HostDescription
+from kilonova.objects.diagnostics import Diagnostics
+from kilonova.objects.guest import Guest, GuestImage, HostDescription
 from kilonova.objects.history import wire
 from kilonova.objects.history.wire import WIRE
 from kilonova.objects.host import Session
@@ -102,6 +103,18 @@ class Agent:
         """See `operations.consoles.Consoles`."""
         assert server.host is not None, "a console is a host's"
         return await self._driver.console_output(server.host, server.id, lines)
+
+    async def diagnostics(self, server: Server) -> Diagnostics:
+        """See `operations.consoles.Consoles`."""
+        assert server.host is not None, "a guest is a host's"
+        try:
+            return await self._driver.guest_diagnostics(server.host, server.id)
+        except HypervisorFailure as failure:
+            raise Conflict(reason=failure.message) from failure
+
+    async def image_fetch(self, host: HostName, image: GuestImage) -> None:
+        """See `operations.consoles.Consoles`."""
+        await self._driver.image_fetch(host, image, self._images)
 
     async def _pull(self) -> None:
         while True:

@@ -1,4 +1,4 @@
-"""Consoles of guests whose agents are other processes: a question waits at the gateway until the host's agent fetches it.
+"""Questions to agents that are other processes: each waits at the gateway until the host's agent fetches it.
 
 So an agent listens on nothing, and what asks it is what it works for anyway. A question that nobody answers in time is dropped;
 it costs its asker an answer and nobody else anything.
@@ -8,13 +8,15 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
-from kilonova.drivers.driver import Driver
+from kilonova.drivers.driver import Driver, ImageSource
 from kilonova.kernel.errors import Conflict, KilonovaError
 from kilonova.kernel.ids import HostName, ServerId
+from kilonova.objects.diagnostics import Diagnostics
+from kilonova.objects.guest import GuestImage
 from kilonova.objects.server import Server
 from kilonova.runtime.runtime import Runtime
 
@@ -25,21 +27,25 @@ WAIT_S = 20.0
 RETRY_S = 1.0
 ANSWER_S = 5.0
 """How long an agent may take to answer."""
+FETCH_S = 3600.0
+"""How long it may take to fetch an image."""
 
 
 class HostSilent(Conflict):
-    """Host {host} doesn't answer just now, so that the console of server {server_id} can't be read."""
+    """Host {host} doesn't answer just now, so that nothing can be said of {what}."""
 
     code = "host-silent"
 
 
 class ConsoleQuestion(msgspec.Struct, frozen=True, kw_only=True):
-    """What an agent is asked: the end of one guest's console."""
+    """What an agent is asked: the end of one guest's console, how a guest does, or to fetch an image."""
 
     id: str
     host: HostName
-    server_id: ServerId
-    lines: int | None
+    about: Literal["console", "diagnostics", "image"] = "console"
+    server_id: ServerId = ServerId("")
+    lines: int | None = None
+    image: GuestImage | None = None
 
 
 class ConsoleClient(Protocol):
@@ -80,14 +86,29 @@ class ConsoleDesk:
         """See `Consoles.output`. Raises `HostSilent`."""
         assert server.host is not None, "a console is a host's"
         question = ConsoleQuestion(id=self._runtime.uuid(), host=server.host, server_id=server.id, lines=lines)
-        desk = self._desk(self._agent_of(server.host))
+        return await self._ask(question, f"the console of server {server.id}", ANSWER_S)
+
+    async def diagnostics(self, server: Server) -> Diagnostics:
+        """See `Consoles.diagnostics`. Raises `HostSilent`, also where the host can't tell."""
+        assert server.host is not None, "a guest is a host's"
+        question = ConsoleQuestion(id=self._runtime.uuid(), host=server.host, about="diagnostics", server_id=server.id)
+        told = await self._ask(question, f"the guest of server {server.id}", ANSWER_S)
+        return msgspec.json.decode(told, type=Diagnostics)
+
+    async def image_fetch(self, host: HostName, image: GuestImage) -> None:
+        """See `Consoles.image_fetch`. Raises `HostSilent`, also where it can't be had."""
+        question = ConsoleQuestion(id=self._runtime.uuid(), host=host, about="image", image=image)
+        await self._ask(question, f"image {image.id}", FETCH_S)
+
+    async def _ask(self, question: ConsoleQuestion, what: str, within_s: float) -> str:
+        desk = self._desk(self._agent_of(question.host))
         opened = desk.open[question.id] = _Open(question, asyncio.get_running_loop().create_future())
         desk.news.set()
         try:
-            async with asyncio.timeout(ANSWER_S):
+            async with asyncio.timeout(within_s):
                 return await opened.answer
         except TimeoutError:
-            raise HostSilent(host=server.host, server_id=server.id) from None
+            raise HostSilent(host=question.host, what=what) from None
         finally:
             del desk.open[question.id]
 
@@ -118,23 +139,47 @@ class ConsoleDesk:
 class ConsoleAnswers:
     """The agent's side: fetches questions and answers them."""
 
-    def __init__(self, agent: str, runtime: Runtime, driver: Driver, client: ConsoleClient) -> None:
-        """Answer what `agent` is asked from what `driver` says."""
+    def __init__(
+        self, agent: str, runtime: Runtime, driver: Driver, client: ConsoleClient, images: ImageSource
+    ) -> None:
+        """Answer what `agent` is asked from what `driver` says, which fetches `images`."""
         self._agent = agent
         self._runtime = runtime
         self._driver = driver
         self._client = client
+        self._images = images
 
     async def run(self) -> None:
-        """Work until cancelled."""
-        while True:
-            try:
-                questions = await self._client.console_questions(self._agent, WAIT_S)
-                await asyncio.gather(*(self._answer(question) for question in questions))
-            except KilonovaError as error:
-                log.warning("%s", error.message)
-                await self._runtime.sleep(RETRY_S)
+        """Work until cancelled. An image takes its time, and keeps nobody else waiting."""
+        answering: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                try:
+                    questions = await self._client.console_questions(self._agent, WAIT_S)
+                except KilonovaError as error:
+                    log.warning("%s", error.message)
+                    await self._runtime.sleep(RETRY_S)
+                    continue
+                for question in questions:
+                    task = self._runtime.spawn(self._answer(question), name=f"answer {question.about}")
+                    answering.add(task)
+                    task.add_done_callback(answering.discard)
+        finally:
+            for task in answering:
+                task.cancel()
 
     async def _answer(self, question: ConsoleQuestion) -> None:
-        text = await self._driver.console_output(question.host, question.server_id, question.lines)
-        await self._client.console_answer(self._agent, question.id, text)
+        """Answer one question; what can't be answered is logged, and its asker hears nothing."""
+        try:
+            await self._client.console_answer(self._agent, question.id, await self._text(question))
+        except KilonovaError as error:
+            log.warning("%s", error.message)
+
+    async def _text(self, question: ConsoleQuestion) -> str:
+        if question.about == "diagnostics":
+            found = await self._driver.guest_diagnostics(question.host, question.server_id)
+            return msgspec.json.encode(found).decode()
+        if question.image is not None:
+            await self._driver.image_fetch(question.host, question.image, self._images)
+            return ""
+        return await self._driver.console_output(question.host, question.server_id, question.lines)

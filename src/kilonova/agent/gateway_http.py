@@ -174,7 +174,9 @@ class GatewayService:
         return Response(answer, media_type=JSON)
 
     async def _questions(self, access: Access, request: Request) -> Response:
-        return _json(await self._consoles.console_questions(access.agent, _seconds(request)))
+        questions = await self._consoles.console_questions(access.agent, _seconds(request))
+        access.readable.update({asked.image.id: asked.image for asked in questions if asked.image is not None})
+        return _json(questions)
 
     async def _answer(self, access: Access, request: Request) -> Response:
         text = (await _body(request)).decode(errors="replace")

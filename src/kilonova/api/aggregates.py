@@ -89,7 +89,7 @@ class Aggregates:
     async def show(self, call: Call) -> Reply:
         """Show one aggregate."""
         self._enforce(call, "show")
-        return _reply(call, await self._compute.database.read(aggregate_find_txn, _id(call)))
+        return _reply(call, await self._compute.database.read(aggregate_find_txn, aggregate_id(call)))
 
     async def create(self, call: Call) -> Reply:
         """Create an aggregate; the answer leaves out hosts and metadata."""
@@ -132,28 +132,30 @@ class Aggregates:
     async def delete(self, call: Call) -> Reply:
         """Delete an empty aggregate."""
         self._enforce(call, "delete")
-        await self._compute.database.write(aggregate_remove_txn, _id(call))
+        await self._compute.database.write(aggregate_remove_txn, aggregate_id(call))
         return Reply()
 
     async def add_host(self, call: Call) -> Reply:
         """Put a host into the aggregate."""
         self._enforce(call, "add_host")
         host = HostName(str(body.read(call, "add_host", AggregateHost).host))
-        aggregate_id = _id(call)
+        into = aggregate_id(call)
         await self._compute.hosts.get(host)
         busy = await self._compute.hosts.server_counts()
-        return _reply(call, await self._compute.database.write(aggregate_add_host_txn, aggregate_id, host, busy))
+        return _reply(call, await self._compute.database.write(aggregate_add_host_txn, into, host, busy))
 
     async def remove_host(self, call: Call) -> Reply:
         """Take a host out of the aggregate."""
         self._enforce(call, "remove_host")
         host = HostName(str(body.read(call, "remove_host", AggregateHost).host))
         busy = await self._compute.hosts.server_counts()
-        return _reply(call, await self._compute.database.write(aggregate_remove_host_txn, _id(call), host, busy))
+        return _reply(
+            call, await self._compute.database.write(aggregate_remove_host_txn, aggregate_id(call), host, busy)
+        )
 
     async def _change(self, call: Call, change: Callable[[Aggregate], Aggregate], action: str) -> Reply:
         busy = await self._compute.hosts.server_counts()
-        changed = await self._compute.database.write(aggregate_change_txn, _id(call), change, busy, action)
+        changed = await self._compute.database.write(aggregate_change_txn, aggregate_id(call), change, busy, action)
         return _reply(call, changed)
 
     def _enforce(self, call: Call, action: str) -> None:
@@ -180,7 +182,8 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     ]
 
 
-def _id(call: Call) -> int:
+def aggregate_id(call: Call) -> int:
+    """The id in the path. Raises `BadId`."""
     text = call.params["id"]
     if not _NUMBER.fullmatch(text):
         raise BadId(id=text[:100])

@@ -6,6 +6,7 @@ from kilonova.cells.hosts import Hosts
 from kilonova.clients.identity import Identity
 from kilonova.clients.image import Images
 from kilonova.clients.network import Networks
+from kilonova.clients.service_api import NoService, ServiceApi
 from kilonova.clients.volume import NoVolumes, Volumes
 from kilonova.database.database import Database
 from kilonova.operations.quota import Quota
@@ -31,6 +32,10 @@ class Compute:
     networks: Networks
     policy: Policy
     volumes: Volumes = field(default_factory=NoVolumes)
+    image_api: ServiceApi = field(default_factory=NoService)
+    """What the oldest routes about images pass on to; so too with networks and volumes."""
+    network_api: ServiceApi = field(default_factory=NoService)
+    volume_api: ServiceApi = field(default_factory=NoService)
     default_zone: str = "nova"
     deletes_at_once: bool = True
     """Whether a deleted server is gone, rather than kept for a while (`[compute] reclaim_window_s` is 0)."""

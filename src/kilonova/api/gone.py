@@ -1,11 +1,12 @@
 """What the Compute API once had: these answer 410 at every microversion."""
 
 from kilonova.api.compute import Compute
-from kilonova.api.query import ComputeRoute
+from kilonova.api.query import ComputeRoute, Query
 from kilonova.kernel.errors import Gone
 from kilonova.web.call import Call, Reply
 from kilonova.web.routing import Body
 
+_ANY_QUERY = Query(strict=None)
 _GONE = (
     ("/os-agents", "GET POST"),
     ("/os-agents/{id}", "PUT DELETE"),
@@ -21,7 +22,6 @@ _GONE = (
     ("/os-cloudpipe", "GET POST"),
     ("/os-cloudpipe/{id}", "PUT"),
     ("/os-fixed-ips/{id}", "GET"),
-    ("/os-fixed-ips/{id}/action", "POST"),
     ("/os-floating-ip-dns", "GET"),
     ("/os-floating-ip-dns/{id}", "PUT DELETE"),
     ("/os-floating-ip-dns/{domain_id}/entries/{id}", "GET PUT DELETE"),
@@ -32,7 +32,6 @@ _GONE = (
     ("/os-networks", "POST"),
     ("/os-networks/add", "POST"),
     ("/os-networks/{id}", "DELETE"),
-    ("/os-networks/{id}/action", "POST"),
     ("/os-security-group-default-rules", "GET POST"),
     ("/os-security-group-default-rules/{id}", "GET DELETE"),
     ("/os-tenant-networks", "POST"),
@@ -42,17 +41,24 @@ _GONE = (
     ("/servers/{server_id}/os-virtual-interfaces", "GET"),
 )
 
-_GONE_ACTIONS = ("os-getRDPConsole", "resetNetwork")
+_GONE_ACTIONS = (
+    ("/servers/{id}/action", "os-getRDPConsole resetNetwork"),
+    ("/os-fixed-ips/{id}/action", "reserve unreserve"),
+    ("/os-networks/{id}/action", "associate_host disassociate disassociate_host disassociate_project"),
+)
 
 
 def routes(_compute: Compute) -> list[ComputeRoute]:
     """A route for each of them."""
     plain = [
-        ComputeRoute(method=method, path=path, handler=gone) for path, methods in _GONE for method in methods.split()
+        ComputeRoute(method=method, path=path, handler=gone, query=_ANY_QUERY)
+        for path, methods in _GONE
+        for method in methods.split()
     ]
     actions = [
-        ComputeRoute(method="POST", path="/servers/{id}/action", action=action, handler=gone, body=Body.JSON)
-        for action in _GONE_ACTIONS
+        ComputeRoute(method="POST", path=path, action=action, handler=gone, body=Body.JSON)
+        for path, names in _GONE_ACTIONS
+        for action in names.split()
     ]
     return plain + actions
 

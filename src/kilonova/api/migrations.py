@@ -64,7 +64,7 @@ class Migrations:
         paged = call.version.has("migration-paging")
         query = structs.replace(query, limit=page.limit + 1, marker=page.marker)
         try:
-            found = await self._compute.servers.migrations(query)
+            found = [] if _only_hidden(asked) else await self._compute.servers.migrations(query)
         except NotFound as error:
             raise paging.NoSuchMarker(marker=str(page.marker)[:100]) from error
         hosts = policy.allows(_ALL + ":host", user)
@@ -157,6 +157,11 @@ def _query(asked: Asked) -> MigrationQuery:
         reason = "The value of changes-since must be less than or equal to changes-before."
         raise BadParameter(name="changes-before", value=str(texts["changes-before"])[:100], reason=reason)
     return MigrationQuery(**wanted, changes_since=since, changes_before=before)
+
+
+def _only_hidden(asked: Asked) -> bool:
+    """Whether hidden migrations alone are asked for: there are none."""
+    return (asked.one("hidden") or "").lower() in {"1", "true"}
 
 
 def _of_server(call: Call, one: Migration, *, hosts: bool) -> Doc:

@@ -14,13 +14,12 @@ from kilonova.api.server_access import find, find_to_change
 from kilonova.kernel.errors import NotImplementedHere
 from kilonova.objects.caller import Caller
 from kilonova.objects.server import Server
+from kilonova.operations.accept import NotReady
 from kilonova.web.call import Call, Reply
 from kilonova.web.routing import Body
 
 _PATH = "/servers/{id}/action"
 _TO_COME: tuple[tuple[str, str | None, str | None], ...] = (
-    ("addFixedIp addFloatingIp removeFixedIp removeFloatingIp", None, "2.43"),
-    ("addSecurityGroup removeSecurityGroup injectNetworkInfo", None, None),
     ("os-getSPICEConsole os-getSerialConsole os-getVNCConsole", None, "2.5"),
 )
 """Actions of the API without an operation here, with the first and last microversion that has them."""
@@ -126,6 +125,14 @@ class ServerActions:
         lines = None if wish.length is None or wish.length < 0 else int(wish.length)
         return Reply({"output": await self._compute.servers.console_output(server.id, lines)})
 
+    async def inject_network_info(self, call: Call) -> Reply:
+        """Show the addresses that a server's ports have now. Guests are told of them by DHCP, and nothing is put into them."""
+        server = await find_to_change(call, self._compute, "os_compute_api:os-admin-actions:inject_network_info")
+        if server.host is None:
+            raise NotReady(server_id=server.id)
+        await self._compute.servers.addresses_refresh(server)
+        return Reply()
+
     async def _act(self, call: Call, rule: str, kind: str) -> Reply:
         server = await find_to_change(call, self._compute, rule)
         await self._compute.servers.act(call.user, call.request_id, server.id, kind, {})
@@ -141,6 +148,7 @@ def routes(compute: Compute) -> list[ComputeRoute]:
         _route("lock", actions.lock),
         _route("unlock", actions.unlock),
         _route("forceDelete", actions.force_delete),
+        _route("injectNetworkInfo", actions.inject_network_info),
         _route("os-getConsoleOutput", actions.console_output, success=200),
         *(
             _route(action, partial(action_to_come, action), since=since, until=until)

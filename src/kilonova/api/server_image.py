@@ -83,6 +83,11 @@ class BootImages:
     ramdisk: GuestImage | None = None
 
 
+async def content_for_hosts(caller: Caller, compute: Compute, image_id: str) -> GuestImage:
+    """What hosts are told of an image that the caller may use. Raises `Invalid`."""
+    return _content(await _image(caller, compute, image_id))
+
+
 async def flavor_of(caller: Caller, compute: Compute, flavor_id: str) -> Flavor:
     """The flavor asked for. Raises `Invalid` for one that isn't there for the caller, or not for new servers."""
     seen_by = None if is_admin(caller, compute) else caller.project_id

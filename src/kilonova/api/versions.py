@@ -7,7 +7,8 @@ from starlette.types import Receive, Scope, Send
 
 from kilonova.api.compute import Compute
 from kilonova.api.links import mount_url
-from kilonova.api.query import ComputeRoute
+from kilonova.api.query import ComputeRoute, Query
+from kilonova.kernel.errors import NotFound
 from kilonova.objects.history.api import API
 from kilonova.web.call import Call, Reply
 
@@ -48,15 +49,28 @@ class VersionList:
 
 
 def routes(compute: Compute) -> list[ComputeRoute]:
-    """The document of one version, at that version's own root."""
+    """The document of one version, at that version's own root and by its id."""
 
     async def show(call: Call) -> Reply:
         mount, _, name = call.request.scope["root_path"].rpartition("/")
+        return described(call, mount, name)
+
+    async def named(call: Call) -> Reply:
+        mount, _, _ = call.request.scope["root_path"].rpartition("/")
+        ids = {about["id"]: name for name, about in _ABOUT.items()}
+        if call.params["id"] not in ids:
+            raise NotFound(kind="Version", id=call.params["id"][:100])
+        return described(call, mount, ids[call.params["id"]])
+
+    def described(call: Call, mount: str, name: str) -> Reply:
         document = _version(mount_url(call.request.scope, compute, mount), name)
         about = {"rel": "describedby", "type": "text/html", "href": "https://docs.openstack.org/"}
         return Reply({"version": {**document, "links": [*document["links"], about], "media-types": _media(name)}})
 
-    return [ComputeRoute(method="GET", path="/", handler=show, public=True)]
+    return [
+        ComputeRoute(method="GET", path="/", handler=show, public=True),
+        ComputeRoute(method="GET", path="/versions/{id}", handler=named, query=Query(strict=None)),
+    ]
 
 
 def _version(url: str, name: str) -> dict[str, Any]:

@@ -122,7 +122,7 @@ def _driver(told: HostFile, folder: Path, runtime: Runtime) -> Driver:
 
 async def _work(told: HostFile, runtime: Runtime, driver: Driver, gateway: RemoteGateway) -> None:
     agent = Agent(told.agent, runtime, driver, gateway, gateway, hosts=lambda host: host == told.host)
-    answers = ConsoleAnswers(told.agent, runtime, driver, gateway)
+    answers = ConsoleAnswers(told.agent, runtime, driver, gateway, gateway)
     roles = [
         runtime.spawn(agent.run(), name=told.agent),
         runtime.spawn(answers.run(), name=f"consoles of {told.host}"),

@@ -17,6 +17,8 @@ from kilonova.cells.cells import Cell
 from kilonova.cells.hosts import hosts_mapped_txn
 from kilonova.drivers.driver import Driver, ImageStore
 from kilonova.kernel.ids import CellId, HostName
+from kilonova.objects.diagnostics import Diagnostics
+from kilonova.objects.guest import GuestImage
 from kilonova.objects.server import Server
 from kilonova.operations.consoles import Consoles
 from kilonova.operations.work import Parts
@@ -55,6 +57,15 @@ class Agents:
         """See `Consoles.output`."""
         assert server.host is not None, "a console is a host's"
         return await self._agents[self._cell_of[server.host]].output(server, lines)
+
+    async def diagnostics(self, server: Server) -> Diagnostics:
+        """See `Consoles.diagnostics`."""
+        assert server.host is not None, "a guest is a host's"
+        return await self._agents[self._cell_of[server.host]].diagnostics(server)
+
+    async def image_fetch(self, host: HostName, image: GuestImage) -> None:
+        """See `Consoles.image_fetch`."""
+        await self._agents[self._cell_of[host]].image_fetch(host, image)
 
 
 async def _start_together(foundation: Foundation, parts: Parts, shape: Shape, images: ImageStore) -> Hypervisor:

@@ -12,8 +12,9 @@ from kilonova.app.paths import ENDPOINTS
 from kilonova.clients.identity import Identity
 from kilonova.clients.image import Images
 from kilonova.clients.network import Networks
+from kilonova.clients.service_api import InProcessApi, NoService, ServiceApi, SessionApi
 from kilonova.clients.session import Credentials, ServiceSession
-from kilonova.clients.volume import NoVolumes, Volumes
+from kilonova.clients.volume import NoBlockStorage, NoVolumes, Volumes
 from kilonova.database.database import Database
 from kilonova.kernel.errors import Invalid
 from kilonova.placement.api.service import PlacementService
@@ -122,6 +123,14 @@ class Services:
         from kilonova.clients.cinder import CinderVolumes  # noqa: PLC0415 - not in every cloud
 
         return CinderVolumes(self._session)
+
+    def api(self, kind: str) -> ServiceApi:
+        """The API of the `image`, `network` or `volume` service, once that is made."""
+        if kind in self.answering:
+            return InProcessApi(self.answering[kind], kind)
+        if self._session is None or (kind == "volume" and self._foundation.config.volume.url is None):
+            return NoService(NoBlockStorage)
+        return SessionApi(self._session, "block-storage" if kind == "volume" else kind)
 
 
 def placement_service(

@@ -256,9 +256,14 @@ def message_of(response: "httpx.Response") -> str:
         document = response.json()
     except ValueError:
         return response.text[:500]
+    return message_in(document) or response.text[:500]
+
+
+def message_in(document: object) -> str:
+    """The sentence in the decoded body of an error answer; empty when there is none."""
     for inner in document.values() if isinstance(document, dict) else ():
         if isinstance(inner, dict) and isinstance(inner.get("message"), str):
             return str(inner["message"])
         if isinstance(inner, str):
             return inner
-    return response.text[:500]
+    return ""

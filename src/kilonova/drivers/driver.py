@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from kilonova.kernel.errors import KilonovaError
 from kilonova.kernel.ids import HostName, ServerId
+from kilonova.objects.diagnostics import Diagnostics
 from kilonova.objects.guest import Guest, GuestImage, GuestNic, GuestSpec, GuestVolume, HostDescription
 
 
@@ -234,6 +235,12 @@ class Driver(Protocol):
 
     async def console_output(self, host: HostName, server_id: ServerId, lines: int | None) -> str:
         """The end of what the serial console printed, `lines` lines or all that is kept. Empty when nothing is."""
+
+    async def guest_diagnostics(self, host: HostName, server_id: ServerId) -> Diagnostics:
+        """How the guest does just now, as far as the hypervisor can tell. Raises `NoSuchGuest`."""
+
+    async def image_fetch(self, host: HostName, image: GuestImage, images: ImageSource) -> None:
+        """Have an image in the cache before a guest needs it. One that is there already is fine."""
 
     async def images_cached(self) -> Sequence[str]:
         """Ids of the images kept as base for guests."""

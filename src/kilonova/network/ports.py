@@ -1,7 +1,9 @@
 """A server's ports: made or taken on boot, given back on delete. Every function may run again after half of it was done."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+import msgspec
 
 from kilonova.clients.network import Networks
 from kilonova.kernel.errors import Conflict
@@ -128,6 +130,38 @@ async def ports_move(networks: Networks, server: Server, host: str, zone: str) -
     for port in await networks.ports_of(server.id):
         if port.host != host:
             await networks.port_bind(port.id, server_id=server.id, host=host, zone=zone)
+
+
+async def addresses_changed(networks: Networks, server: Server) -> dict[str, tuple[NicAddress, ...]]:
+    """By port, the fixed addresses that it has now, for the server's ports that have others than the server shows."""
+    ports = {port.id: port for port in await networks.ports_of(server.id)}
+    changed = {}
+    for nic in server.nics:
+        port = ports.get(nic.port_id)
+        if port is None or [ip.address for ip in port.fixed_ips] == _fixed(nic):
+            continue
+        versions = {subnet.id: subnet.version for subnet in await networks.subnets(port.network_id)}
+        changed[port.id] = tuple(
+            NicAddress(address=ip.address, version=versions[ip.subnet_id]) for ip in port.fixed_ips
+        )
+    return changed
+
+
+def with_addresses(server: Server, fixed: Mapping[str, tuple[NicAddress, ...]]) -> Server:
+    """The server with other fixed addresses of some of its ports."""
+    nics = tuple(
+        msgspec.structs.replace(nic, addresses=(*fixed[nic.port_id], *_floating(nic))) if nic.port_id in fixed else nic
+        for nic in server.nics
+    )
+    return msgspec.structs.replace(server, nics=nics)
+
+
+def _fixed(nic: Nic) -> list[str]:
+    return [address.address for address in nic.addresses if address.kind == "fixed"]
+
+
+def _floating(nic: Nic) -> tuple[NicAddress, ...]:
+    return tuple(address for address in nic.addresses if address.kind != "fixed")
 
 
 async def _earlier_dropped(networks: Networks, server: Server, attempt: int) -> None:

@@ -1,5 +1,6 @@
 """What the API may do with servers: accept, read, change. Every method returns after its effect is durable."""
 
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -11,11 +12,15 @@ from kilonova.database.database import Database, Transaction
 from kilonova.engine import store as operation_store
 from kilonova.engine.plan import Plan
 from kilonova.engine.runner import ended_topic, hosts_topic
-from kilonova.kernel.errors import Conflict, Forbidden, Invalid, NotFound, OverLimit, Unavailable
-from kilonova.kernel.ids import CellId, OperationId, ServerId
+from kilonova.kernel.errors import Conflict, Forbidden, Invalid, KilonovaError, NotFound, OverLimit, Unavailable
+from kilonova.kernel.ids import CellId, HostName, OperationId, ServerId
+from kilonova.network import ports
 from kilonova.objects.boot import Boot
 from kilonova.objects.caller import Caller
+from kilonova.objects.diagnostics import Diagnostics
+from kilonova.objects.external_event import ExternalEvent
 from kilonova.objects.flavor import Flavor
+from kilonova.objects.guest import GuestImage
 from kilonova.objects.image import NewImage
 from kilonova.objects.migration import Migration, MigrationQuery
 from kilonova.objects.operation import Operation, OperationEvent
@@ -24,6 +29,7 @@ from kilonova.objects.server_query import DownServer, ServerPage, ServerQuery
 from kilonova.operations import (
     accept,
     attaching,
+    external_events,
     first_step,
     made_images,
     migrations,
@@ -37,9 +43,10 @@ from kilonova.operations.accept import Acceptance, NotReady
 from kilonova.operations.catalog import CELL_PLANS
 from kilonova.operations.consoles import Consoles
 from kilonova.operations.listing import Listing
-from kilonova.operations.plans import resize
+from kilonova.operations.plans import detach_interface, resize
 from kilonova.operations.quota import Quota
 from kilonova.operations.store import NoSuchServer
+from kilonova.operations.usage import Usage, UsageQuery
 from kilonova.operations.work import ASK_AGAIN_S, Parts, Work
 
 T = TypeVar("T")
@@ -62,12 +69,14 @@ class Servers:
         self._database = parts.database
         self._cells = parts.cells
         self._images = parts.images
+        self._networks = parts.networks
         self._volumes = parts.volumes
         self._quota = quota
         self._consoles = consoles
         self._seen_in: dict[ServerId, CellId] = {}
         """Where servers were found last: a read looks there first, and asks the map when the server is not there."""
         self._listing = Listing(parts.database, parts.cells)
+        self._usage = Usage(parts.database, parts.cells)
 
     async def boot(self, caller: Caller, request_id: str, boots: Sequence[Boot]) -> None:
         """Accept servers: ledger, map and operations in one transaction. Raises `OverLimit` and keeps nothing."""
@@ -95,6 +104,10 @@ class Servers:
     async def list(self, query: ServerQuery) -> ServerPage:
         """One page. Raises `Invalid` for a marker that names no server or an expression that can't be read."""
         return await self._listing.page(query)
+
+    async def used(self, query: UsageQuery) -> Sequence[Server]:
+        """A page of the servers that were used in a period. Raises `Invalid` for a marker that names no server."""
+        return await self._usage.servers(query)
 
     async def update(self, server_id: ServerId, change: Callable[[Server], Server]) -> Server:
         """Change what users own (name, description, metadata, tags, lock, ...); `change` may run again after a race.
@@ -290,6 +303,21 @@ class Servers:
             lambda database: database.write(migrations.wish_txn, server_id, migration_id, wish, allowed),
         )
 
+    async def external_event(self, caller: Caller, request_id: str, server: Server, event: ExternalEvent) -> None:
+        """Act on what another service tells of a server. Raises `NotFound`, `Unavailable`."""
+        port_id = await external_events.port_gone(self._networks, server, event)
+        if port_id is not None:
+            with contextlib.suppress(Conflict):  # what is being done to it meets the port's absence itself
+                await self.act(caller, request_id, server.id, detach_interface.PLAN.kind, {"port_id": port_id})
+        elif event.name in external_events.LOOKS_AT_CARDS:
+            await self.addresses_refresh(server)
+
+    async def addresses_refresh(self, server: Server) -> None:
+        """Show the addresses that a server's ports have now. Raises `NotFound`, `Unavailable`."""
+        changed = await ports.addresses_changed(self._networks, server)
+        if changed:
+            await self.update(server.id, lambda now: ports.with_addresses(now, changed))
+
     async def operations(self, server_id: ServerId) -> Sequence[Operation]:
         """Its operations, newest first; of deleted servers too. Raises `NotFound`."""
         return await self._where(
@@ -310,6 +338,21 @@ class Servers:
         if server.host is None:
             raise NotReady(server_id=server_id)
         return await self._consoles.output(server, lines)
+
+    async def diagnostics(self, server: Server) -> Diagnostics:
+        """How a server's guest does just now. Raises `Conflict` while it is on no host, or the host can't tell."""
+        if server.host is None:
+            raise NotReady(server_id=server.id)
+        return await self._consoles.diagnostics(server)
+
+    async def images_fetch(self, hosts: Sequence[HostName], images: Sequence[GuestImage]) -> None:
+        """Have images at hosts before guests need them, one after the other; what fails is logged and left to the guests."""
+        for host in hosts:
+            for image in images:
+                try:
+                    await self._consoles.image_fetch(host, image)
+                except KilonovaError as error:
+                    log.warning("image %s was not fetched by %s: %s", image.id, host, error.message)
 
     async def _where(
         self,

@@ -20,7 +20,8 @@ from kilonova.cells.hosts import Hosts
 from kilonova.database.tables import api_database, cell_database
 from kilonova.kernel.errors import Unavailable
 from kilonova.kernel.ids import CELL0, CellId, HostName, ProjectId, ServerId
-from kilonova.objects.guest import PowerState
+from kilonova.objects.diagnostics import Diagnostics
+from kilonova.objects.guest import GuestImage, PowerState
 from kilonova.objects.server import Server
 from kilonova.operations.auditor import AuditPace
 from kilonova.operations.conductor import CellConductor, GlobalConductor
@@ -441,3 +442,9 @@ class _NoConsoles:
 
     async def output(self, server: Server, lines: int | None) -> str:
         raise Unavailable(service="the console", reason="it is not simulated")
+
+    async def diagnostics(self, server: Server) -> Diagnostics:
+        raise Unavailable(service="the host", reason="diagnostics are not simulated")
+
+    async def image_fetch(self, host: HostName, image: GuestImage) -> None:
+        raise Unavailable(service="the host", reason="images are not fetched before they are needed")

@@ -188,6 +188,33 @@ class OrdersContract:
 
         play(hypervisor, scenario)
 
+    def test_image_fetch__before_anybody_needs_it__guest_finds_it_there(
+        self, hypervisor: Hypervisor, images: Images, spec: GuestSpec
+    ) -> None:
+        async def scenario(driver: Driver) -> None:
+            assert spec.image is not None
+            for _ in range(2):
+                await driver.image_fetch(hypervisor.host, spec.image, images)
+            assert await driver.images_cached() == ["image"]
+            await _booted(driver, hypervisor, spec, images)
+            assert images.fetched == ["image"]
+
+        play(hypervisor, scenario)
+
+    def test_diagnostics__of_a_guest_and_of_none(self, hypervisor: Hypervisor, images: Images, spec: GuestSpec) -> None:
+        async def scenario(driver: Driver) -> None:
+            with pytest.raises(NoSuchGuest):
+                await driver.guest_diagnostics(hypervisor.host, SERVER)
+            await _booted(driver, hypervisor, spec, images)
+            told = await driver.guest_diagnostics(hypervisor.host, SERVER)
+            assert (told.state, told.num_cpus, len(told.cpu_details)) == ("running", spec.vcpus, spec.vcpus)
+            assert [nic.mac_address for nic in told.nic_details] == [nic.mac for nic in spec.nics]
+            assert (told.num_disks, told.memory_details.maximum) == (len(told.disk_details), spec.memory_mb)
+            await driver.guest_stop(hypervisor.host, SERVER, 3, grace_s=0)
+            assert (await driver.guest_diagnostics(hypervisor.host, SERVER)).state == "shutdown"
+
+        play(hypervisor, scenario)
+
     def test_rescue_and_unrescue__each_twice__runs_another_image_and_keeps_the_disk(
         self, hypervisor: Hypervisor, images: Images, spec: GuestSpec
     ) -> None:

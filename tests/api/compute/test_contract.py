@@ -20,8 +20,17 @@ from kilonova.objects.history.api import API
 
 OPERATIONS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "contract.json").read_text())
 POSITIONS = API.positions
+ROUTES = routes(None)  # type: ignore[arg-type]
 WRONG = [[]]
 """A value that no field takes, so that nothing is ever done."""
+
+
+OF_SERVERS = ("/servers/{", "/os-volumes_boot")
+"""What these take is tested where there are servers; the second is another name of the first."""
+
+
+def on_its_own(operation: dict[str, Any]) -> bool:
+    return not operation["path"].startswith(OF_SERVERS)
 
 
 def name(operation: dict[str, Any]) -> str:
@@ -90,7 +99,7 @@ def test_window__as_the_contract_says(operation: dict[str, Any]) -> None:
     shape = re.sub(r"\{[^}]*\}", "{}", operation["path"])
     ours = [
         route
-        for route in routes(None)  # type: ignore[arg-type]
+        for route in ROUTES
         if (route.method, re.sub(r"\{[^}]*\}", "{}", route.path), route.action) == (method, shape, action)
     ]
     assert ours, f"{name(operation)} is not served"
@@ -98,9 +107,7 @@ def test_window__as_the_contract_says(operation: dict[str, Any]) -> None:
         assert any(route.served_at(API.level(label)) for route in ours) == (at in window(operation)), label
 
 
-@pytest.mark.parametrize(
-    "operation", [o for o in OPERATIONS if o["request"] and not o["path"].startswith("/servers/{")], ids=name
-)
+@pytest.mark.parametrize("operation", [o for o in OPERATIONS if o["request"] and on_its_own(o)], ids=name)
 def test_body__each_field__known_where_the_contract_says(shared: Rig, operation: dict[str, Any]) -> None:
     every = set(itertools.chain.from_iterable(fields_of(entry[2])[1] for entry in operation["request"])) | {"surprise"}
     for at in boundaries(operation, "request"):
@@ -120,7 +127,7 @@ def test_body__each_field__known_where_the_contract_says(shared: Rig, operation:
 
 @pytest.mark.parametrize(
     "operation",
-    [o for o in OPERATIONS if o["query"] and o["method"] == "GET" and not o["path"].startswith("/servers/{")],
+    [o for o in OPERATIONS if o["query"] and o["method"] == "GET" and on_its_own(o)],
     ids=name,
 )
 def test_query__each_parameter__known_where_the_contract_says(shared: Rig, operation: dict[str, Any]) -> None:
@@ -133,6 +140,16 @@ def test_query__each_parameter__known_where_the_contract_says(shared: Rig, opera
             assert answer.status_code < 500 or answer.status_code == 501, f"{path}: {answer.text}"
             refused = answer.status_code == 400 and "was unexpected" in answer.text
             assert refused == (not additional and parameter not in known), f"{API.labels[at]} {path}: {answer.text}"
+
+
+def test_removed__every_one__410_at_both_ends(shared: Rig) -> None:
+    removed = [operation for operation in OPERATIONS if operation["success"] == [[410, None, None]]]
+    for operation, label in itertools.product(removed, (API.labels[0], API.labels[-1])):
+        path = re.sub(r"\{[^}]*\}", "1", operation["path"])
+        body = {operation["action"]: None} if operation["action"] else None
+        answer = shared.ask(operation["method"], path, body, version=label)
+        assert answer.status_code == 410, f"{name(operation)} at {label}: {answer.status_code} {answer.text}"
+    assert len(removed) == 54
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=name)

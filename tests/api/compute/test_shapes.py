@@ -14,7 +14,16 @@ import msgspec
 import pytest
 
 from api.compute_rig import PROJECT, Rig, flavor_body, keys_of
-from kilonova.api import aggregates, flavors, keypairs, quota_fields, quota_sets, server_groups, services
+from kilonova.api import (
+    aggregates,
+    flavors,
+    keypairs,
+    quota_fields,
+    quota_sets,
+    server_external_events,
+    server_groups,
+    services,
+)
 from kilonova.objects.history.api import API
 
 STORE = Path(__file__).parent / "shapes.json"
@@ -32,6 +41,7 @@ REQUESTS: dict[str, type[msgspec.Struct]] = {
     "aggregate_update": aggregates.AggregateUpdate,
     "service_update": services.ServiceAction,
     "service_update_by_uuid": services.ServiceUpdate,
+    "external_events": server_external_events.Event,
 }
 RESPONSES = {
     "flavor": ("/flavors/1", "flavor"),

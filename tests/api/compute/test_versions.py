@@ -1,6 +1,7 @@
 """Version documents and negotiation."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,8 +34,7 @@ def test_negotiation__no_header__oldest(rig: Rig) -> None:
     answer = rig.ask("GET", "/flavors")
     assert answer.headers["OpenStack-API-Version"] == "compute 2.1"
     assert answer.headers["X-OpenStack-Nova-API-Version"] == "2.1"
-    assert "OpenStack-API-Version" in answer.headers["Vary"]
-    assert "X-OpenStack-Nova-API-Version" in answer.headers["Vary"]
+    assert answer.headers.get_list("Vary") == ["OpenStack-API-Version", "X-OpenStack-Nova-API-Version"]
     assert answer.headers["X-Openstack-Request-Id"] == answer.headers["X-Compute-Request-Id"]
 
 
@@ -53,6 +53,7 @@ def test_negotiation__legacy_header__taken(rig: Rig) -> None:
 def test_negotiation__impossible_version__refused(rig: Rig, version: str, status: int) -> None:
     answer = rig.ask("GET", "/flavors", version=version)
     assert answer.status_code == status
+    assert answer.headers["X-Openstack-Request-Id"] == answer.headers["X-Compute-Request-Id"]
     assert next(iter(answer.json().values()))["code"] == status
 
 
@@ -94,7 +95,13 @@ def test_unknown_path_or_method__404(rig: Rig, method: str, path: str) -> None:
 
 
 def test_route_of_a_newer_version__404(rig: Rig) -> None:
-    assert rig.ask("PUT", "/flavors/1", {"flavor": {"description": "d"}}, version="2.54").status_code == 404
+    answer = rig.ask("PUT", "/flavors/1", {"flavor": {"description": "d"}}, version="2.54")
+    assert (answer.status_code, answer.json()["itemNotFound"]["code"]) == (404, 404)
+
+
+def test_route_of_an_older_version__404(rig: Rig) -> None:
+    answer = rig.ask("GET", "/os-networks", version="2.36")
+    assert (answer.status_code, answer.json()["itemNotFound"]["code"]) == (404, 404)
 
 
 @pytest.mark.parametrize("version", ["2.1", "2.104"])
@@ -112,8 +119,10 @@ def test_token__missing_or_wrong__401_as_everywhere(rig: Rig) -> None:
         assert answer.json()["error"]["title"] == "Unauthorized"
 
 
-def test_unknown_action__400(rig: Rig) -> None:
-    answer = rig.ask("POST", "/os-aggregates/1/action", {"explode": {}})
+@pytest.mark.parametrize("body", [{"explode": {}}, {}, [], {"add_host": {}, "remove_host": {}}])
+@pytest.mark.parametrize("path", ["/os-aggregates/1/action", "/servers/1/action", "/os-volumes_boot/1/action"])
+def test_action__unknown_or_none_or_two__400(rig: Rig, path: str, body: Any) -> None:
+    answer = rig.ask("POST", path, body)
     assert answer.status_code == 400
     assert "There is no such action" in answer.json()["badRequest"]["message"]
 

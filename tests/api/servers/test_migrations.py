@@ -64,6 +64,11 @@ def test_list__filters_and_pages(stage: Stage, migrated: str) -> None:
     admin.get(LIST, params={"surprise": "1"}, version="2.58")
 
 
+def test_list__hidden_ones_alone__none(stage: Stage, migrated: str) -> None:
+    assert listed(stage, migrated, hidden="1") == []
+    assert listed(stage, migrated, hidden="0") != []
+
+
 def test_list__by_a_member__forbidden(stage: Stage) -> None:
     stage.cloud.member.get(LIST, status=403)
 

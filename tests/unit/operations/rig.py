@@ -296,6 +296,12 @@ class _NoConsoles:
     async def output(self, server: Server, lines: int | None) -> str:
         raise NotImplementedError
 
+    async def diagnostics(self, server: Server) -> Any:
+        raise NotImplementedError
+
+    async def image_fetch(self, host: str, image: Any) -> None:
+        raise NotImplementedError
+
 
 def play(work: Callable[[Rig], Awaitable[Any]], seed: int = 1) -> Any:
     """Run `work` on a rig in virtual time; what it returned."""

@@ -17,6 +17,7 @@ from kilonova.drivers.fake.disk_content import disk_content
 from kilonova.drivers.fake.guest import HALF_MADE, Disk, FakeGuest, Presence
 from kilonova.drivers.fake.moves import Move
 from kilonova.kernel.ids import HostName, ServerId
+from kilonova.objects.diagnostics import Diagnostics, diagnostics_of
 from kilonova.objects.guest import Guest, GuestImage, GuestNic, GuestSpec, GuestVolume, PowerState
 
 
@@ -44,6 +45,8 @@ class Hardware(Protocol):
 
 class Orders(abc.ABC):
     """The part of `Driver` that changes guests. Subclasses have the rest."""
+
+    name: str
 
     @property
     @abc.abstractmethod
@@ -327,6 +330,17 @@ class Orders(abc.ABC):
         for image in (spec.image, spec.kernel, spec.ramdisk):
             if image:
                 await self._image_ensure(host, image, images)
+
+    async def guest_diagnostics(self, host: HostName, server_id: ServerId) -> Diagnostics:
+        """See `Driver.guest_diagnostics`: what is known without anything that runs."""
+        guest = self._hardware.guest_get(host, server_id)
+        if guest is None:
+            raise NoSuchGuest(host=host, action="tell how the guest does", server_id=server_id)
+        return diagnostics_of(guest.spec, guest.shown().power_state, self.name, self.name)
+
+    async def image_fetch(self, host: HostName, image: GuestImage, images: ImageSource) -> None:
+        """See `Driver.image_fetch`."""
+        await self._image_ensure(host, image, images)
 
     async def _image_ensure(self, host: HostName, image: GuestImage, images: ImageSource) -> None:
         if image.id not in self._hardware.images():

@@ -12,6 +12,7 @@ from kilonova.drivers.driver import ImageSink, ImageSource
 from kilonova.drivers.qemu import resources
 from kilonova.drivers.qemu.console import ConsoleLog
 from kilonova.drivers.qemu.devices import UNPLUG_S, Devices
+from kilonova.drivers.qemu.diagnostics import diagnostics
 from kilonova.drivers.qemu.disks import Disks
 from kilonova.drivers.qemu.guests import Guests
 from kilonova.drivers.qemu.machine import MEMORY_BYTES_A_SECOND
@@ -21,7 +22,8 @@ from kilonova.drivers.qemu.power import Power
 from kilonova.drivers.qemu.resources import WHOLE, Share
 from kilonova.drivers.qemu.snapshot import snapshot_store
 from kilonova.kernel.ids import HostName, ServerId
-from kilonova.objects.guest import Guest, GuestNic, GuestSpec, GuestVolume, HostDescription
+from kilonova.objects.diagnostics import Diagnostics
+from kilonova.objects.guest import Guest, GuestImage, GuestNic, GuestSpec, GuestVolume, HostDescription
 from kilonova.runtime.runtime import Runtime
 
 RESERVED_MEMORY_MB = 512
@@ -259,6 +261,16 @@ class QemuDriver:
         await guests.machine(record).look()
         with guests.failures("read the console"):
             return await self._runtime.run_blocking(ConsoleLog(guests.dirs.path(server_id)).text, lines)
+
+    async def guest_diagnostics(self, host: HostName, server_id: ServerId) -> Diagnostics:
+        """See `Driver.guest_diagnostics`."""
+        return await diagnostics(self._guests, host, server_id)
+
+    async def image_fetch(self, host: HostName, image: GuestImage, images: ImageSource) -> None:
+        """See `Driver.image_fetch`."""
+        if host == self._guests.host:
+            with self._guests.failures(f"fetch the image {image.id}"):
+                await self._guests.cache.fetch(image, images)
 
     async def images_cached(self) -> Sequence[str]:
         """See `Driver.images_cached`."""

@@ -70,13 +70,15 @@ class ImageCache:
             OSError: it can't be written, e.g. the disk is full.
         """
         name = image_name(image)
-        path = self._directory / name
         async with self._lock(name):
-            if not path.exists():
-                await self._fetch(image, source, path)
-            os.utime(path, (self._runtime.now(),) * 2)
-            os.link(path, target)
+            os.link(await self._ensure(name, image, source), target)
         return name
+
+    async def fetch(self, image: GuestImage, source: ImageSource) -> None:
+        """Have the verified content here, for guests to come. Raises as `link`."""
+        name = image_name(image)
+        async with self._lock(name):
+            await self._ensure(name, image, source)
 
     async def cached(self) -> list[str]:
         """Ids of the images that are here."""
@@ -104,6 +106,14 @@ class ImageCache:
 
     def _lock(self, name: str) -> asyncio.Lock:
         return self._locks.setdefault(name, asyncio.Lock())
+
+    async def _ensure(self, name: str, image: GuestImage, source: ImageSource) -> Path:
+        """Its file, fetched when it is lacking, and used now."""
+        path = self._directory / name
+        if not path.exists():
+            await self._fetch(image, source, path)
+        os.utime(path, (self._runtime.now(),) * 2)
+        return path
 
     async def _fetch(self, image: GuestImage, source: ImageSource, path: Path) -> None:
         part = path.with_name(path.name + _PART)

@@ -1,6 +1,13 @@
 """Moves inside lists of a document, for changes of what a list's items may carry."""
 
+from kilonova.kernel.errors import Invalid
 from kilonova.kernel.versions import Doc, UnknownField
+
+
+class UnknownValue(Invalid):
+    """Invalid input for field/attribute {field}. Value: {value}. It is not known at this microversion."""
+
+    code = "unknown-value"
 
 
 def refuse_in(doc: Doc, key: str, field: str) -> None:
@@ -14,6 +21,12 @@ def rename_in(doc: Doc, key: str, old: str, new: str) -> None:
     for item in _items(doc, key):
         if old in item:
             item[new] = item.pop(old)
+
+
+def refuse_value_in(doc: Doc, key: str, field: str, value: str) -> None:
+    """Raise `UnknownValue` if `field` of an item of the list `doc[key]` is `value`."""
+    if any(item.get(field) == value for item in _items(doc, key)):
+        raise UnknownValue(field=field, value=value)
 
 
 def _items(doc: Doc, key: str) -> list[Doc]:

@@ -1,6 +1,9 @@
 """2.51: An instance action always shows its events."""
 
+from functools import partial
+
 from kilonova.kernel.versions import Change
+from kilonova.objects.history.items import refuse_value_in
 
 CHANGES: tuple[Change, ...] = (
     Change(
@@ -8,5 +11,11 @@ CHANGES: tuple[Change, ...] = (
         shape="instance_action",
         why="Everybody who may see an action sees its events; tracebacks stay with administrators.",
         effect=True,
+    ),
+    Change(
+        name="external-event-volume-extended",
+        shape="external_events",
+        why="The volume service may tell that a volume of a server has grown.",
+        up=partial(refuse_value_in, key="events", field="name", value="volume-extended"),
     ),
 )

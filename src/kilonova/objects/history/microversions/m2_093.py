@@ -1,6 +1,9 @@
 """2.93: Servers that boot from a volume can be rebuilt with another image."""
 
+from functools import partial
+
 from kilonova.kernel.versions import Change
+from kilonova.objects.history.items import refuse_value_in
 
 CHANGES: tuple[Change, ...] = (
     Change(
@@ -8,5 +11,11 @@ CHANGES: tuple[Change, ...] = (
         shape="server_rebuild",
         why="A server that boots from a volume can be rebuilt with another image.",
         effect=True,
+    ),
+    Change(
+        name="external-event-volume-reimaged",
+        shape="external_events",
+        why="The volume service may tell that a volume of a server has a new image.",
+        up=partial(refuse_value_in, key="events", field="name", value="volume-reimaged"),
     ),
 )

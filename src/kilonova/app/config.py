@@ -160,8 +160,15 @@ class Quota(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Compute(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is done to servers."""
+    """What is done to servers, and by whom."""
 
+    policy_file: Annotated[
+        str | None,
+        _text(
+            "File of rules that take the place of the Compute API's defaults, as `policy.yaml` or JSON; read again when it "
+            "changes."
+        ),
+    ] = None
     resize_confirm_window_s: Annotated[
         int, _count("After how many seconds a resize or migration is confirmed by itself; 0 for never.")
     ] = 0

@@ -8,7 +8,6 @@ import msgspec
 from starlette.types import ASGIApp
 
 from kilonova.api.compute import Compute
-from kilonova.api.policies import RULES
 from kilonova.api.service import ComputeService
 from kilonova.app import hypervisor, roles
 from kilonova.app.config import Config
@@ -16,6 +15,7 @@ from kilonova.app.foundation import Foundation
 from kilonova.app.local_api import local_api
 from kilonova.app.metrics import Metrics
 from kilonova.app.paths import METRICS, OWN
+from kilonova.app.policy import compute_policy
 from kilonova.app.root import mounted
 from kilonova.app.services import Services, placement_service
 from kilonova.app.state import State
@@ -31,7 +31,6 @@ from kilonova.operations.work import Parts
 from kilonova.placement import tables as placement_tables
 from kilonova.placement.placement import Placement
 from kilonova.runtime.runtime import Runtime
-from kilonova.web.policy import Policy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +105,7 @@ async def build(
             images=images,
             networks=networks,
             volumes=volumes,
-            policy=Policy(RULES),
+            policy=compute_policy(foundation),
             page_max=config.api.max_limit,
             deletes_at_once=config.compute.reclaim_window_s == 0,
             offload_at_once=config.compute.shelved_offload_s == 0,

@@ -210,6 +210,31 @@ class Bus(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ] = True
 
 
+class Notifications(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who is told what happens; nobody unless `sink` is set."""
+
+    sink: Annotated[
+        Literal["none", "file", "webhook"], _text("Where notifications go: nowhere, to `file`, or to `url`.")
+    ] = "none"
+    file: Annotated[
+        str | None,
+        _text("File that gets a JSON document a line; `notifications.jsonl` in the state directory when not set."),
+    ] = None
+    max_bytes: Annotated[int, _count("Size at which the file is put aside, in bytes.", 10_000)] = 100_000_000
+    backups: Annotated[int, _count("Full files that are kept.", 0, 1000)] = 5
+    url: Annotated[str | None, _text("Where each notification is posted.")] = None
+    secret: Annotated[
+        str | None,
+        Meta(
+            description="What posts are signed with; `webhook-secret` in the state directory when not set.",
+            extra_json_schema={SECRET: True},
+        ),
+    ] = None
+    most_waiting: Annotated[
+        int, _count("How many wait in each database while nobody takes them; older ones are dropped.", 100)
+    ] = 1_000_000
+
+
 class Log(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The log file, `log/kilonova.log` in the state directory."""
 
@@ -233,4 +258,5 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     scheduler: SchedulerOptions = SchedulerOptions()
     fake: Fake = Fake()
     bus: Bus = Bus()
+    notifications: Notifications = Notifications()
     log: Log = Log()

@@ -14,6 +14,7 @@ from kilonova.app.config import Config
 from kilonova.app.foundation import Foundation
 from kilonova.app.local_api import local_api
 from kilonova.app.metrics import Metrics
+from kilonova.app.notifications import publish
 from kilonova.app.paths import METRICS, OWN
 from kilonova.app.policy import compute_policy
 from kilonova.app.root import mounted
@@ -93,6 +94,7 @@ async def build(
         volumes = volumes or await services.volumes()
         work = await roles.parts_of(foundation, shape, networks, images, placement, volumes)
         hosts = await roles.start(foundation, work, shape, images, _timers(config))
+        publish(foundation, work)
         quota = Quota(work.database, msgspec.structs.asdict(config.quota))
         compute = Compute(
             runtime=runtime,

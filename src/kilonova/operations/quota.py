@@ -249,7 +249,9 @@ def _given_txn(tx: Transaction, project_id: ProjectId, besides: UserId | None) -
     others = _of_users(project_id) & (limits.c.value >= 0)
     if besides is not None:
         others &= limits.c.scope != _scope(project_id, besides)
-    summed = select(limits.c.resource, func.sum(limits.c.value).label("value")).where(others).group_by(limits.c.resource)
+    summed = (
+        select(limits.c.resource, func.sum(limits.c.value).label("value")).where(others).group_by(limits.c.resource)
+    )
     return {row.resource: int(row.value) for row in tx.execute(summed)}
 
 

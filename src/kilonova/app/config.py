@@ -235,6 +235,25 @@ class Notifications(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     ] = 1_000_000
 
 
+class Metadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The metadata service, which guests ask through the network service's proxy."""
+
+    listen: Annotated[
+        str | None,
+        _text("Address and port of its own, e.g. `127.0.0.1:8775`; without, it answers below `/metadata` only."),
+    ] = None
+    secret: Annotated[
+        str | None,
+        Meta(
+            description=(
+                "What the proxy signs servers' ids with, as Neutron's `metadata_proxy_shared_secret`; `metadata-secret` in the "
+                "state directory when not set."
+            ),
+            extra_json_schema={SECRET: True},
+        ),
+    ] = None
+
+
 class Log(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The log file, `log/kilonova.log` in the state directory."""
 
@@ -259,4 +278,5 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     fake: Fake = Fake()
     bus: Bus = Bus()
     notifications: Notifications = Notifications()
+    metadata: Metadata = Metadata()
     log: Log = Log()

@@ -10,5 +10,7 @@ PATHS = {
 """Where each service's API begins, by its type."""
 OWN = "/kilonova"
 """Where Kilonova answers what no OpenStack API asks (`local_api.py`)."""
+METADATA = "/metadata"
+"""Where the network service's proxy asks for guests (`metadata.py`)."""
 METRICS = "/metrics"
 """Where monitoring systems ask (`metrics.py`)."""

@@ -13,9 +13,10 @@ from kilonova.app import hypervisor, roles
 from kilonova.app.config import Config
 from kilonova.app.foundation import Foundation
 from kilonova.app.local_api import local_api
+from kilonova.app.metadata import metadata_service
 from kilonova.app.metrics import Metrics
 from kilonova.app.notifications import publish
-from kilonova.app.paths import METRICS, OWN
+from kilonova.app.paths import METADATA, METRICS, OWN
 from kilonova.app.policy import compute_policy
 from kilonova.app.root import mounted
 from kilonova.app.services import Services, placement_service
@@ -56,6 +57,7 @@ def _unlisted(foundation: Foundation, compute: Compute, work: Parts, identity: I
     """What answers beside OpenStack's services."""
     token = foundation.state.secret("metrics-token", foundation.runtime)
     return {
+        METADATA: metadata_service(foundation, compute.servers),
         OWN: local_api(compute.servers, work, identity, foundation.runtime),
         METRICS: Metrics(Measures(work), token),
     }

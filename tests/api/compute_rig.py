@@ -162,8 +162,7 @@ class Rig:
             identity=Projects(),
             images=cast("Any", None),
             networks=cast("Any", None),
-            policy=Policy(RULES),
-            **self._options,
+            **({"policy": Policy(RULES)} | self._options),
         )
         app = Mounts({"/compute": ComputeService(self.compute, self.compute.identity)}, cast("Any", None))
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://cloud.test:8774")

@@ -13,6 +13,8 @@ from kilonova.database.database import Transaction
 from kilonova.database.tables.api_database import aggregates
 from kilonova.kernel.errors import Conflict, Invalid, NotFound
 from kilonova.kernel.ids import HostName
+from kilonova.notifications import payloads
+from kilonova.notifications.outbox import API, note_txn
 from kilonova.objects.aggregate import Aggregate
 
 _encode = msgspec.json.encode
@@ -73,7 +75,7 @@ def aggregate_add_txn(tx: Transaction, aggregate: Aggregate) -> Aggregate:
     _check_name_txn(tx, aggregate.name)
     added = tx.execute(insert(aggregates), {"name": aggregate.name, "body": b""}).inserted_primary_key
     assert added is not None
-    return _save_txn(tx, structs.replace(aggregate, id=added[0]))
+    return _save_txn(tx, structs.replace(aggregate, id=added[0]), "create")
 
 
 def aggregate_change_txn(
@@ -91,7 +93,7 @@ def aggregate_change_txn(
         reason = _zone_trouble(aggregates_txn(tx), after, after.hosts, busy)
         if reason is not None:
             raise AggregateRefusal(action=action, id=aggregate_id, reason=reason)
-    return _save_txn(tx, after)
+    return _save_txn(tx, after, "update_prop" if after.metadata == before.metadata else "update_metadata")
 
 
 def aggregate_add_host_txn(tx: Transaction, aggregate_id: int, host: HostName, busy: Iterable[HostName]) -> Aggregate:
@@ -105,7 +107,8 @@ def aggregate_add_host_txn(tx: Transaction, aggregate_id: int, host: HostName, b
         reason = _zone_trouble(every, aggregate, (host,), moved)
         if reason is not None:
             raise AggregateConflict(action="add_host_to_aggregate", id=aggregate_id, reason=reason)
-    return _save_txn(tx, structs.replace(aggregate, hosts=tuple(sorted({*aggregate.hosts, host})), updated_at=tx.now))
+    joined = structs.replace(aggregate, hosts=tuple(sorted({*aggregate.hosts, host})), updated_at=tx.now)
+    return _save_txn(tx, joined, "add_host")
 
 
 def aggregate_remove_host_txn(
@@ -120,14 +123,16 @@ def aggregate_remove_host_txn(
     if host in busy and zones_of_hosts(others).get(host) != zones_of_hosts(aggregates_txn(tx)).get(host):
         reason = f"Host {host} contains servers, and would leave its availability zone"
         raise AggregateConflict(action="remove_host_from_aggregate", id=aggregate_id, reason=reason)
-    return _save_txn(tx, after)
+    return _save_txn(tx, after, "remove_host")
 
 
 def aggregate_remove_txn(tx: Transaction, aggregate_id: int) -> None:
     """Remove an aggregate. Raises `AggregateNotFound`, `AggregateRefusal` while it has hosts."""
-    if aggregate_find_txn(tx, aggregate_id).hosts:
+    aggregate = aggregate_find_txn(tx, aggregate_id)
+    if aggregate.hosts:
         raise AggregateRefusal(action="delete", id=aggregate_id, reason="Host aggregate is not empty")
     tx.execute(delete(aggregates).where(aggregates.c.id == aggregate_id))
+    _tell_txn(tx, "delete", aggregate)
 
 
 def aggregates_forget_host_txn(tx: Transaction, host: HostName) -> None:
@@ -135,7 +140,7 @@ def aggregates_forget_host_txn(tx: Transaction, host: HostName) -> None:
     for aggregate in aggregates_txn(tx):
         if host in aggregate.hosts:
             left = tuple(name for name in aggregate.hosts if name != host)
-            _save_txn(tx, structs.replace(aggregate, hosts=left, updated_at=tx.now))
+            _save_txn(tx, structs.replace(aggregate, hosts=left, updated_at=tx.now), "remove_host")
 
 
 def zones_of_hosts(every: Iterable[Aggregate]) -> dict[HostName, str]:
@@ -161,7 +166,15 @@ def _check_name_txn(tx: Transaction, name: str) -> None:
         raise AggregateNameTaken(name=name)
 
 
-def _save_txn(tx: Transaction, aggregate: Aggregate) -> Aggregate:
+def _save_txn(tx: Transaction, aggregate: Aggregate, what: str) -> Aggregate:
     values = {"name": aggregate.name, "body": _encode(aggregate)}
     tx.execute(update(aggregates).where(aggregates.c.id == aggregate.id).values(values))
+    _tell_txn(tx, what, aggregate)
     return aggregate
+
+
+def _tell_txn(tx: Transaction, what: str, aggregate: Aggregate) -> None:
+    """`aggregate.*`: that it begins and that it is done, which is one moment here."""
+    if tx.tells:
+        for phase in ("start", "end"):
+            note_txn(tx, f"aggregate.{what}.{phase}", API, payloads.aggregate(aggregate))

@@ -11,6 +11,8 @@ from kilonova.database.prepared import Prepared
 from kilonova.database.tables.api_database import flavor_access, flavors
 from kilonova.kernel.errors import Conflict, NotFound
 from kilonova.kernel.ids import ProjectId
+from kilonova.notifications import payloads
+from kilonova.notifications.outbox import API, note_txn
 from kilonova.objects.flavor import Flavor
 
 _encode = msgspec.json.encode
@@ -92,6 +94,7 @@ def flavor_add_txn(tx: Transaction, flavor: Flavor) -> None:
     if tx.execute(select(flavors.c.id).where(flavors.c.name == flavor.name)).first():
         raise FlavorNameTaken(name=flavor.name)
     tx.execute(insert(flavors), {**_row(flavor), "created_at": tx.now})
+    _tell_txn(tx, "create", flavor)
 
 
 def flavor_change_txn(tx: Transaction, flavor_id: str, change: Callable[[Flavor], Flavor]) -> Flavor:
@@ -101,13 +104,15 @@ def flavor_change_txn(tx: Transaction, flavor_id: str, change: Callable[[Flavor]
         raise FlavorNotFound(id=flavor_id)
     changed = change(_decode(row.body))
     tx.execute(update(flavors).where(flavors.c.id == flavor_id).values(**_row(changed), updated_at=tx.now))
+    _tell_txn(tx, "update", changed)
     return changed
 
 
 def flavor_remove_txn(tx: Transaction, flavor_id: str) -> None:
     """Remove a flavor; servers keep the one they were made with. Raises `FlavorNotFound`."""
-    if tx.execute(delete(flavors).where(flavors.c.id == flavor_id)).rowcount == 0:
-        raise FlavorNotFound(id=flavor_id)
+    flavor = flavor_find_txn(tx, flavor_id, None)
+    tx.execute(delete(flavors).where(flavors.c.id == flavor_id))
+    _tell_txn(tx, "delete", flavor)
     tx.execute(delete(flavor_access).where(flavor_access.c.flavor_id == flavor_id))
 
 
@@ -123,6 +128,7 @@ def access_add_txn(tx: Transaction, flavor_id: str, project_id: ProjectId) -> li
     if project_id in projects:
         raise AccessExists(flavor_id=flavor_id, project_id=project_id)
     tx.execute(insert(flavor_access), {"flavor_id": flavor_id, "project_id": project_id})
+    _tell_txn(tx, "update", flavor_find_txn(tx, flavor_id, None))
     return sorted([*projects, project_id])
 
 
@@ -131,7 +137,15 @@ def access_remove_txn(tx: Transaction, flavor_id: str, project_id: ProjectId) ->
     one = (flavor_access.c.flavor_id == flavor_id) & (flavor_access.c.project_id == project_id)
     if tx.execute(delete(flavor_access).where(one)).rowcount == 0:
         raise AccessNotFound(flavor_id=flavor_id, project_id=project_id)
+    _tell_txn(tx, "update", flavor_find_txn(tx, flavor_id, None))
     return access_txn(tx, flavor_id)
+
+
+def _tell_txn(tx: Transaction, what: str, flavor: Flavor) -> None:
+    """`flavor.create`, `.update` and `.delete`."""
+    if tx.tells:
+        projects = None if flavor.public else access_txn(tx, flavor.id)
+        note_txn(tx, f"flavor.{what}", API, payloads.flavor(flavor, projects))
 
 
 def _row(flavor: Flavor) -> dict[str, object]:

@@ -9,6 +9,8 @@ from kilonova.database.prepared import Prepared
 from kilonova.database.tables.api_database import keypairs
 from kilonova.kernel.errors import Conflict, NotFound, OverLimit
 from kilonova.kernel.ids import ProjectId, UserId
+from kilonova.notifications import payloads
+from kilonova.notifications.outbox import API, note_txn
 from kilonova.objects.keypair import Keypair
 from kilonova.operations.quota import limits_txn
 
@@ -47,8 +49,10 @@ def keypairs_txn(tx: Transaction, user_id: UserId) -> list[Keypair]:
     return [Keypair(**row) for row in rows.mappings()]
 
 
-def keypair_add_txn(tx: Transaction, keypair: Keypair, project_id: ProjectId, defaults: Mapping[str, int]) -> Keypair:
-    """Add a key pair; it gets its id. Raises `KeypairExists`, `TooManyKeypairs`."""
+def keypair_add_txn(
+    tx: Transaction, keypair: Keypair, project_id: ProjectId, defaults: Mapping[str, int], *, generated: bool = False
+) -> Keypair:
+    """Add a key pair, `generated` here or brought along; it gets its id. Raises `KeypairExists`, `TooManyKeypairs`."""
     limit = limits_txn(tx, defaults, project_id, keypair.user_id)["key_pairs"]
     of_user = keypairs.c.user_id == keypair.user_id
     if 0 <= limit <= tx.execute(select(func.count()).where(of_user)).scalar_one():
@@ -64,11 +68,21 @@ def keypair_add_txn(tx: Transaction, keypair: Keypair, project_id: ProjectId, de
         "created_at": keypair.created_at,
     }
     tx.execute(insert(keypairs), values)
-    return keypair_find_txn(tx, keypair.user_id, keypair.name)
+    added = keypair_find_txn(tx, keypair.user_id, keypair.name)
+    _tell_txn(tx, "create" if generated else "import", added)
+    return added
 
 
 def keypair_remove_txn(tx: Transaction, user_id: UserId, name: str) -> None:
     """Remove a key pair; guests that have it keep it. Raises `KeypairNotFound`."""
     one = (keypairs.c.user_id == user_id) & (keypairs.c.name == name)
-    if tx.execute(delete(keypairs).where(one)).rowcount == 0:
-        raise KeypairNotFound(name=name, user_id=user_id)
+    keypair = keypair_find_txn(tx, user_id, name)
+    tx.execute(delete(keypairs).where(one))
+    _tell_txn(tx, "delete", keypair)
+
+
+def _tell_txn(tx: Transaction, what: str, keypair: Keypair) -> None:
+    """`keypair.create`, `.import` and `.delete`: that it begins and that it is done, which is one moment here."""
+    if tx.tells:
+        for phase in ("start", "end"):
+            note_txn(tx, f"keypair.{what}.{phase}", API, payloads.keypair(keypair))

@@ -83,8 +83,8 @@ class Keypairs:
             raise body.BadField(field="keypair", value=asked.name, reason="'public_key' is a required property")
         keypair, private = await self._compute.runtime.run_blocking(_made, asked, user_id, self._compute.runtime.now())
         project_id = own_project(call.user)
-        quota = self._compute.quota.defaults
-        keypair = await self._compute.database.write(keypair_add_txn, keypair, project_id, quota)
+        quota, generated = self._compute.quota.defaults, private is not None
+        keypair = await self._compute.database.write(keypair_add_txn, keypair, project_id, quota, generated=generated)
         doc: Doc = {**_core(keypair), "user_id": keypair.user_id}
         if private is not None:
             doc["private_key"] = private

@@ -67,15 +67,22 @@ class QuotaSets:
         return _told(call, await self._compute.quota.class_limits("default"), project_id)
 
     async def update(self, call: Call) -> Reply:
-        """Set limits of a project, or of a user in it."""
+        """Set limits of a project, or of a user in it.
+
+        Unless forced, none may be below what is used, and those of a project's users never add up to more than its own.
+        """
         asked = body.read(call, "quota_set", QuotaUpdate, "quota_set_update")
         project_id, user_id = await self._target(call, "update")
         quota = self._compute.quota
         values = values_of(asked, quota.defaults)
         if not asked.force:
-            _check_usage(values, _used(await quota.usage(project_id, user_id)))
-        if user_id is not None:
-            _check_project(values, await quota.limits(project_id))
+            used = _used(await quota.usage(project_id, user_id))
+            given = await quota.given_to_users(project_id, besides=user_id)
+            if user_id is None:
+                used = {resource: max(used.get(resource, 0), given.get(resource, 0)) for resource in values}
+            else:
+                _check_project(values, await quota.limits(project_id), given)
+            _check_usage(values, used)
         await quota.set_limits(project_id, values, user_id)
         return _told(call, await quota.limits(project_id, user_id), None)
 
@@ -124,10 +131,13 @@ def _check_usage(values: dict[str, int], used: dict[str, int]) -> None:
             raise BelowUsage(limit=limit, resource=resource, minimum=used[resource])
 
 
-def _check_project(values: dict[str, int], limits: dict[str, int]) -> None:
+def _check_project(values: dict[str, int], limits: dict[str, int], given: dict[str, int]) -> None:
+    """Raise `AboveProject` for limits of a user beyond what the project's leave beside what is `given` to others."""
     for resource, limit in values.items():
-        maximum = limits[resource]
-        if maximum >= 0 and (limit < 0 or limit > maximum):
+        if limits[resource] < 0:
+            continue
+        maximum = max(0, limits[resource] - given.get(resource, 0))
+        if limit < 0 or limit > maximum:
             raise AboveProject(limit=limit, resource=resource, maximum=maximum)
 
 

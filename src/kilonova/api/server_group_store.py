@@ -10,6 +10,8 @@ from kilonova.database.database import Transaction
 from kilonova.database.tables.api_database import server_groups, server_map
 from kilonova.kernel.errors import NotFound, OverLimit
 from kilonova.kernel.ids import ProjectId, ServerId
+from kilonova.notifications import payloads
+from kilonova.notifications.outbox import API, note_txn
 from kilonova.objects.server_group import ServerGroup
 from kilonova.operations.quota import limits_txn
 
@@ -61,12 +63,20 @@ def group_add_txn(tx: Transaction, group: ServerGroup, defaults: Mapping[str, in
         "created_at": group.created_at,
     }
     tx.execute(insert(server_groups), values)
+    _tell_txn(tx, "create", group)
 
 
 def group_remove_txn(tx: Transaction, group_id: str) -> None:
     """Remove a group; its servers stay where they are. Raises `GroupNotFound`."""
-    if tx.execute(delete(server_groups).where(server_groups.c.id == group_id)).rowcount == 0:
-        raise GroupNotFound(id=group_id)
+    group = group_find_txn(tx, group_id)
+    tx.execute(delete(server_groups).where(server_groups.c.id == group_id))
+    _tell_txn(tx, "delete", group)
+
+
+def _tell_txn(tx: Transaction, what: str, group: ServerGroup) -> None:
+    """`server_group.create` and `.delete`."""
+    if tx.tells:
+        note_txn(tx, f"server_group.{what}", API, payloads.server_group(group))
 
 
 def _groups(tx: Transaction, rows: Sequence[RowMapping]) -> list[ServerGroup]:

@@ -160,8 +160,15 @@ class Quota(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Compute(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is done to servers."""
+    """What is done to servers, and by whom."""
 
+    policy_file: Annotated[
+        str | None,
+        _text(
+            "File of rules that take the place of the Compute API's defaults, as `policy.yaml` or JSON; read again when it "
+            "changes."
+        ),
+    ] = None
     resize_confirm_window_s: Annotated[
         int, _count("After how many seconds a resize or migration is confirmed by itself; 0 for never.")
     ] = 0
@@ -203,6 +210,50 @@ class Bus(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ] = True
 
 
+class Notifications(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who is told what happens; nobody unless `sink` is set."""
+
+    sink: Annotated[
+        Literal["none", "file", "webhook"], _text("Where notifications go: nowhere, to `file`, or to `url`.")
+    ] = "none"
+    file: Annotated[
+        str | None,
+        _text("File that gets a JSON document a line; `notifications.jsonl` in the state directory when not set."),
+    ] = None
+    max_bytes: Annotated[int, _count("Size at which the file is put aside, in bytes.", 10_000)] = 100_000_000
+    backups: Annotated[int, _count("Full files that are kept.", 0, 1000)] = 5
+    url: Annotated[str | None, _text("Where each notification is posted.")] = None
+    secret: Annotated[
+        str | None,
+        Meta(
+            description="What posts are signed with; `webhook-secret` in the state directory when not set.",
+            extra_json_schema={SECRET: True},
+        ),
+    ] = None
+    most_waiting: Annotated[
+        int, _count("How many wait in each database while nobody takes them; older ones are dropped.", 100)
+    ] = 1_000_000
+
+
+class Metadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The metadata service, which guests ask through the network service's proxy."""
+
+    listen: Annotated[
+        str | None,
+        _text("Address and port of its own, e.g. `127.0.0.1:8775`; without, it answers below `/metadata` only."),
+    ] = None
+    secret: Annotated[
+        str | None,
+        Meta(
+            description=(
+                "What the proxy signs servers' ids with, as Neutron's `metadata_proxy_shared_secret`; `metadata-secret` in the "
+                "state directory when not set."
+            ),
+            extra_json_schema={SECRET: True},
+        ),
+    ] = None
+
+
 class Log(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The log file, `log/kilonova.log` in the state directory."""
 
@@ -226,4 +277,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     scheduler: SchedulerOptions = SchedulerOptions()
     fake: Fake = Fake()
     bus: Bus = Bus()
+    notifications: Notifications = Notifications()
+    metadata: Metadata = Metadata()
     log: Log = Log()

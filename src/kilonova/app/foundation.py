@@ -28,9 +28,14 @@ class Foundation:
     parts: AsyncExitStack
     """Closes the parts, the last one first."""
 
+    @property
+    def _tells(self) -> bool:
+        """Whether others are told what happens."""
+        return self.config.notifications.sink != "none"
+
     def database(self, name: str) -> SqliteDatabase:
         """Open the database `name`."""
-        database = SqliteDatabase(name, self.state.database(name), self.runtime)
+        database = SqliteDatabase(name, self.state.database(name), self.runtime, tells=self._tells)
         self.parts.push_async_callback(database.close)
         return database
 

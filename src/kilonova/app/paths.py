@@ -12,5 +12,7 @@ ENDPOINTS = {**PATHS, "image": "/image", "network": "/network"}
 """Where the catalog says that each service is: clients of these two add the version themselves."""
 OWN = "/kilonova"
 """Where Kilonova answers what no OpenStack API asks (`local_api.py`)."""
+METADATA = "/metadata"
+"""Where the network service's proxy asks for guests (`metadata.py`)."""
 METRICS = "/metrics"
 """Where monitoring systems ask (`metrics.py`)."""

@@ -8,14 +8,16 @@ import msgspec
 from starlette.types import ASGIApp
 
 from kilonova.api.compute import Compute
-from kilonova.api.policies import RULES
 from kilonova.api.service import ComputeService
 from kilonova.app import hypervisor, roles
 from kilonova.app.config import Config
 from kilonova.app.foundation import Foundation
 from kilonova.app.local_api import local_api
+from kilonova.app.metadata import metadata_service
 from kilonova.app.metrics import Metrics
-from kilonova.app.paths import METRICS, OWN
+from kilonova.app.notifications import publish
+from kilonova.app.paths import METADATA, METRICS, OWN
+from kilonova.app.policy import compute_policy
 from kilonova.app.root import mounted
 from kilonova.app.services import Services, placement_service
 from kilonova.app.state import State
@@ -31,7 +33,6 @@ from kilonova.operations.work import Parts
 from kilonova.placement import tables as placement_tables
 from kilonova.placement.placement import Placement
 from kilonova.runtime.runtime import Runtime
-from kilonova.web.policy import Policy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +57,7 @@ def _unlisted(foundation: Foundation, compute: Compute, work: Parts, identity: I
     """What answers beside OpenStack's services."""
     token = foundation.state.secret("metrics-token", foundation.runtime)
     return {
+        METADATA: metadata_service(foundation, compute.servers),
         OWN: local_api(compute.servers, work, identity, foundation.runtime),
         METRICS: Metrics(Measures(work), token),
     }
@@ -94,6 +96,7 @@ async def build(
         volumes = volumes or await services.volumes()
         work = await roles.parts_of(foundation, shape, networks, images, placement, volumes)
         hosts = await roles.start(foundation, work, shape, images, _timers(config))
+        publish(foundation, work)
         quota = Quota(work.database, msgspec.structs.asdict(config.quota))
         compute = Compute(
             runtime=runtime,
@@ -109,7 +112,7 @@ async def build(
             image_api=services.api("image"),
             network_api=services.api("network"),
             volume_api=services.api("volume"),
-            policy=Policy(RULES),
+            policy=compute_policy(foundation),
             page_max=config.api.max_limit,
             deletes_at_once=config.compute.reclaim_window_s == 0,
             offload_at_once=config.compute.shelved_offload_s == 0,

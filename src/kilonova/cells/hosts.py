@@ -23,6 +23,8 @@ from kilonova.database.tables.api_database import host_map
 from kilonova.database.tables.cell_database import agents, hosts, migrations, operations, servers, tombstones
 from kilonova.kernel.errors import Conflict, NotFound, Unavailable
 from kilonova.kernel.ids import CellId, HostName
+from kilonova.notifications import payloads
+from kilonova.notifications.outbox import note_txn
 from kilonova.objects.flavor import Flavor
 from kilonova.objects.guest import HostDescription
 from kilonova.objects.host import DOWN_AFTER_S, WITHOUT_EPOCHS, Host, Session
@@ -294,6 +296,8 @@ def _write_txn(
             changed.append({"key": description.name, "description": body, "agent": agent, "updated_at": tx.now})
     if new:
         tx.execute(insert(hosts), new)
+        for one in new:
+            _tell_txn(tx, "create", HostName(str(one["name"])))
     if changed:
         tx.execute(_of_name, changed)
 
@@ -368,6 +372,19 @@ def hosts_up_txn(tx: Transaction) -> frozenset[HostName]:
 def host_change_txn(tx: Transaction, name: HostName, values: dict[str, object]) -> None:
     """Change a host's row."""
     tx.execute(update(hosts).where(hosts.c.name == name).values(updated_at=tx.now, **values))
+    _tell_txn(tx, "update", name)
+
+
+def _tell_txn(tx: Transaction, what: str, name: HostName) -> None:
+    """`service.create`, `.update` and `.delete` of the service on a host, as its row says."""
+    if not tx.tells:
+        return
+    row = tx.execute(select(hosts).where(hosts.c.name == name)).first()
+    if row is not None:
+        told = payloads.service(
+            name, row.service_uuid, enabled=row.enabled, reason=row.disabled_reason, forced_down=row.forced_down
+        )
+        note_txn(tx, f"service.{what}", f"nova-compute:{name}", told)
 
 
 def host_force_down_txn(tx: Transaction, name: HostName, down: bool) -> None:
@@ -398,6 +415,7 @@ def host_delete_txn(tx: Transaction, name: HostName) -> None:
     agent = tx.execute(select(hosts.c.agent).where(hosts.c.name == name)).scalar()
     if agent is not None:
         agents_of.agent_forgets_txn(tx, agent)
+    _tell_txn(tx, "delete", name)
     tx.execute(delete(hosts).where(hosts.c.name == name))
     tx.execute(delete(tombstones).where(tombstones.c.host == name))
 

@@ -47,6 +47,8 @@ MEANINGS = {
 
 _BY_CODE = {
     "bad-config": ExitCode.CONFIGURATION,
+    "bad-policy-rule": ExitCode.CONFIGURATION,
+    "no-policy-rule": ExitCode.NOT_THERE,
     "bad-certificate": ExitCode.CONFIGURATION,
     "too-many-hosts": ExitCode.CONFIGURATION,
     "state-in-use": ExitCode.STATE_IN_USE,

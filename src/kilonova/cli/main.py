@@ -21,6 +21,7 @@ COMMANDS = {
     "env": "Print what a shell needs to use the cloud.",
     "operation": "Look after operations: list, show, retry, abandon, supersede.",
     "scheduler": "Ask why, or replay a day: explain, simulate.",
+    "policy": "See who may do what, and why not: show, check, sample.",
     "placement": "See what the cloud has and has given: status, audit, show.",
     "ssh": "Log in to a server.",
     "reset": "Remove a state directory and all that is in it.",

@@ -15,11 +15,16 @@ T = TypeVar("T")
 class Transaction:
     """One open transaction. Functions that take it run inside it and must not keep it."""
 
-    __slots__ = ("_driver", "connection", "now")
+    __slots__ = ("_driver", "connection", "now", "tells")
 
-    def __init__(self, connection: Connection, now: float) -> None:
-        """Wrap an open connection; `now` is database time in seconds since the epoch, one value for the whole transaction."""
+    def __init__(self, connection: Connection, now: float, *, tells: bool = False) -> None:
+        """Wrap an open connection.
+
+        `now` is database time in seconds since the epoch, one value for the whole transaction. `tells` says whether others
+        are told what happens: then it has an outbox (`notifications`).
+        """
         self.connection = connection
+        self.tells = tells
         self.now = now
         self._driver = driver_of(connection)
 

@@ -54,8 +54,8 @@ class _Job:
 class SqliteDatabase:
     """Implements `Database` on one SQLite file."""
 
-    def __init__(self, name: str, path: Path, runtime: Runtime) -> None:
-        """Open or create the file at `path`; `name` shows in logs and errors.
+    def __init__(self, name: str, path: Path, runtime: Runtime, *, tells: bool = False) -> None:
+        """Open or create the file at `path`; `name` shows in logs and errors; `tells` is for `Transaction`.
 
         Raises:
             Unavailable: the file can't be opened or is not a database.
@@ -63,6 +63,7 @@ class SqliteDatabase:
         self.name = name
         self.path = path
         self._runtime = runtime
+        self._tells = tells
         self._engine = create_engine("sqlite://", creator=self._open, poolclass=NullPool, isolation_level="AUTOCOMMIT")
         self._reader = self._connect()
         self._scanner = ThreadPoolExecutor(1, thread_name_prefix=f"{name}-scan")
@@ -151,7 +152,7 @@ class SqliteDatabase:
         """The results of `works`, an exception in place of each that failed. Raises sqlite3.Error when none can be kept."""
         raw = _raw(self._writer)
         raw.execute("BEGIN IMMEDIATE")
-        transaction = Transaction(self._writer, self._runtime.now())
+        transaction = Transaction(self._writer, self._runtime.now(), tells=self._tells)
         if len(works) == 1:
             return [self._alone(raw, transaction, works[0])]
         return [self._in_savepoint(raw, transaction, work) for work in works]

@@ -14,7 +14,7 @@ from kilonova.kernel.errors import Conflict
 from kilonova.kernel.ids import OperationId, ProjectId, ServerId, UserId
 from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Server, VmState
-from kilonova.operations import made_images, migrations, store
+from kilonova.operations import made_images, migrations, notices, store
 from kilonova.operations.catalog import ACTIONS, CELL_PLANS
 from kilonova.operations.plans import attach_interface, boot, delete, offload, resize, shelve, soft_delete, unshelve
 from kilonova.operations.states import Action, admit
@@ -182,7 +182,7 @@ def _left_txn(tx: Transaction, server: Server, live: Operation | None) -> dict[s
         consumers += [live.id, *live.params.get("consumers", ())]
         hosts += CELL_PLANS[live.kind].hosts(live)
         fence_until = max(live.lease_until, live.params.get("fence_until", 0.0))
-        _supersede_txn(tx, live)
+        _supersede_txn(tx, server, live)
     others = [host for host in hosts if host not in {None, server.host}]
     return {
         "vm_state": server.vm_state,
@@ -265,8 +265,9 @@ def _accept_txn(
         )
         return action.effect(taken, operation, tx.now)
 
-    store.server_change_txn(tx, server.id, accepted)
+    taken = store.server_change_txn(tx, server.id, accepted)
     migrations.accepted_txn(tx, server, operation)
+    notices.started_txn(tx, taken, operation)
     return operation
 
 
@@ -274,7 +275,7 @@ def _live_txn(tx: Transaction, server: Server) -> Operation | None:
     return None if server.current_op is None else operation_store.operation_get_txn(tx, server.current_op)
 
 
-def _supersede_txn(tx: Transaction, live: Operation) -> None:
+def _supersede_txn(tx: Transaction, server: Server, live: Operation) -> None:
     """End an operation because another takes over the server; its workers' epochs are stale from here on."""
     ended = msgspec.structs.replace(
         live,
@@ -289,5 +290,6 @@ def _supersede_txn(tx: Transaction, live: Operation) -> None:
     operation_store.operation_save_txn(tx, live, ended)
     operation_store.event_add_txn(tx, ended, "superseded")
     migrations.superseded_txn(tx, ended)
+    notices.ended_txn(tx, server, ended)
     if ACTIONS[live.kind].resizes:
         store.settlement_add_txn(tx, live.server_id, tx.now)

@@ -10,7 +10,7 @@ from kilonova.engine.runner import TooEarly
 from kilonova.kernel.ids import CELL0, CellId
 from kilonova.objects.operation import Operation
 from kilonova.objects.server import Server, VmState
-from kilonova.operations import accept, store
+from kilonova.operations import accept, notices, store
 from kilonova.operations.work import Work
 
 DEADLINE_S = 30 * 24 * 3600.0
@@ -47,6 +47,7 @@ def _bury_txn(tx: Transaction, operation: Operation, server: Server, new_id: str
     there = store.server_find_txn(tx, server.id)
     if there is None:
         store.server_insert_txn(tx, server)
+        notices.cancelled_txn(tx, server, operation)
         return False
     if there.vm_state is VmState.DELETED:
         return False

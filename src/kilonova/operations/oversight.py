@@ -18,7 +18,7 @@ from kilonova.kernel.errors import Conflict, Unavailable
 from kilonova.kernel.ids import OperationId
 from kilonova.objects.operation import Operation, OperationEvent
 from kilonova.objects.server import Fault, Server, VmState
-from kilonova.operations import projection, requests, schedule
+from kilonova.operations import notices, projection, requests, schedule
 from kilonova.operations import store as server_store
 from kilonova.operations.catalog import CELL_PLANS
 from kilonova.operations.conductor import GLOBAL_PLANS
@@ -116,7 +116,10 @@ class Oversight:
             if server is None or server.vm_state is VmState.DELETED:
                 raise NothingToSupersede(id=operation_id, server_id=operation.server_id)
             ended = intervene.supersede_txn(tx, site.plans[operation.kind], operation_id, reason)
-            server_store.server_change_txn(tx, server.id, lambda server: _in_error(server, ended, reason, tx.now))
+            broken = server_store.server_change_txn(
+                tx, server.id, lambda server: _in_error(server, ended, reason, tx.now)
+            )
+            notices.ended_txn(tx, broken, ended)
             return ended
 
         return await self._intervene(operation_id, supersede_txn)

@@ -10,7 +10,7 @@ from kilonova.engine.progress import DETAILS, Move
 from kilonova.objects.guest import PowerState
 from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Fault, Server, VmState
-from kilonova.operations import migrations, store
+from kilonova.operations import migrations, notices, store
 from kilonova.operations.catalog import ACTIONS
 from kilonova.operations.states import Action
 
@@ -29,6 +29,7 @@ def project_txn(tx: Transaction, before: Operation, move: Move) -> None:
         tx, operation.server_id, lambda server: _shown(server, action, operation, tx.now)
     )
     migrations.moved_txn(tx, operation, was)
+    notices.ended_txn(tx, server, operation)
     resized = action.resizes and not operation.state.live
     if server.vm_state is VmState.DELETED or resized or _outline(was) != _outline(server):
         store.settlement_add_txn(tx, server.id, tx.now)

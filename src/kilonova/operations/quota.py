@@ -7,7 +7,7 @@ removed when the server is gone; nothing is reserved, so nothing can be left res
 from collections.abc import Mapping, Sequence
 
 import msgspec
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select, update
 
 from kilonova.cells.server_map import group_members_txn
 from kilonova.database.database import Database, Transaction
@@ -105,9 +105,13 @@ class Quota:
         """Set some limits of a quota class."""
         await self._database.write(_set_txn, f"class:{name}", values)
 
+    async def given_to_users(self, project_id: ProjectId, besides: UserId | None = None) -> dict[str, int]:
+        """What the limits of a project's users add up to by resource, without those of one user; without endless ones."""
+        return await self._database.read(_given_txn, project_id, besides)
+
     async def reset(self, project_id: ProjectId, user_id: UserId | None = None) -> None:
-        """Forget the limits of a project, or of a user in it, so that the defaults hold."""
-        await self._database.write(_forget_txn, _scope(project_id, user_id))
+        """Forget the limits of a project and of all users in it, or of one user, so that the defaults hold."""
+        await self._database.write(_forget_txn, project_id, user_id)
 
 
 def limits_txn(
@@ -241,5 +245,23 @@ def _set_txn(tx: Transaction, scope: str, values: dict[str, int]) -> None:
         tx.execute(insert(limits), [{"scope": scope, "resource": r, "value": v} for r, v in values.items()])
 
 
-def _forget_txn(tx: Transaction, scope: str) -> None:
-    tx.execute(delete(limits).where(limits.c.scope == scope))
+def _given_txn(tx: Transaction, project_id: ProjectId, besides: UserId | None) -> dict[str, int]:
+    others = _of_users(project_id) & (limits.c.value >= 0)
+    if besides is not None:
+        others &= limits.c.scope != _scope(project_id, besides)
+    summed = (
+        select(limits.c.resource, func.sum(limits.c.value).label("value")).where(others).group_by(limits.c.resource)
+    )
+    return {row.resource: int(row.value) for row in tx.execute(summed)}
+
+
+def _forget_txn(tx: Transaction, project_id: ProjectId, user_id: UserId | None) -> None:
+    forgotten = limits.c.scope == _scope(project_id, user_id)
+    if user_id is None:
+        forgotten |= _of_users(project_id)
+    tx.execute(delete(limits).where(forgotten))
+
+
+def _of_users(project_id: ProjectId) -> ColumnElement[bool]:
+    """The limits of the users in a project."""
+    return limits.c.scope.startswith(f"user:{project_id}:", autoescape=True)

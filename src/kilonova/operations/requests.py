@@ -14,7 +14,7 @@ from kilonova.kernel.ids import CellId, ServerId
 from kilonova.objects.boot import Boot
 from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Fault, Server, TaskState, VmState
-from kilonova.operations import cancel, quota, schedule, store
+from kilonova.operations import cancel, notices, quota, schedule, store
 from kilonova.operations.accept import Acceptance, new_operation
 
 
@@ -35,6 +35,7 @@ def boot_txn(tx: Transaction, defaults: Mapping[str, int], boots: Sequence[Boot]
         )
         store.server_insert_txn(tx, server)
         server_map.mapping_add_txn(tx, server, operation.id)
+        notices.started_txn(tx, server, operation)
 
 
 def change_txn(tx: Transaction, server_id: ServerId, change: Callable[[Server], Server]) -> Server:
@@ -70,7 +71,8 @@ def project_txn(tx: Transaction, _before: Operation, move: Move) -> None:
         store.server_forget_txn(tx, operation.server_id)
         operation_store.operation_forget_txn(tx, operation.id)
     elif operation.state is OperationState.FAILED and operation.kind == schedule.PLAN.kind:
-        store.server_change_txn(tx, operation.server_id, lambda server: _stranded(server, operation, tx.now))
+        stranded = store.server_change_txn(tx, operation.server_id, lambda server: _stranded(server, operation, tx.now))
+        notices.ended_txn(tx, stranded, operation)
 
 
 def _cancel_txn(tx: Transaction, request: Operation) -> None:

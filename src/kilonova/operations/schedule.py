@@ -17,7 +17,7 @@ from kilonova.kernel.errors import KilonovaError, Unavailable
 from kilonova.kernel.ids import CELL0, CellId, HostName
 from kilonova.objects.operation import Operation, OperationEvent, OperationState
 from kilonova.objects.server import Fault, Server, TaskState, VmState
-from kilonova.operations import store
+from kilonova.operations import notices, store
 from kilonova.operations.accept import Acceptance, new_operation
 from kilonova.operations.plans import boot
 from kilonova.operations.work import TakenOver, Work, still_ours_txn
@@ -115,6 +115,7 @@ def _bury_txn(tx: Transaction, request: Operation, server: Server, log: list[Ope
         operation_store.operation_insert_txn(tx, operation)
         operation_store.events_insert_txn(tx, log)
         operation_store.event_add_txn(tx, operation, "failed", fault.details, step="schedule")
+        notices.ended_txn(tx, buried, operation)
     else:
         store.server_change_txn(tx, server.id, lambda there: _carried(there, server))
 

@@ -13,6 +13,7 @@ from kilonova.database.tables.cell_database import settlements, tombstones
 from kilonova.kernel.errors import Conflict, NotFound
 from kilonova.kernel.ids import HostName, ServerId
 from kilonova.objects.server import Server, VmState
+from kilonova.operations import notices
 
 # The same tables stand in every cell's database and in the API database: statements made from these run in each.
 _metadata = MetaData()
@@ -108,6 +109,7 @@ def server_replace_txn(
     if tx.execute(_update, values).rowcount != 1:
         raise LostRace(server_id=server_id)
     _index_txn(tx, before, after)
+    notices.changed_txn(tx, before, after)
     return before, after
 
 

@@ -108,7 +108,7 @@ class DatabaseServer:
         self._raw = cast("sqlite3.Connection", self._connection.connection.dbapi_connection)
 
     def _transaction(self) -> Transaction:
-        return Transaction(self._connection, STARTED_AT + self._loop.time())
+        return Transaction(self._connection, STARTED_AT + self._loop.time(), tells=True)
 
 
 class SimDatabase:

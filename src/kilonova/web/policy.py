@@ -1,24 +1,22 @@
 """Policy: oslo.policy's language, compiled once to functions.
 
 Design notes. `oslo_policy.Enforcer.enforce` costs 165 microseconds a check and its import costs a third of a cold start, so
-rules are parsed and compiled here; `tests/unit/web/test_policy.py` holds the two together by a property test. Source of the
-language: oslo.policy reference, "Policy rule expressions".
+rules are parsed (`policy_language.py`) and compiled here; `tests/unit/web/test_web_policy.py` holds the two together by a
+property test.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from kilonova.kernel.errors import Forbidden, Invalid
+from kilonova.kernel.errors import Forbidden
 from kilonova.objects.caller import Caller
+from kilonova.web.policy_language import Both, Constant, Either, HasRole, Match, Named, Node, Not, parsed
 
 Target = Mapping[str, object]
 Check = Callable[[Mapping[str, object], Target], bool]
 
-
-class BadRule(Invalid):
-    """Policy rule {rule}: {reason}"""
-
-    code = "bad-policy-rule"
+ADMIN_RULE = "context_is_admin"
+"""The rule that says what `is_admin:` means, where a service has one."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +36,18 @@ class Policy:
     def __init__(self, defaults: Iterable[Rule], overrides: Mapping[str, str] | None = None) -> None:
         """Compile what `overrides` says; a default when it is first asked. Raises `BadRule` for what can't be read."""
         self.rules = {rule.name: rule for rule in defaults}
-        texts = {name: rule.check for name, rule in self.rules.items()} | dict(overrides or {})
-        self._checks = _Checks(texts)
-        for name in overrides or {}:
-            self._checks[name]
+        self.replace(overrides or {})
+
+    def replace(self, overrides: Mapping[str, str]) -> None:
+        """Take `overrides` in place of those that were. Raises `BadRule` and changes nothing for what can't be read."""
+        checks = _Checks({name: rule.check for name, rule in self.rules.items()} | dict(overrides))
+        for name in overrides:
+            checks[name]
+        self._checks = checks
+
+    def text(self, rule: str) -> str:
+        """What `rule` says now. Raises KeyError for a rule that is not there."""
+        return self._checks.texts[rule]
 
     def allows(self, rule: str, caller: Caller, target: Target | None = None) -> bool:
         """Whether `caller` may do what `rule` guards, to `target` (its own project when None)."""
@@ -59,94 +65,39 @@ class _Checks(dict[str, Check]):
 
     def __init__(self, texts: Mapping[str, str]) -> None:
         super().__init__()
-        self._texts = texts
+        self.texts = texts
 
     def __missing__(self, name: str) -> Check:
-        self[name] = check = _Parser(name, self._texts[name], self).parse()
+        self[name] = check = _compiled(parsed(name, self.texts[name]), self)
         return check
 
     def known(self, name: str) -> Check | None:
-        return self[name] if name in self._texts else None
+        return self[name] if name in self.texts else None
 
 
-class _Parser:
-    """Recursive descent over `or`, `and`, `not`, parentheses and single checks."""
-
-    def __init__(self, name: str, text: str, rules: _Checks) -> None:
-        self._name = name
-        self._rules = rules
-        self._tokens = _tokens(text)
-        self._at = 0
-
-    def parse(self) -> Check:
-        if not self._tokens:
-            return _always
-        check = self._any()
-        if self._at != len(self._tokens):
-            raise BadRule(rule=self._name, reason=f"cannot read '{self._tokens[self._at]}'")
-        return check
-
-    def _any(self) -> Check:
-        check = self._all()
-        while self._take("or"):
-            check = _either(check, self._all())
-        return check
-
-    def _all(self) -> Check:
-        check = self._not()
-        while self._take("and"):
-            check = _both(check, self._not())
-        return check
-
-    def _not(self) -> Check:
-        if self._take("not"):
-            check = self._not()
-            return lambda creds, target: not check(creds, target)
-        if self._take("("):
-            check = self._any()
-            if not self._take(")"):
-                raise BadRule(rule=self._name, reason="a parenthesis is not closed")
-            return check
-        return self._single()
-
-    def _take(self, word: str) -> bool:
-        if self._at < len(self._tokens) and self._tokens[self._at].lower() == word:
-            self._at += 1
-            return True
-        return False
-
-    def _single(self) -> Check:
-        if self._at == len(self._tokens):
-            raise BadRule(rule=self._name, reason="it ends too early")
-        token = self._tokens[self._at]
-        self._at += 1
-        if token == "@":
-            return _always
-        if token == "!":
-            return _never
-        kind, colon, match = token.partition(":")
-        if not colon:
-            raise BadRule(rule=self._name, reason=f"cannot read '{token}'")
-        if kind == "rule":
-            return _rule(self._rules, match)
-        if kind == "role":
-            return _role(match)
-        if kind in {"http", "https"}:
-            raise BadRule(rule=self._name, reason="remote checks (http:, https:) are not supported")
-        return _generic(kind, match)
+def _compiled(node: Node, rules: _Checks) -> Check:
+    match node:
+        case Constant(allows):
+            return _always if allows else _never
+        case Named(name):
+            return _rule(rules, name)
+        case HasRole(name):
+            return _role(name)
+        case Match():
+            return _generic(node, rules)
+        case Not(part):
+            return _opposite(_compiled(part, rules))
+        case Both(parts):
+            return _joined(_both, parts, rules)
+        case Either(parts):
+            return _joined(_either, parts, rules)
 
 
-def _tokens(text: str) -> list[str]:
-    """Words, with the parentheses around them apart; `%(name)s` keeps its own, because it ends in `s`."""
-    tokens: list[str] = []
-    for word in text.split():
-        inner = word.lstrip("(")
-        bare = inner.rstrip(")")
-        tokens += ["("] * (len(word) - len(inner))
-        if bare:
-            tokens.append(bare)
-        tokens += [")"] * (len(inner) - len(bare))
-    return tokens
+def _joined(join: Callable[[Check, Check], Check], parts: tuple[Node, ...], rules: _Checks) -> Check:
+    check = _compiled(parts[0], rules)
+    for part in parts[1:]:
+        check = join(check, _compiled(part, rules))
+    return check
 
 
 def _either(one: Check, other: Check) -> Check:
@@ -155,6 +106,10 @@ def _either(one: Check, other: Check) -> Check:
 
 def _both(one: Check, other: Check) -> Check:
     return lambda creds, target: one(creds, target) and other(creds, target)
+
+
+def _opposite(check: Check) -> Check:
+    return lambda creds, target: not check(creds, target)
 
 
 def _always(_credentials: Mapping[str, object], _target: Target) -> bool:
@@ -175,21 +130,19 @@ def _rule(rules: _Checks, name: str) -> Check:
 
 def _role(name: str) -> Check:
     def check(credentials: Mapping[str, object], target: Target) -> bool:
-        role = _filled(name, target)
+        role = filled(name, target)
         roles = credentials.get("roles")
         return role is not None and isinstance(roles, tuple) and role.lower() in roles
 
     return check
 
 
-def _generic(kind: str, match: str) -> Check:
+def _generic(node: Match, rules: _Checks) -> Check:
     """`key:%(name)s` compares a credential, or a 'literal', with a value of the target."""
-    literal = kind[1:-1] if kind[:1] in {"'", '"'} else None
-    if kind in {"True", "False", "None"} or kind.isdigit():
-        literal = kind
+    kind, literal = node.kind, node.literal
 
     def check(credentials: Mapping[str, object], target: Target) -> bool:
-        wanted = _filled(match, target)
+        wanted = filled(node.match, target)
         if wanted is None:
             return False
         if literal is not None:
@@ -198,12 +151,15 @@ def _generic(kind: str, match: str) -> Check:
             return False
         return wanted == str(credentials[kind])
 
-    return check
+    if kind != "is_admin" or ADMIN_RULE not in rules.texts:
+        return check
+    admin = _rule(rules, ADMIN_RULE)
+    return lambda credentials, target: filled(node.match, target) == str(admin(credentials, credentials))
 
 
-def _filled(match: str, target: Target) -> str | None:
-    """`match` with `%(name)s` filled from the target; None when the target has no such value."""
+def filled(match: str, target: Target) -> str | None:
+    """`match` with `%(name)s` filled from the target; None when the target has no such value, or it can't be filled."""
     try:
         return match % target
-    except KeyError:
+    except (KeyError, ValueError, TypeError):
         return None

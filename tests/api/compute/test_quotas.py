@@ -117,6 +117,29 @@ def test_update__user_above_project__400(rig: Rig) -> None:
     assert rig.ask("PUT", f"/os-quota-sets/{PROJECT}?user_id=ann", {"quota_set": {"cores": -1}}).status_code == 400
 
 
+def test_update__users_beyond_what_the_project_leaves__400_unless_forced(rig: Rig) -> None:
+    path = f"/os-quota-sets/{PROJECT}"
+
+    def put(cores: int, user: str | None = None, **more: Any) -> int:
+        query = f"?user_id={user}" if user else ""
+        return rig.ask("PUT", path + query, {"quota_set": {"cores": cores, **more}}).status_code
+
+    assert [put(12, "ann"), put(9, "eve"), put(8, "eve"), put(9, "ann")] == [200, 400, 200, 200]
+    assert [put(16), put(17), put(-1), put(10, force=True)] == [400, 200, 200, 200]
+    assert [put(11, "eve"), put(11, "eve", force=True)] == [400, 200]
+
+
+def test_delete__of_a_project__forgets_its_users_limits_and_no_others(rig: Rig) -> None:
+    for project in (PROJECT, OTHER_PROJECT):
+        rig.ok("PUT", f"/os-quota-sets/{project}?user_id=ann", {"quota_set": {"cores": 5}})
+    rig.ok("DELETE", f"/os-quota-sets/{PROJECT}", status=202)
+    left = [
+        rig.ok("GET", f"/os-quota-sets/{project}?user_id=ann")["quota_set"]["cores"]
+        for project in (PROJECT, OTHER_PROJECT)
+    ]
+    assert left == [20, 5]
+
+
 def test_update__below_usage__400_unless_forced(rig: Rig) -> None:
     for name in "ab":
         rig.ok("POST", "/os-server-groups", {"server_group": {"name": name, "policies": ["affinity"]}}, token=MEMBER)

@@ -30,7 +30,7 @@ def on_tables(work: Callable[[Transaction], Any]) -> Any:
 
 
 def later(tx: Transaction, seconds: float) -> Transaction:
-    return Transaction(tx.connection, tx.now + seconds)
+    return Transaction(tx.connection, tx.now + seconds, tells=tx.tells)
 
 
 def insert(tx: Transaction, *found: Operation) -> None:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from kilonova.kernel.errors import Forbidden
 from kilonova.kernel.ids import ProjectId, UserId
 from kilonova.objects.caller import Caller
-from kilonova.web.policy import BadRule, Policy, Rule
+from kilonova.web.policy import Policy, Rule
+from kilonova.web.policy_language import BadRule
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

@@ -9,6 +9,7 @@
 | servers, server_tags, server_metadata: those that are nowhere yet | `operations/store.py` |
 | operations, operation_events: their boots | `engine/store.py` |
 | counters | `engine/counters.py` |
+| outbox | `notifications/outbox.py` |
 """
 
 from sqlalchemy import (
@@ -26,7 +27,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from kilonova.database.tables import operation_tables, server_tables
+from kilonova.database.tables import operation_tables, outbox_tables, server_tables
 
 metadata = MetaData()
 
@@ -158,3 +159,4 @@ server_metadata = server_tables.server_metadata(metadata)
 operations = operation_tables.operations(metadata)
 operation_events = operation_tables.operation_events(metadata)
 counters = operation_tables.counters(metadata)
+outbox = outbox_tables.outbox(metadata)

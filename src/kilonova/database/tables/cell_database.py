@@ -10,11 +10,12 @@
 | migrations | `operations/migrations.py` |
 | operations, operation_events | `engine/store.py` |
 | counters | `engine/counters.py` |
+| outbox | `notifications/outbox.py` |
 """
 
 from sqlalchemy import Boolean, Column, Double, Index, Integer, LargeBinary, MetaData, String, Table, Text, false
 
-from kilonova.database.tables import operation_tables, server_tables
+from kilonova.database.tables import operation_tables, outbox_tables, server_tables
 
 metadata = MetaData()
 
@@ -109,3 +110,4 @@ migrations = Table(
 operations = operation_tables.operations(metadata)
 operation_events = operation_tables.operation_events(metadata)
 counters = operation_tables.counters(metadata)
+outbox = outbox_tables.outbox(metadata)

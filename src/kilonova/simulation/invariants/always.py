@@ -120,6 +120,12 @@ _QUOTA_QUERY = """SELECT 'project ' || project_id || ' has ' || count(*) || ' se
     FROM quota_ledger GROUP BY project_id HAVING count(*) > {instances}"""
 
 
+_USER_QUOTA_QUERY = """SELECT 'user ' || user_id || ' has ' || count(*) || ' servers, more than the limit of ' || value
+    FROM quota_ledger JOIN limits ON scope = 'user:' || project_id || ':' || user_id AND resource = 'instances'
+    WHERE value >= 0 GROUP BY project_id, user_id, value HAVING count(*) > value"""
+"""Stories set limits of users before these have any servers, and never lower them."""
+
+
 def watch_cell(server: DatabaseServer, report: Callable[[str], None]) -> None:
     """Watch a cell's database, or the API database, which holds the servers that are nowhere yet."""
     legal = ", ".join(f"'{vm_state}/{task}'" for vm_state, task in _legal_pairs())
@@ -135,8 +141,12 @@ def watch_hosts(server: DatabaseServer) -> None:
 
 
 def watch_quota(server: DatabaseServer, instances: int, report: Callable[[str], None]) -> None:
-    """Watch the ledger in the API database too; `instances` is what each project may have."""
-    server.on_commit = _checking((*_CELL_QUERIES, _QUOTA_QUERY.format(instances=instances)), report)
+    """Watch the ledger in the API database too; `instances` is what each project may have.
+
+    Users may have what `limits` says, where it does.
+    """
+    queries = (*_CELL_QUERIES, _QUOTA_QUERY.format(instances=instances), _USER_QUOTA_QUERY)
+    server.on_commit = _checking(queries, report)
 
 
 def watch_placement(server: DatabaseServer, report: Callable[[str], None]) -> None:

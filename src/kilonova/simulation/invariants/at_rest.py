@@ -18,7 +18,7 @@ from kilonova.simulation.doubles.volumes import VolumeService
 from kilonova.simulation.history import History, Promise, Told
 from kilonova.simulation.hypervisor import Hypervisor
 from kilonova.simulation.hypervisor.hardware import NO_MARK
-from kilonova.simulation.invariants import volumes
+from kilonova.simulation.invariants import notices, volumes
 from kilonova.simulation.roles import Role
 from kilonova.simulation.runtime import STARTED_AT
 
@@ -119,6 +119,7 @@ def check(durable: Durable, history: History, report: Report) -> None:
     _check_groups(servers, report)
     _check_secrets(durable, report)
     _check_findings(durable, report)
+    notices.check(durable.api, durable.cells, report)
 
 
 def _used(durable: Durable, servers: "_Servers") -> volumes.Used:

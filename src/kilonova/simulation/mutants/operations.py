@@ -16,7 +16,7 @@ from kilonova.objects.boot import Boot
 from kilonova.objects.caller import Caller
 from kilonova.objects.operation import Operation
 from kilonova.objects.server import Server, VmState
-from kilonova.operations import accept, cancel, listing, projection, quota, settle, states, store
+from kilonova.operations import accept, cancel, listing, notices, projection, quota, settle, states, store
 from kilonova.operations.plans import delete
 from kilonova.operations.servers import Servers
 from kilonova.operations.settle import Settler
@@ -151,6 +151,11 @@ MUTANTS = (
         name="quota-not-in-transaction",
         breaks="what a project may have is no condition of the insert",
         changes=(Replaced(quota._check, no_effect),),
+    ),
+    Mutant(
+        name="end-not-told",
+        breaks="others are told that an operation begins, and not that it was superseded or has ended",
+        changes=(Replaced(notices.ended_txn, no_effect),),
     ),
     Mutant(
         name="ledger-not-struck",

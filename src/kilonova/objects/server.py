@@ -225,6 +225,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     launch_index: int = 0
     root_device_name: str | None = "/dev/vda"
     fault: Fault | None = None
+    encrypted_password: str = ""
+    """What its guest gave away of a password that it made up: encrypted with the key pair, in base64."""
     password_failed_at: float | None = None
     """When its guest was last asked in vain to set a password."""
     created_at: float

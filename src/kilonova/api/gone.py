@@ -48,10 +48,20 @@ _GONE_ACTIONS = ("os-getRDPConsole", "resetNetwork")
 def routes(_compute: Compute) -> list[ComputeRoute]:
     """A route for each of them."""
     plain = [
-        ComputeRoute(method=method, path=path, handler=gone) for path, methods in _GONE for method in methods.split()
+        ComputeRoute(method=method, path=path, handler=gone, gives=(), faults=(410,))
+        for path, methods in _GONE
+        for method in methods.split()
     ]
     actions = [
-        ComputeRoute(method="POST", path="/servers/{id}/action", action=action, handler=gone, body=Body.JSON)
+        ComputeRoute(
+            method="POST",
+            path="/servers/{id}/action",
+            action=action,
+            handler=gone,
+            body=Body.JSON,
+            gives=(),
+            faults=(410,),
+        )
         for action in _GONE_ACTIONS
     ]
     return plain + actions

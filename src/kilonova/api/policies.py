@@ -67,7 +67,7 @@ RULES: tuple[Rule, ...] = (
     Rule("os_compute_api:os-flavor-manage:update", ADMIN, "PUT /flavors/{id}"),
     Rule("os_compute_api:os-flavor-manage:delete", ADMIN, "DELETE /flavors/{id}"),
     Rule("os_compute_api:os-hypervisors:list", ADMIN, "GET /os-hypervisors"),
-    Rule("os_compute_api:os-hypervisors:list-detail", ADMIN, "GET /os-hypervisors/details"),
+    Rule("os_compute_api:os-hypervisors:list-detail", ADMIN, "GET /os-hypervisors/detail"),
     Rule("os_compute_api:os-hypervisors:statistics", ADMIN, "GET /os-hypervisors/statistics"),
     Rule("os_compute_api:os-hypervisors:show", ADMIN, "GET /os-hypervisors/{id}"),
     Rule("os_compute_api:os-hypervisors:uptime", ADMIN, "GET /os-hypervisors/{id}/uptime"),

@@ -8,6 +8,7 @@ from starlette.types import Receive, Scope, Send
 from kilonova.api.compute import Compute
 from kilonova.api.links import mount_url
 from kilonova.api.query import ComputeRoute
+from kilonova.api.shapes import LINKS, TEXT, TIME, gives, listed, obj
 from kilonova.objects.history.api import API
 from kilonova.web.call import Call, Reply
 
@@ -27,6 +28,10 @@ _ABOUT = {
         "updated": "2013-07-23T11:33:21Z",
     },
 }
+
+
+_VERSION = {"id": TEXT, "status": TEXT, "version": TEXT, "min_version": TEXT, "updated": TIME, "links": LINKS}
+VERSION = obj({**_VERSION, "media-types": listed(obj({"base": TEXT, "type": TEXT}))})
 
 
 class VersionList:
@@ -51,12 +56,13 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     """The document of one version, at that version's own root."""
 
     async def show(call: Call) -> Reply:
+        """Show this version of the API, with the microversions it has."""
         mount, _, name = call.request.scope["root_path"].rpartition("/")
         document = _version(mount_url(call.request.scope, compute, mount), name)
         about = {"rel": "describedby", "type": "text/html", "href": "https://docs.openstack.org/"}
         return Reply({"version": {**document, "links": [*document["links"], about], "media-types": _media(name)}})
 
-    return [ComputeRoute(method="GET", path="/", handler=show, public=True)]
+    return [ComputeRoute(method="GET", path="/", handler=show, public=True, gives=gives({"version": VERSION}))]
 
 
 def _version(url: str, name: str) -> dict[str, Any]:

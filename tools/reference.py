@@ -5,7 +5,7 @@ from pathlib import Path
 from kilonova.app import config_text
 from kilonova.cli.exit_codes import MEANINGS
 from kilonova.simulation.mutants.table import MUTANTS
-from tools import operation_reference, scenario_reference
+from tools import microversion_reference, operation_reference, scenario_reference
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 MARK = "-->\n\n"
@@ -20,6 +20,7 @@ def pages() -> dict[Path, str]:
         DOCS / "reference" / "mutants.md": f"| mutant | what it breaks |\n|---|---|\n{mutants}\n",
         DOCS / "reference" / "scenarios.md": scenario_reference.page(),
         DOCS / "reference" / "operations.md": operation_reference.page(),
+        DOCS / "reference" / "microversions.md": microversion_reference.page(),
         DOCS / "operate" / "configuration.md": config_text.markdown(),
         DOCS / "operate" / "errors.md": f"| code | meaning |\n|---|---|\n{codes}\n",
     }

@@ -26,6 +26,9 @@ from kilonova.web.routing import Body
 PREFIX = "/compute/v2.1"
 """Where the service is mounted by default, and its version."""
 
+MAY_BE_EMPTY = "x-openstack-may-be-empty"
+"""Marks an answer that has its body sometimes, which OpenAPI has no word for."""
+
 
 class NoSuchMicroversion(NotFound):
     """There is no microversion {given}: the API has {minimum} to {maximum}."""
@@ -192,6 +195,8 @@ def _responses(together: Sequence[ComputeRoute], level: Level) -> Doc:
         if different:
             schema = different[0] if len(different) == 1 else either(*different)
             doc["content"] = {"application/json": {"schema": schema}}
+            if len(bodies) < len(answers):
+                doc[MAY_BE_EMPTY] = True
         told_here[str(status)] = doc
     for status in sorted({status for route in together for status in faults.statuses(route)}):
         told_here[str(status)] = faults.reference(status)

@@ -14,11 +14,13 @@ h1{font-size:1.5rem;margin:0}h2{font-size:1.15rem;margin:2rem 0 .4rem;border-bot
 header{display:flex;gap:1rem;align-items:baseline;flex-wrap:wrap}nav a{margin-right:.7rem;white-space:nowrap}
 details{border:1px solid #d5dce3;border-radius:4px;margin:.3rem 0;padding:.25rem .6rem}summary{cursor:pointer}
 code,pre{font:13px/1.45 ui-monospace,monospace}pre{overflow-x:auto;background:#f4f6f8;padding:.5rem;margin:.3rem 0}
-b.m{display:inline-block;width:4.2rem;color:#0b5cad}.gone{color:#8a8f96}table{border-collapse:collapse}
+b.m{display:inline-block;width:4.8rem;color:#0b5cad}.gone{color:#8a8f96}table{border-collapse:collapse}
 td,th{text-align:left;padding:.1rem .8rem .1rem 0;vertical-align:top}a{color:#0b5cad}
 @media(prefers-color-scheme:dark){body{color:#dfe6ec;background:#15191d}pre{background:#20262c}details,h2{border-color:#38424c}
 a,b.m{color:#7db7f0}}
 """
+GONE = "gone"
+"""The section of routes that answer 410 at every microversion."""
 DEPTH = 12
 """How deep a schema is written out."""
 
@@ -30,9 +32,11 @@ def page(documents: Documents, label: str) -> str:
     for path, item in doc["paths"].items():
         for method, operation in item.items():
             if method != "parameters":
-                by_tag.setdefault(operation["tags"][0], []).append((path, method.upper(), operation))
-    parts = [_head(documents, label, sorted(by_tag)), *_news(documents, label)]
-    for tag, operations in sorted(by_tag.items()):
+                tag = GONE if operation.get("deprecated") else operation["tags"][0]
+                by_tag.setdefault(tag, []).append((path, method.upper(), operation))
+    gone = {GONE: by_tag.pop(GONE, [])}
+    parts = [_head(documents, label, [*sorted(by_tag), GONE]), *_news(documents, label)]
+    for tag, operations in [*sorted(by_tag.items()), *gone.items()]:
         parts.append(f'<h2 id="{escape(tag)}">{escape(tag)}</h2>')
         parts += [_operation(path, method, operation) for path, method, operation in operations]
     return "\n".join(parts) + "\n</html>\n"

@@ -198,6 +198,7 @@ def routes(compute: Compute) -> list[ComputeRoute]:
             body=Body.JSON,
             takes=Takes(kind=VolumeAttach, under="volumeAttachment", shape="volume_attach"),
             gives=(Gives(body=obj({"volumeAttachment": ATTACHED}), until="2.100"), Gives(status=202, since="2.101")),
+            faults=(501,),
         ),
         ComputeRoute(
             method="GET", path=one, handler=volumes.show, query=_LENIENT, gives=gives({"volumeAttachment": ATTACHMENT})
@@ -210,6 +211,7 @@ def routes(compute: Compute) -> list[ComputeRoute]:
             success=202,
             takes=Takes(kind=VolumeUpdate, under="volumeAttachment", shape="volume_attachment_update"),
             gives=NO_BODY,
+            faults=(501,),
         ),
         ComputeRoute(method="DELETE", path=one, handler=volumes.detach, success=202, gives=NO_BODY),
     ]

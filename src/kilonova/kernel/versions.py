@@ -55,11 +55,17 @@ class Change:
     """True when behaviour differs too, and code asks `level.has(name)`."""
     schema_down: Move = stay
     """The schema of the newer shape to that of the older one, in place. What retires needs none."""
+    answer: bool = False
+    """True when a body comes or goes as a whole, which is for the routes to say."""
 
     @property
     def of_shape(self) -> bool:
         """Whether bodies or queries look different since; else only what happens does."""
-        return bool(self.retires) or any(move is not stay for move in (self.up, self.down, self.schema_down))
+        return (
+            bool(self.retires)
+            or self.answer
+            or any(move is not stay for move in (self.up, self.down, self.schema_down))
+        )
 
 
 def added(shape: str, *fields: str, name: str, why: str, effect: bool = False) -> Change:

@@ -2,15 +2,12 @@
 
 A description is a JSON schema of the newest shape, with what older microversions show or take besides. Where it is `shaped`, the
 line's changes of that shape say what it is at an older one (`kernel.versions.Level.schema`). A request's schema is that of the
-Struct that reads it, so that there is no second one.
+Struct that reads it (`struct_schema.py`), so that there is no second one.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
-
-from msgspec import inspect
 
 from kilonova.kernel.schemas import Schema, put
 from kilonova.kernel.versions import Level
@@ -146,66 +143,10 @@ def gives(fields: Mapping[str, Schema]) -> tuple[Gives, ...]:
     return (Gives(body=obj(fields)),)
 
 
-def schema_of(kind: Any) -> Schema:
-    """The schema of what msgspec reads as `kind`, with everything in its own place."""
-    return _of(inspect.type_info(kind))
-
-
 def told(schema: Schema, level: Level) -> Schema:
     """`schema` as it is at `level`, with every change of its shapes undone; a copy."""
     settled: Schema = _settled(_marked(schema, level))
     return settled
-
-
-def _of(info: inspect.Type) -> Schema:
-    match info:
-        case inspect.Metadata():
-            return _of(info.type)
-        case inspect.CustomType():
-            return dict(info.cls.schema)  # type: ignore[attr-defined]  # every kind of field has one (`fields.py`)
-        case inspect.StructType():
-            return obj({field.encode_name + ("" if field.required else "?"): _of(field.type) for field in info.fields})
-        case inspect.UnionType():
-            return _union([_of(one) for one in info.types])
-        case inspect.DictType():
-            return {**by_key(_of(info.value_type)), **_names(_of(info.key_type))}
-        case inspect.ListType():
-            return {**listed(_of(info.item_type)), **_bounds(info, "Items")}
-        case _:
-            return _of_plain(info)
-
-
-def _of_plain(info: inspect.Type) -> Schema:
-    if isinstance(info, inspect.LiteralType):
-        return words(*info.values)
-    if isinstance(info, inspect.StrType):
-        return {**TEXT, **_bounds(info, "Length"), **_pattern(info.pattern)}
-    return dict(_PLAIN[type(info)])
-
-
-_PLAIN: Mapping[type[inspect.Type], Schema] = MappingProxyType(
-    {inspect.IntType: WHOLE, inspect.BoolType: TRUTH, inspect.NoneType: NULL, inspect.AnyType: ANYTHING}
-)
-
-
-def _union(kinds: list[Schema]) -> Schema:
-    rest = [kind for kind in kinds if kind != NULL]
-    told = rest[0] if len(rest) == 1 else either(*rest)
-    return or_null(told) if len(rest) < len(kinds) else told
-
-
-def _names(key: Schema) -> Schema:
-    return {} if key == TEXT else {"propertyNames": key}
-
-
-def _bounds(info: inspect.StrType | inspect.ListType, of: str) -> Schema:
-    told = {"min": info.min_length, "max": info.max_length}
-    return {f"{name}{of}": bound for name, bound in told.items() if bound is not None}
-
-
-def _pattern(pattern: str | None) -> Schema:
-    """In the language of JSON schemas, which has other words for the ends."""
-    return {} if pattern is None else {"pattern": pattern.replace(r"\A", "^").replace(r"\Z", "$")}
 
 
 def _marked(schema: Any, level: Level) -> Any:

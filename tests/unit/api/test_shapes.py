@@ -7,7 +7,8 @@ import pytest
 from msgspec import UNSET, UnsetType, field
 
 from kilonova.api.fields import Name, Truth, Whole
-from kilonova.api.shapes import TEXT, also, either, obj, or_null, schema_of, shaped, told, words
+from kilonova.api.shapes import TEXT, also, either, obj, or_null, shaped, told, words
+from kilonova.api.struct_schema import schema_of
 from kilonova.objects.history.api import API
 
 

@@ -17,6 +17,7 @@ from kilonova.api.parameters import path_parameter, query_parameter
 from kilonova.api.policies import RULES
 from kilonova.api.query import ComputeRoute
 from kilonova.api.shapes import ANYTHING, Gives, Takes, either, obj, shaped, told, words
+from kilonova.api.struct_schema import schema_of
 from kilonova.kernel.errors import NotFound
 from kilonova.kernel.schemas import Schema, demand, swap
 from kilonova.kernel.versions import Doc, Level, Line
@@ -141,8 +142,6 @@ def rules_of(route: ComputeRoute) -> list[str]:
 
 def request_schema(takes: Takes, level: Level) -> Schema:
     """The schema of a body at `level`."""
-    from kilonova.api.struct_schema import schema_of  # noqa: PLC0415 - it costs time that a start has no use for
-
     inner = takes.schema if takes.schema is not None else schema_of(takes.kind)
     for name, schema in takes.narrowed:
         swap(inner, schema, name)

@@ -41,8 +41,8 @@ class Documents:
     """The documents of all microversions; each is made when it is first asked for."""
 
     def __init__(self, routes: Iterable[ComputeRoute], line: Line = API) -> None:
-        """Of these routes; those that don't describe themselves (`ComputeRoute.gives`) are left out."""
-        self.routes = tuple(route for route in routes if route.gives is not None)
+        """Of these routes."""
+        self.routes = tuple(routes)
         self.line = line
         self._encoded: dict[str, tuple[bytes, str]] = {}
 
@@ -65,10 +65,10 @@ class Documents:
 
 
 def document(routes: Iterable[ComputeRoute], level: Level) -> Doc:
-    """The OpenAPI document of `routes` at `level`."""
+    """The OpenAPI document of `routes` at `level`; those that don't describe themselves (`ComputeRoute.gives`) are left out."""
     operations: dict[tuple[str, str], list[ComputeRoute]] = {}
     for route in routes:
-        if route.served_at(level):
+        if route.gives is not None and route.served_at(level):
             operations.setdefault((route.path, route.method), []).append(route)
     items = item_paths(path for path, _ in operations)
     paths: dict[str, Doc] = {}

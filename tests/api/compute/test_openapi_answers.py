@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
+from api.hostile_corpus import PUBLIC_KEY
 from api.server_stage import SERVERS, Stage
 from cloud import TestCloud
 from kilonova.api.openapi import answers_of
@@ -134,3 +135,37 @@ def test_read__at_each_band__answers_what_its_document_says(furnished: Furnished
             if answer.status_code == 403:
                 continue
             judge([route], label, answer.status_code, answer.json() if answer.content else None)
+
+
+def group(name: str, label: str) -> dict[str, Any]:
+    one = {"policy": "affinity"} if API.level(label).has("server-group-policy") else {"policies": ["affinity"]}
+    return {"server_group": {"name": name, **one}}
+
+
+WRITES = {
+    ("PUT", "/servers/{id}"): lambda name, _: {"server": {"name": name}},
+    ("POST", "/flavors"): lambda name, _: {"flavor": {"name": name, "ram": 1, "vcpus": 1, "disk": 1}},
+    ("POST", "/os-keypairs"): lambda name, _: {"keypair": {"name": name, "public_key": PUBLIC_KEY}},
+    ("POST", "/os-server-groups"): group,
+    ("POST", "/os-aggregates"): lambda name, _: {"aggregate": {"name": name}},
+    ("PUT", "/os-aggregates/{id}"): lambda name, _: {"aggregate": {"name": name}},
+    ("PUT", "/os-quota-sets/{id}"): lambda _name, _label: {"quota_set": {"cores": 100}},
+    ("PUT", "/os-quota-class-sets/{id}"): lambda _name, _label: {"quota_class_set": {"cores": 100}},
+}
+
+
+@pytest.mark.parametrize(("method", "path"), WRITES)
+def test_write__at_each_band__answers_what_its_document_says(furnished: Furnished, method: str, path: str) -> None:
+    (route,) = [one for one in described() if (one.method, one.path) == (method, path)]
+    for label in bands(route):
+        body = WRITES[method, path](f"{method}-{label.replace('.', '-')}", label)
+        answer = furnished.cloud.admin.ask(method, V21 + str(furnished.path(route, label)), body, version=label)
+        judge([route], label, answer.status_code, answer.json())
+
+
+@pytest.mark.parametrize("label", ["2.1", "2.53", "2.54", "2.57", "2.74", "2.75", "2.104"])
+def test_rebuild__at_each_band__answers_what_its_document_says(furnished: Furnished, label: str) -> None:
+    (route,) = [one for one in described() if one.action == "rebuild"]
+    server_id = furnished.stage.boot()
+    told_now = furnished.stage.act(server_id, {"rebuild": {"imageRef": furnished.stage.image}}, version=label)
+    judge([route], label, 202, told_now)

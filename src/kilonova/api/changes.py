@@ -1,6 +1,6 @@
 """What a client must know when it goes to another microversion: the line's changes, and which routes come and go."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -66,18 +66,23 @@ def _of_change(label: str, change: Change) -> Told:
     return Told(version=label, kind=kind, about=change.shape, name=change.name, text=change.why)
 
 
-def _routes(routes: Iterable[ComputeRoute], line: Line, label: str) -> Iterator[Told]:
+def _routes(routes: Sequence[ComputeRoute], line: Line, label: str) -> Iterator[Told]:
     """The routes that come with `label`, and those that went with the label before it."""
     position = line.positions[label]
     before = line.labels[position - 1] if position else None
-    every = tuple(routes)
-    for route in every:
-        shown = f"{route.method} {route.path}" + (f" ({route.action})" if route.action else "")
-        others = [one for one in every if one is not route and _same(one, route)]
-        if route.since == label and not any(one.until == before for one in others):
-            yield Told(version=label, kind=Kind.ROUTE, about=shown, text=f"{shown} is new. {summary(route)}")
-        if before is not None and route.until == before and not any(one.since == label for one in others):
-            yield Told(version=label, kind=Kind.ROUTE, about=shown, text=f"{shown} is gone.")
+    came = [route for route in routes if route.since == label]
+    went = [route for route in routes if route.until is not None and route.until == before]
+    for route in came:
+        if not any(_same(route, other) for other in went):
+            text = f"{_named(route)} is new. {summary(route)}"
+            yield Told(version=label, kind=Kind.ROUTE, about=_named(route), text=text)
+    for route in went:
+        if not any(_same(route, other) for other in came):
+            yield Told(version=label, kind=Kind.ROUTE, about=_named(route), text=f"{_named(route)} is gone.")
+
+
+def _named(route: ComputeRoute) -> str:
+    return f"{route.method} {route.path}" + (f" ({route.action})" if route.action else "")
 
 
 def _same(one: ComputeRoute, other: ComputeRoute) -> bool:

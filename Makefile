@@ -1,6 +1,6 @@
 # The ways into the project. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check bench bench-placement interop judge-placement judge-tempest soak chaos mutants oracle clean
+.PHONY: help setup demo up test check bench bench-placement interop judge-placement judge-tempest fuzz soak chaos mutants oracle clean
 
 PYTHON := .venv/bin/python
 TESTS ?=
@@ -44,6 +44,9 @@ judge-placement: setup ## judge the Placement API by the tests that OpenStack's 
 
 judge-tempest: setup ## judge the Compute API by Tempest's own tests of it
 	@$(PYTHON) -m tools.judges.tempest $(TESTS)
+
+fuzz: setup ## judge the Compute API by its OpenAPI documents with 100,000 requests; FUZZ_REQUESTS=N for fewer
+	@$(PYTHON) -m tools.fuzz
 
 soak: setup ## simulate until a million faults have struck; goes on where it was stopped
 	@$(PYTHON) -m tools.soak

@@ -5,7 +5,7 @@ from pathlib import Path
 from kilonova.app import config_text
 from kilonova.cli.exit_codes import MEANINGS
 from kilonova.simulation.mutants.table import MUTANTS
-from tools import notification_reference, operation_reference, scenario_reference
+from tools import microversion_reference, notification_reference, operation_reference, scenario_reference
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 MARK = "-->\n\n"
@@ -21,6 +21,7 @@ def pages() -> dict[Path, str]:
         DOCS / "reference" / "scenarios.md": scenario_reference.page(),
         DOCS / "reference" / "operations.md": operation_reference.page(),
         DOCS / "reference" / "notifications.md": notification_reference.page(),
+        DOCS / "reference" / "microversions.md": microversion_reference.page(),
         DOCS / "operate" / "configuration.md": config_text.markdown(),
         DOCS / "operate" / "errors.md": f"| code | meaning |\n|---|---|\n{codes}\n",
     }

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from typing import Self
+from typing import ClassVar, Self
 
 from msgspec import UNSET, Struct, UnsetType, structs
 
@@ -19,8 +19,26 @@ from kilonova.api.aggregate_store import (
 from kilonova.api.compute import Compute
 from kilonova.api.fields import HostField, Name, ZoneName
 from kilonova.api.query import ComputeRoute
+from kilonova.api.shapes import (
+    MICRO_TIME,
+    NO_BODY,
+    NULL,
+    TEXT,
+    TRUTH,
+    UUID,
+    WHOLE,
+    Takes,
+    by_key,
+    gives,
+    listed,
+    obj,
+    or_null,
+    shaped,
+    text,
+)
 from kilonova.kernel.errors import Invalid
 from kilonova.kernel.ids import HostName
+from kilonova.kernel.schemas import Schema
 from kilonova.kernel.versions import Doc
 from kilonova.objects.aggregate import Aggregate
 from kilonova.web.call import Call, Reply
@@ -28,6 +46,19 @@ from kilonova.web.routing import Body, Handler
 
 _RULE = "os_compute_api:os-aggregates:"
 _NUMBER = re.compile(r"-?[0-9]{1,18}")
+
+
+_BRIEF = {
+    "id": WHOLE,
+    "uuid": UUID,
+    "name": TEXT,
+    "availability_zone": or_null(TEXT),
+    "created_at": MICRO_TIME,
+    "updated_at": or_null(MICRO_TIME),
+    "deleted": TRUTH,
+    "deleted_at": NULL,
+}
+AGGREGATE = shaped(obj({**_BRIEF, "hosts": listed(TEXT), "metadata": by_key(TEXT)}), "aggregate")
 
 
 class BadId(Invalid):
@@ -40,6 +71,7 @@ class MetadataValue(str):
     """A text of at most 255 characters."""
 
     __slots__ = ()
+    schema: ClassVar[Schema] = text(255, shortest=0)
 
     @classmethod
     def read(cls, value: object) -> Self:
@@ -167,18 +199,39 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     aggregates = Aggregates(compute)
     every, one = "/os-aggregates", "/os-aggregates/{id}"
 
-    def action(name: str, handler: Handler) -> ComputeRoute:
-        return ComputeRoute(method="POST", path=one + "/action", action=name, handler=handler, body=Body.JSON)
+    told = gives({"aggregate": AGGREGATE})
+
+    def action(name: str, handler: Handler, kind: type[Struct]) -> ComputeRoute:
+        takes = Takes(kind=kind, under=name)
+        return ComputeRoute(
+            method="POST", path=one + "/action", action=name, handler=handler, body=Body.JSON, takes=takes, gives=told
+        )
 
     return [
-        ComputeRoute(method="GET", path=every, handler=aggregates.index),
-        ComputeRoute(method="POST", path=every, handler=aggregates.create, body=Body.JSON),
-        ComputeRoute(method="GET", path=one, handler=aggregates.show),
-        ComputeRoute(method="PUT", path=one, handler=aggregates.update, body=Body.JSON),
-        ComputeRoute(method="DELETE", path=one, handler=aggregates.delete),
-        action("add_host", aggregates.add_host),
-        action("remove_host", aggregates.remove_host),
-        action("set_metadata", aggregates.set_metadata),
+        ComputeRoute(
+            method="GET", path=every, handler=aggregates.index, gives=gives({"aggregates": listed(AGGREGATE)})
+        ),
+        ComputeRoute(
+            method="POST",
+            path=every,
+            handler=aggregates.create,
+            body=Body.JSON,
+            takes=Takes(kind=AggregateCreate, under="aggregate"),
+            gives=gives({"aggregate": shaped(obj(_BRIEF), "aggregate")}),
+        ),
+        ComputeRoute(method="GET", path=one, handler=aggregates.show, gives=told),
+        ComputeRoute(
+            method="PUT",
+            path=one,
+            handler=aggregates.update,
+            body=Body.JSON,
+            takes=Takes(kind=AggregateUpdate, under="aggregate"),
+            gives=told,
+        ),
+        ComputeRoute(method="DELETE", path=one, handler=aggregates.delete, gives=NO_BODY),
+        action("add_host", aggregates.add_host, AggregateHost),
+        action("remove_host", aggregates.remove_host, AggregateHost),
+        action("set_metadata", aggregates.set_metadata, AggregateMetadata),
     ]
 
 

@@ -6,10 +6,19 @@ from kilonova.api import times
 from kilonova.api.aggregate_store import aggregates_txn, zones_of_hosts
 from kilonova.api.compute import Compute
 from kilonova.api.query import ComputeRoute
+from kilonova.api.shapes import MICRO_TIME, NULL, TEXT, TRUTH, Gives, by_key, gives, listed, obj, or_null
 from kilonova.kernel.ids import HostName
+from kilonova.kernel.schemas import Schema
 from kilonova.kernel.versions import Doc
 from kilonova.objects.host import Host
 from kilonova.web.call import Call, Reply
+
+_HOST = obj({"nova-compute": obj({"active": TRUTH, "available": TRUTH, "updated_at": or_null(MICRO_TIME)})})
+
+
+def _told(hosts: Schema) -> tuple[Gives, ...]:
+    zone = obj({"zoneName": TEXT, "zoneState": obj({"available": TRUTH}), "hosts": hosts})
+    return gives({"availabilityZoneInfo": listed(zone)})
 
 
 class AvailabilityZones:
@@ -50,8 +59,10 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     """The routes of availability zones."""
     handlers = AvailabilityZones(compute)
     return [
-        ComputeRoute(method="GET", path="/os-availability-zone", handler=handlers.index),
-        ComputeRoute(method="GET", path="/os-availability-zone/detail", handler=handlers.detail),
+        ComputeRoute(method="GET", path="/os-availability-zone", handler=handlers.index, gives=_told(NULL)),
+        ComputeRoute(
+            method="GET", path="/os-availability-zone/detail", handler=handlers.detail, gives=_told(by_key(_HOST))
+        ),
     ]
 
 

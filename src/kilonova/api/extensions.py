@@ -2,6 +2,7 @@
 
 from kilonova.api.compute import Compute
 from kilonova.api.query import ComputeRoute
+from kilonova.api.shapes import LINKS, TEXT, TIME, gives, listed, obj
 from kilonova.kernel.errors import NotFound
 from kilonova.kernel.versions import Doc
 from kilonova.web.call import Call, Reply
@@ -64,6 +65,9 @@ _EXTENSIONS = {
 }
 
 
+EXTENSION = obj({"alias": TEXT, "name": TEXT, "description": TEXT, "links": LINKS, "namespace": TEXT, "updated": TIME})
+
+
 class NoSuchExtension(NotFound):
     """Extension {alias} could not be found."""
 
@@ -94,8 +98,12 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     """The routes of extensions."""
     extensions = Extensions(compute)
     return [
-        ComputeRoute(method="GET", path="/extensions", handler=extensions.index),
-        ComputeRoute(method="GET", path="/extensions/{alias}", handler=extensions.show),
+        ComputeRoute(
+            method="GET", path="/extensions", handler=extensions.index, gives=gives({"extensions": listed(EXTENSION)})
+        ),
+        ComputeRoute(
+            method="GET", path="/extensions/{alias}", handler=extensions.show, gives=gives({"extension": EXTENSION})
+        ),
     ]
 
 

@@ -4,7 +4,7 @@ import msgspec
 
 from kilonova.web.errors import Fault
 
-_NAMES = {
+NAMES = {
     400: "badRequest",
     401: "unauthorized",
     403: "forbidden",
@@ -17,7 +17,10 @@ _NAMES = {
     501: "notImplemented",
     503: "serviceUnavailable",
 }
+"""What stands around a fault, by its status."""
 
+OTHER = "computeFault"
+"""For every other status."""
 _encoder = msgspec.json.Encoder()
 
 
@@ -26,6 +29,6 @@ def fault_body(fault: Fault) -> tuple[bytes, str]:
     if fault.status == 401:
         body = {"error": {"code": 401, "title": fault.title, "message": fault.message}}
     else:
-        name = _NAMES.get(fault.status, "computeFault")
+        name = NAMES.get(fault.status, OTHER)
         body = {name: {"code": fault.status, "message": fault.message}}
     return _encoder.encode(body), "application/json"

@@ -1,12 +1,16 @@
 """Kinds of fields that request bodies are made of, each with a sentence for what doesn't fit.
 
-msgspec hands a value to `read` of the kind its Struct names (see `body.py`), so that a Struct of these is the whole schema.
+msgspec hands a value to `read` of the kind its Struct names (see `body.py`), so that a Struct of these is the whole schema;
+`schema` says the same to others, as far as JSON schemas can.
 """
 
 import unicodedata
 from typing import ClassVar, Self
 
 from typing_extensions import override
+
+from kilonova.api.shapes import text, whole, words
+from kilonova.kernel.schemas import Schema
 
 INT_MAX = 2**31 - 1
 """Largest number that the database holds in an integer column."""
@@ -16,6 +20,7 @@ class Name(str):
     """1 to 255 printable characters, with none but visible ones at either end."""
 
     __slots__ = ()
+    schema: ClassVar[Schema] = text(255, pattern=r"^\S(.*\S)?$")
 
     @classmethod
     def read(cls, value: object) -> Self:
@@ -31,6 +36,7 @@ class ZoneName(Name):
     """A `Name` without a colon, which parts a zone from a host."""
 
     __slots__ = ()
+    schema: ClassVar[Schema] = text(255, pattern=r"^[^\s:]([^:]*[^\s:])?$")
 
     @override
     @classmethod
@@ -45,6 +51,7 @@ class HostField(str):
     """1 to 255 characters that a host's name may hold."""
 
     __slots__ = ()
+    schema: ClassVar[Schema] = text(255, pattern="^[a-zA-Z0-9._-]+$")
 
     @classmethod
     def read(cls, value: object) -> Self:
@@ -59,6 +66,7 @@ class HostField(str):
 class Whole(int):
     """A whole number between `low` and `high`, also as text of digits."""
 
+    schema: ClassVar[Schema] = whole(0, INT_MAX)
     low: ClassVar[int] = 0
     high: ClassVar[int] = INT_MAX
 
@@ -76,12 +84,14 @@ class Whole(int):
 class Positive(Whole):
     """A whole number from 1 on."""
 
+    schema: ClassVar[Schema] = whole(1, INT_MAX)
     low = 1
 
 
 class QuotaValue(Whole):
     """A limit: a whole number, or -1 for none."""
 
+    schema: ClassVar[Schema] = whole(-1, INT_MAX)
     low = -1
 
 
@@ -92,6 +102,8 @@ class Truth(int):
         **dict.fromkeys(("true", "1", "on", "yes", "y", "t"), True),
         **dict.fromkeys(("false", "0", "off", "no", "n", "f"), False),
     }
+
+    schema: ClassVar[Schema] = words(True, False, *_words, *map(str.capitalize, _words))
 
     @classmethod
     def read(cls, value: object) -> Self:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Self
+from typing import ClassVar, Self
 
 from msgspec import Struct
 
@@ -12,10 +12,14 @@ from kilonova.api.flavor_store import access_add_txn, access_remove_txn, access_
 from kilonova.api.flavors import find
 from kilonova.api.projects import check_project
 from kilonova.api.query import ComputeRoute
+from kilonova.api.shapes import TEXT, Takes, gives, listed, obj, text
 from kilonova.kernel.errors import Conflict, NotFound
 from kilonova.kernel.ids import ProjectId
+from kilonova.kernel.schemas import Schema
 from kilonova.web.call import Call, Reply
 from kilonova.web.routing import Body
+
+_TOLD = gives({"flavor_access": listed(obj({"flavor_id": TEXT, "tenant_id": TEXT}))})
 
 
 class NoAccessList(NotFound):
@@ -34,6 +38,7 @@ class ProjectField(str):
     """A project's id."""
 
     __slots__ = ()
+    schema: ClassVar[Schema] = text(255, pattern="^[a-zA-Z0-9-]+$")
 
     @classmethod
     def read(cls, value: object) -> Self:
@@ -87,9 +92,15 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     """The routes of flavor access."""
     access = FlavorAccess(compute)
     return [
-        ComputeRoute(method="GET", path="/flavors/{flavor_id}/os-flavor-access", handler=access.index),
+        ComputeRoute(method="GET", path="/flavors/{flavor_id}/os-flavor-access", handler=access.index, gives=_TOLD),
         ComputeRoute(
-            method="POST", path="/flavors/{id}/action", action="addTenantAccess", handler=access.add, body=Body.JSON
+            method="POST",
+            path="/flavors/{id}/action",
+            action="addTenantAccess",
+            handler=access.add,
+            body=Body.JSON,
+            takes=Takes(kind=Access, under="addTenantAccess"),
+            gives=_TOLD,
         ),
         ComputeRoute(
             method="POST",
@@ -97,6 +108,8 @@ def routes(compute: Compute) -> list[ComputeRoute]:
             action="removeTenantAccess",
             handler=access.remove,
             body=Body.JSON,
+            takes=Takes(kind=Access, under="removeTenantAccess"),
+            gives=_TOLD,
         ),
     ]
 

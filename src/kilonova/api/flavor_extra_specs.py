@@ -11,13 +11,24 @@ from kilonova.api.extra_specs import check_spec
 from kilonova.api.flavor_store import flavor_change_txn
 from kilonova.api.flavors import find
 from kilonova.api.query import ComputeRoute
+from kilonova.api.shapes import NO_BODY, NUMBER, TEXT, Gives, Takes, by_key, either, gives, text
 from kilonova.kernel.errors import Invalid, NotFound
+from kilonova.kernel.schemas import Schema
 from kilonova.objects.flavor import Flavor
 from kilonova.web.call import Call, Reply
 from kilonova.web.routing import Body
 
 _KEY = re.compile(r"[a-zA-Z0-9\-_:. ]{1,255}")
 _RULE = "os_compute_api:os-flavor-extra-specs:"
+
+
+_SPECS = gives({"extra_specs": by_key(TEXT)})
+_SPEC = (Gives(body=by_key(TEXT)),)
+_GIVEN: Schema = {
+    "type": "object",
+    "propertyNames": {"pattern": f"^{_KEY.pattern}$"},
+    "additionalProperties": either(text(255, shortest=0), NUMBER),
+}
 
 
 class NoSuchSpec(NotFound):
@@ -92,11 +103,25 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     specs = FlavorExtraSpecs(compute)
     every, one = "/flavors/{flavor_id}/os-extra_specs", "/flavors/{flavor_id}/os-extra_specs/{id}"
     return [
-        ComputeRoute(method="GET", path=every, handler=specs.index),
-        ComputeRoute(method="POST", path=every, handler=specs.create, body=Body.JSON),
-        ComputeRoute(method="GET", path=one, handler=specs.show),
-        ComputeRoute(method="PUT", path=one, handler=specs.update, body=Body.JSON),
-        ComputeRoute(method="DELETE", path=one, handler=specs.delete),
+        ComputeRoute(method="GET", path=every, handler=specs.index, gives=_SPECS),
+        ComputeRoute(
+            method="POST",
+            path=every,
+            handler=specs.create,
+            body=Body.JSON,
+            takes=Takes(schema=_GIVEN, under="extra_specs"),
+            gives=_SPECS,
+        ),
+        ComputeRoute(method="GET", path=one, handler=specs.show, gives=_SPEC),
+        ComputeRoute(
+            method="PUT",
+            path=one,
+            handler=specs.update,
+            body=Body.JSON,
+            takes=Takes(schema={**_GIVEN, "minProperties": 1, "maxProperties": 1}),
+            gives=_SPEC,
+        ),
+        ComputeRoute(method="DELETE", path=one, handler=specs.delete, gives=NO_BODY),
     ]
 
 

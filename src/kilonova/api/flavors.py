@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from msgspec import Struct, structs
 
@@ -21,6 +21,24 @@ from kilonova.api.links import Links, links
 from kilonova.api.paging import next_links, page
 from kilonova.api.projects import own_project
 from kilonova.api.query import Asked, BadParameter, ComputeRoute, Query
+from kilonova.api.shapes import (
+    LINKS,
+    NO_BODY,
+    NUMBER,
+    TEXT,
+    TRUTH,
+    WHOLE,
+    Takes,
+    by_key,
+    either,
+    gives,
+    listed,
+    obj,
+    or_null,
+    shaped,
+    text,
+)
+from kilonova.kernel.schemas import Schema
 from kilonova.kernel.versions import Doc, Level
 from kilonova.objects.caller import Caller
 from kilonova.objects.flavor import Flavor
@@ -55,10 +73,35 @@ _SORT_KEYS: dict[str, Callable[[FlavorRecord], Any]] = {
 }
 
 
+SUMMARY = shaped(obj({"id": TEXT, "name": TEXT, "description": or_null(TEXT), "links": LINKS}), "flavor_summary")
+FLAVOR = shaped(
+    obj(
+        {
+            "id": TEXT,
+            "name": TEXT,
+            "ram": WHOLE,
+            "disk": WHOLE,
+            "swap": WHOLE,
+            "OS-FLV-EXT-DATA:ephemeral": WHOLE,
+            "OS-FLV-DISABLED:disabled": TRUTH,
+            "vcpus": WHOLE,
+            "os-flavor-access:is_public": TRUTH,
+            "rxtx_factor": NUMBER,
+            "description": or_null(TEXT),
+            "links": LINKS,
+            "extra_specs?": by_key(TEXT),
+        }
+    ),
+    "flavor",
+)
+_ONE = gives({"flavor": FLAVOR})
+
+
 class FlavorId(str):
     """The id of a new flavor: a text, a number as text, or `auto` for one of our choice."""
 
     __slots__ = ()
+    schema: ClassVar[Schema] = either(text(255, pattern="^[a-zA-Z0-9._-]([a-zA-Z0-9. _-]*[a-zA-Z0-9._-])?$"), NUMBER)
 
     @classmethod
     def read(cls, value: object) -> Self:
@@ -71,6 +114,8 @@ class FlavorId(str):
 
 class RxtxFactor(float):
     """A number above zero, also as text."""
+
+    schema: ClassVar[Schema] = either({"type": "number", "exclusiveMinimum": 0, "maximum": RXTX_MAX}, TEXT)
 
     @classmethod
     def read(cls, value: object) -> Self:
@@ -85,6 +130,7 @@ class Description(str):
     """Up to 65,535 characters."""
 
     __slots__ = ()
+    schema: ClassVar[Schema] = text(65535, shortest=0)
 
     @classmethod
     def read(cls, value: object) -> Self:
@@ -212,12 +258,39 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     """The routes of flavors."""
     flavors = Flavors(compute)
     return [
-        ComputeRoute(method="GET", path="/flavors", handler=flavors.index, query=LIST),
-        ComputeRoute(method="POST", path="/flavors", handler=flavors.create, body=Body.JSON),
-        ComputeRoute(method="GET", path="/flavors/detail", handler=flavors.detail, query=LIST),
-        ComputeRoute(method="GET", path="/flavors/{id}", handler=flavors.show),
-        ComputeRoute(method="PUT", path="/flavors/{id}", handler=flavors.update, body=Body.JSON, since="2.55"),
-        ComputeRoute(method="DELETE", path="/flavors/{id}", handler=flavors.delete, success=202),
+        ComputeRoute(
+            method="GET",
+            path="/flavors",
+            handler=flavors.index,
+            query=LIST,
+            gives=gives({"flavors": listed(SUMMARY), "flavors_links?": LINKS}),
+        ),
+        ComputeRoute(
+            method="POST",
+            path="/flavors",
+            handler=flavors.create,
+            body=Body.JSON,
+            takes=Takes(kind=FlavorCreate, under="flavor", shape="flavor_create"),
+            gives=_ONE,
+        ),
+        ComputeRoute(
+            method="GET",
+            path="/flavors/detail",
+            handler=flavors.detail,
+            query=LIST,
+            gives=gives({"flavors": listed(FLAVOR), "flavors_links?": LINKS}),
+        ),
+        ComputeRoute(method="GET", path="/flavors/{id}", handler=flavors.show, gives=_ONE),
+        ComputeRoute(
+            method="PUT",
+            path="/flavors/{id}",
+            handler=flavors.update,
+            body=Body.JSON,
+            since="2.55",
+            takes=Takes(kind=FlavorUpdate, under="flavor"),
+            gives=_ONE,
+        ),
+        ComputeRoute(method="DELETE", path="/flavors/{id}", handler=flavors.delete, success=202, gives=NO_BODY),
     ]
 
 

@@ -51,12 +51,12 @@ _GONE_ACTIONS = (
 def routes(_compute: Compute) -> list[ComputeRoute]:
     """A route for each of them."""
     plain = [
-        ComputeRoute(method=method, path=path, handler=gone, query=_ANY_QUERY)
+        ComputeRoute(method=method, path=path, handler=gone, query=_ANY_QUERY, gives=(), faults=(410,))
         for path, methods in _GONE
         for method in methods.split()
     ]
     actions = [
-        ComputeRoute(method="POST", path=path, action=action, handler=gone, body=Body.JSON)
+        ComputeRoute(method="POST", path=path, action=action, handler=gone, body=Body.JSON, gives=(), faults=(410,))
         for path, names in _GONE_ACTIONS
         for action in names.split()
     ]

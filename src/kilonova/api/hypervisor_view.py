@@ -3,11 +3,43 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from kilonova.api.shapes import ANYTHING, TEXT, UUID, WHOLE, by_key, listed, obj, or_null, shaped, words
 from kilonova.cells.hosts import HostUsage
 from kilonova.kernel.ids import HostName
 from kilonova.kernel.versions import Doc
 from kilonova.objects.host import Host
 
+SERVERS = listed(obj({"name": TEXT, "uuid": UUID}))
+_BRIEF = {
+    "id": UUID,
+    "hypervisor_hostname": TEXT,
+    "state": words("up", "down"),
+    "status": words("enabled", "disabled"),
+    "servers?": SERVERS,
+}
+_RESOURCES = (
+    *("vcpus", "vcpus_used", "memory_mb", "memory_mb_used", "free_ram_mb", "local_gb", "local_gb_used"),
+    *("free_disk_gb", "disk_available_least", "running_vms", "current_workload"),
+)
+BRIEF = shaped(obj(_BRIEF), "hypervisor")
+HYPERVISOR = shaped(
+    obj(
+        {
+            **_BRIEF,
+            "hypervisor_type": TEXT,
+            "hypervisor_version": WHOLE,
+            "host_ip": TEXT,
+            "service": obj({"id": UUID, "host": TEXT, "disabled_reason": or_null(TEXT)}),
+            "uptime": or_null(TEXT),
+            "cpu_info": by_key(ANYTHING),
+            **dict.fromkeys(_RESOURCES, WHOLE),
+        }
+    ),
+    "hypervisor",
+)
+SEARCHED = obj({**_BRIEF, "id": WHOLE})
+"""As searches by path told one, until 2.52."""
+STATISTICS = obj(dict.fromkeys(("count", *_RESOURCES), WHOLE))
 UNUSED = HostUsage(vcpus=0, memory_mb=0, disk_gb=0, servers=0)
 
 

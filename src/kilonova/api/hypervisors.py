@@ -10,9 +10,11 @@ from kilonova.api.host_ids import host_id, host_with_id
 from kilonova.api.paging import next_links, page
 from kilonova.api.query import Asked, ComputeRoute, Query
 from kilonova.api.server_view import instance_name
+from kilonova.api.shapes import LINKS, Gives, gives, listed
 from kilonova.cells.hosts import HostUsage
 from kilonova.kernel.errors import Invalid, NotFound, NotImplementedHere
 from kilonova.kernel.ids import HostName
+from kilonova.kernel.schemas import Schema
 from kilonova.kernel.versions import Doc, Level
 from kilonova.objects.host import Host
 from kilonova.objects.server import Server
@@ -183,14 +185,42 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     handlers = Hypervisors(compute)
     every, one = "/os-hypervisors", "/os-hypervisors/{id}"
     return [
-        ComputeRoute(method="GET", path=every, handler=handlers.index, query=LIST),
-        ComputeRoute(method="GET", path=every + "/detail", handler=handlers.detail, query=LIST),
-        ComputeRoute(method="GET", path=every + "/statistics", handler=handlers.statistics, until="2.87"),
-        ComputeRoute(method="GET", path=one, handler=handlers.show, query=ONE),
-        ComputeRoute(method="GET", path=one + "/search", handler=handlers.search, until="2.52"),
-        ComputeRoute(method="GET", path=one + "/servers", handler=handlers.servers, until="2.52"),
-        ComputeRoute(method="GET", path=one + "/uptime", handler=handlers.uptime, until="2.87"),
+        ComputeRoute(method="GET", path=every, handler=handlers.index, query=LIST, gives=_listed(view.BRIEF)),
+        ComputeRoute(
+            method="GET", path=every + "/detail", handler=handlers.detail, query=LIST, gives=_listed(view.HYPERVISOR)
+        ),
+        ComputeRoute(
+            method="GET",
+            path=every + "/statistics",
+            handler=handlers.statistics,
+            until="2.87",
+            gives=gives({"hypervisor_statistics": view.STATISTICS}),
+        ),
+        ComputeRoute(
+            method="GET", path=one, handler=handlers.show, query=ONE, gives=gives({"hypervisor": view.HYPERVISOR})
+        ),
+        ComputeRoute(
+            method="GET",
+            path=one + "/search",
+            handler=handlers.search,
+            until="2.52",
+            gives=gives({"hypervisors": listed(view.SEARCHED)}),
+        ),
+        ComputeRoute(
+            method="GET",
+            path=one + "/servers",
+            handler=handlers.servers,
+            until="2.52",
+            gives=gives({"hypervisors": listed(view.SEARCHED)}),
+        ),
+        ComputeRoute(
+            method="GET", path=one + "/uptime", handler=handlers.uptime, until="2.87", gives=(), faults=(501,)
+        ),
     ]
+
+
+def _listed(hypervisor: Schema) -> tuple[Gives, ...]:
+    return gives({"hypervisors": listed(hypervisor), "hypervisors_links?": LINKS})
 
 
 def _id(host: Host, level: Level) -> str:

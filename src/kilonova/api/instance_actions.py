@@ -13,6 +13,7 @@ from kilonova.api.links import links
 from kilonova.api.query import Asked, ComputeRoute, Query
 from kilonova.api.server_access import find, is_admin, no_such_server
 from kilonova.api.server_view import host_id
+from kilonova.api.shapes import LINKS, MICRO_TIME, NULL, TEXT, UUID, gives, listed, obj, or_null, shaped, words
 from kilonova.kernel.errors import Invalid, NotFound
 from kilonova.kernel.ids import ServerId, is_uuid
 from kilonova.kernel.versions import Doc
@@ -31,6 +32,37 @@ QUERY = Query(
 _ENDS = {"done": "Success", "undone": "Success", "failed": "Error", "superseded": "Error"}
 
 
+ACTION = shaped(
+    obj(
+        {
+            "action": TEXT,
+            "instance_uuid": UUID,
+            "message": or_null(TEXT),
+            "project_id": or_null(TEXT),
+            "request_id": TEXT,
+            "start_time": MICRO_TIME,
+            "updated_at": MICRO_TIME,
+            "user_id": or_null(TEXT),
+        }
+    ),
+    "instance_action",
+)
+EVENT = shaped(
+    obj(
+        {
+            "event": TEXT,
+            "start_time": MICRO_TIME,
+            "finish_time": or_null(MICRO_TIME),
+            "result": or_null(words("Success", "Error")),
+            "hostId": TEXT,
+            "host?": or_null(TEXT),
+            "traceback?": NULL,
+            "details?": or_null(TEXT),
+        }
+    ),
+    "instance_action_event",
+)
+_WITH_EVENTS = {**ACTION, "properties": {**ACTION["properties"], "events": listed(EVENT)}}
 Pair = tuple[OperationEvent, OperationEvent | None]
 """How an attempt at a step began, and what it came to."""
 
@@ -112,8 +144,19 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     """The routes of instance actions."""
     actions = InstanceActions(compute)
     return [
-        ComputeRoute(method="GET", path=_LIST, handler=actions.index, query=QUERY),
-        ComputeRoute(method="GET", path=_LIST + "/{request_id}", handler=actions.show),
+        ComputeRoute(
+            method="GET",
+            path=_LIST,
+            handler=actions.index,
+            query=QUERY,
+            gives=gives({"instanceActions": listed(ACTION), "links?": LINKS}),
+        ),
+        ComputeRoute(
+            method="GET",
+            path=_LIST + "/{request_id}",
+            handler=actions.show,
+            gives=gives({"instanceAction": _WITH_EVENTS}),
+        ),
     ]
 
 

@@ -11,6 +11,21 @@ from kilonova.api.keypair_store import keypair_add_txn, keypair_find_txn, keypai
 from kilonova.api.paging import Page, next_links, page
 from kilonova.api.projects import own_project
 from kilonova.api.query import ComputeRoute, Query
+from kilonova.api.shapes import (
+    LINKS,
+    MICRO_TIME,
+    NULL,
+    TEXT,
+    TRUTH,
+    WHOLE,
+    Gives,
+    Takes,
+    gives,
+    listed,
+    obj,
+    shaped,
+    words,
+)
 from kilonova.kernel.errors import Invalid
 from kilonova.kernel.ids import UserId
 from kilonova.kernel.versions import Doc
@@ -23,6 +38,25 @@ _SAFE_SINCE_2_92 = _SAFE | {"@", "."}
 
 LIST = Query(names=("user_id", "limit", "marker"), shape="keypair_list_query", strict="strict-list-queries")
 ONE = Query(names=("user_id",), shape="keypair_query", strict="strict-list-queries")
+
+
+_CORE = {"name": TEXT, "type": words("ssh", "x509"), "public_key": TEXT, "fingerprint": TEXT}
+BRIEF = obj({"keypair": shaped(obj(_CORE), "keypair")})
+CREATED = shaped(obj({**_CORE, "user_id": TEXT, "private_key?": TEXT}), "keypair")
+KEYPAIR = shaped(
+    obj(
+        {
+            **_CORE,
+            "user_id": TEXT,
+            "id": WHOLE,
+            "created_at": MICRO_TIME,
+            "updated_at": NULL,
+            "deleted": TRUTH,
+            "deleted_at": NULL,
+        }
+    ),
+    "keypair",
+)
 
 
 class UnsafeName(Invalid):
@@ -106,11 +140,40 @@ class Keypairs:
 def routes(compute: Compute) -> list[ComputeRoute]:
     """The routes of key pairs."""
     keypairs = Keypairs(compute)
+    takes = Takes(
+        kind=KeypairCreate,
+        under="keypair",
+        shape="keypair_create",
+        required=("public_key",),
+        narrowed=(("public_key", TEXT),),
+    )
+    created = obj({"keypair": CREATED})
     return [
-        ComputeRoute(method="GET", path="/os-keypairs", handler=keypairs.index, query=LIST),
-        ComputeRoute(method="POST", path="/os-keypairs", handler=keypairs.create, body=Body.JSON),
-        ComputeRoute(method="GET", path="/os-keypairs/{id}", handler=keypairs.show, query=ONE),
-        ComputeRoute(method="DELETE", path="/os-keypairs/{id}", handler=keypairs.delete, query=ONE),
+        ComputeRoute(
+            method="GET",
+            path="/os-keypairs",
+            handler=keypairs.index,
+            query=LIST,
+            gives=gives({"keypairs": listed(BRIEF), "keypairs_links?": LINKS}),
+        ),
+        ComputeRoute(
+            method="POST",
+            path="/os-keypairs",
+            handler=keypairs.create,
+            body=Body.JSON,
+            takes=takes,
+            gives=(Gives(body=created, until="2.1"), Gives(body=created, status=201, since="2.2")),
+        ),
+        ComputeRoute(
+            method="GET", path="/os-keypairs/{id}", handler=keypairs.show, query=ONE, gives=gives({"keypair": KEYPAIR})
+        ),
+        ComputeRoute(
+            method="DELETE",
+            path="/os-keypairs/{id}",
+            handler=keypairs.delete,
+            query=ONE,
+            gives=(Gives(status=202, until="2.1"), Gives(status=204, since="2.2")),
+        ),
     ]
 
 

@@ -3,6 +3,7 @@
 from kilonova.api.compute import Compute
 from kilonova.api.projects import own_project
 from kilonova.api.query import ComputeRoute, Query
+from kilonova.api.shapes import ANYTHING, WHOLE, gives, listed, obj, shaped
 from kilonova.kernel.ids import ProjectId
 from kilonova.kernel.versions import Doc
 from kilonova.operations.quota import Usage
@@ -22,6 +23,14 @@ _MAXIMA = (
     ("maxServerGroups", "server_groups"),
     ("maxServerGroupMembers", "server_group_members"),
 )
+
+
+_USED = (
+    *("maxSecurityGroups", "maxSecurityGroupRules", "maxTotalFloatingIps", "totalInstancesUsed", "totalCoresUsed"),
+    *("totalRAMUsed", "totalServerGroupsUsed", "totalFloatingIpsUsed", "totalSecurityGroupsUsed"),
+)
+_NAMES = (*(name for name, _ in _MAXIMA), *_USED)
+LIMITS = obj({"rate": listed(ANYTHING), "absolute": shaped(obj(dict.fromkeys(_NAMES, WHOLE)), "limits")})
 
 
 class Limits:
@@ -47,7 +56,11 @@ class Limits:
 
 def routes(compute: Compute) -> list[ComputeRoute]:
     """The route of limits."""
-    return [ComputeRoute(method="GET", path="/limits", handler=Limits(compute).show, query=SHOW)]
+    return [
+        ComputeRoute(
+            method="GET", path="/limits", handler=Limits(compute).show, query=SHOW, gives=gives({"limits": LIMITS})
+        )
+    ]
 
 
 def _document(limits: dict[str, int], usage: Usage) -> Doc:

@@ -14,6 +14,21 @@ from kilonova.api.compute import Compute
 from kilonova.api.links import links
 from kilonova.api.query import Asked, BadParameter, ComputeRoute, Query
 from kilonova.api.server_access import find, find_to_change
+from kilonova.api.shapes import (
+    LINKS,
+    MICRO_TIME,
+    NO_BODY,
+    NULL,
+    TEXT,
+    UUID,
+    WHOLE,
+    Takes,
+    gives,
+    listed,
+    obj,
+    or_null,
+    shaped,
+)
 from kilonova.kernel.errors import NotFound
 from kilonova.kernel.ids import ServerId
 from kilonova.kernel.versions import Doc
@@ -45,6 +60,33 @@ _NAMES = {
 _LIVE = "live-migration"
 _UNDER_WAY = frozenset({"accepted", "preparing", "running"})
 _HOSTS = ("source_node", "source_compute", "dest_node", "dest_compute", "dest_host")
+
+
+_COMMON = {
+    "id": WHOLE,
+    "uuid": UUID,
+    "status": TEXT,
+    **dict.fromkeys(_HOSTS, or_null(TEXT)),
+    "created_at": MICRO_TIME,
+    "updated_at": or_null(MICRO_TIME),
+    "user_id": or_null(TEXT),
+    "project_id": or_null(TEXT),
+}
+MIGRATION = shaped(
+    obj(
+        {
+            **_COMMON,
+            "instance_uuid": UUID,
+            "old_instance_type_id": WHOLE,
+            "new_instance_type_id": WHOLE,
+            "migration_type": TEXT,
+            "links?": LINKS,
+        }
+    ),
+    "migration",
+)
+_COPIED = [f"{what}_{part}_bytes" for what in ("memory", "disk") for part in ("total", "processed", "remaining")]
+OF_SERVER = shaped(obj({**_COMMON, "server_uuid": UUID, **dict.fromkeys(_COPIED, NULL)}), "server_migration")
 
 
 class Migrations:
@@ -133,10 +175,24 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     migrations = Migrations(compute)
     of_server, one = "/servers/{id}/migrations", "/servers/{id}/migrations/{migration_id}"
     return [
-        ComputeRoute(method="GET", path="/os-migrations", handler=migrations.index, query=QUERY),
-        ComputeRoute(method="GET", path=of_server, handler=migrations.of_server, since="2.23"),
-        ComputeRoute(method="GET", path=one, handler=migrations.show, since="2.23"),
-        ComputeRoute(method="DELETE", path=one, handler=migrations.abort, since="2.24", success=202),
+        ComputeRoute(
+            method="GET",
+            path="/os-migrations",
+            handler=migrations.index,
+            query=QUERY,
+            gives=gives({"migrations": listed(MIGRATION), "migrations_links?": LINKS}),
+        ),
+        ComputeRoute(
+            method="GET",
+            path=of_server,
+            handler=migrations.of_server,
+            since="2.23",
+            gives=gives({"migrations": listed(OF_SERVER)}),
+        ),
+        ComputeRoute(
+            method="GET", path=one, handler=migrations.show, since="2.23", gives=gives({"migration": OF_SERVER})
+        ),
+        ComputeRoute(method="DELETE", path=one, handler=migrations.abort, since="2.24", success=202, gives=NO_BODY),
         ComputeRoute(
             method="POST",
             path=one + "/action",
@@ -145,6 +201,8 @@ def routes(compute: Compute) -> list[ComputeRoute]:
             since="2.22",
             success=202,
             body=Body.JSON,
+            takes=Takes(schema=NULL, under="force_complete"),
+            gives=NO_BODY,
         ),
     ]
 
@@ -165,10 +223,7 @@ def _only_hidden(asked: Asked) -> bool:
 
 
 def _of_server(call: Call, one: Migration, *, hosts: bool) -> Doc:
-    copied = dict.fromkeys(
-        f"{what}_{part}_bytes" for what in ("memory", "disk") for part in ("total", "processed", "remaining")
-    )
-    doc = {**_common(one), "server_uuid": one.server_id, **copied}
+    doc = {**_common(one), "server_uuid": one.server_id, **dict.fromkeys(_COPIED)}
     return call.version.down("server_migration", _without_hosts(doc, hosts=hosts))
 
 

@@ -97,7 +97,7 @@ RULES: tuple[Rule, ...] = (
     Rule("os_compute_api:os-hosts:shutdown", ADMIN, "GET /os-hosts/{id}/shutdown"),
     Rule("os_compute_api:os-hosts:start", ADMIN, "GET /os-hosts/{id}/startup"),
     Rule("os_compute_api:os-hypervisors:list", ADMIN, "GET /os-hypervisors"),
-    Rule("os_compute_api:os-hypervisors:list-detail", ADMIN, "GET /os-hypervisors/details"),
+    Rule("os_compute_api:os-hypervisors:list-detail", ADMIN, "GET /os-hypervisors/detail"),
     Rule("os_compute_api:os-hypervisors:statistics", ADMIN, "GET /os-hypervisors/statistics"),
     Rule("os_compute_api:os-hypervisors:show", ADMIN, "GET /os-hypervisors/{id}"),
     Rule("os_compute_api:os-hypervisors:uptime", ADMIN, "GET /os-hypervisors/{id}/uptime"),

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kilonova.api.fields import Truth
+from kilonova.api.shapes import Gives, Takes
 from kilonova.kernel.errors import Invalid
 from kilonova.web.call import Call
 from kilonova.web.routing import Route
@@ -94,3 +95,11 @@ class ComputeRoute(Route):
     """
 
     query: Query = NO_PARAMETERS
+    takes: Takes | None = None
+    """What its body holds."""
+    gives: tuple[Gives, ...] | None = None
+    """Its answers of success; the service's document (`openapi.py`) leaves out routes that don't say."""
+    faults: tuple[int, ...] = ()
+    """Error codes that it answers besides those that all routes of its kind may."""
+    summary: str | None = None
+    """One sentence; the first of its handler's docstring when None."""

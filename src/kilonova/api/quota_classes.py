@@ -3,12 +3,17 @@
 from kilonova.api import body
 from kilonova.api.compute import Compute
 from kilonova.api.query import ComputeRoute
-from kilonova.api.quota_fields import QuotaValues, shown, values_of
+from kilonova.api.quota_fields import LIMITS, QuotaValues, shown, values_of
+from kilonova.api.shapes import TEXT, Takes, gives, obj, shaped
 from kilonova.kernel.versions import Doc
 from kilonova.web.call import Call, Reply
 from kilonova.web.routing import Body
 
 _RULE = "os_compute_api:os-quota-class-sets:"
+
+
+CLASS = shaped(obj({"id": TEXT, **LIMITS}), "quota_class_set")
+UPDATED = shaped(obj(LIMITS), "quota_class_set")
 
 
 class QuotaClasses:
@@ -40,6 +45,13 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     classes = QuotaClasses(compute)
     path = "/os-quota-class-sets/{id}"
     return [
-        ComputeRoute(method="GET", path=path, handler=classes.show),
-        ComputeRoute(method="PUT", path=path, handler=classes.update, body=Body.JSON),
+        ComputeRoute(method="GET", path=path, handler=classes.show, gives=gives({"quota_class_set": CLASS})),
+        ComputeRoute(
+            method="PUT",
+            path=path,
+            handler=classes.update,
+            body=Body.JSON,
+            takes=Takes(kind=QuotaValues, under="quota_class_set", shape="quota_class_set_update"),
+            gives=gives({"quota_class_set": UPDATED}),
+        ),
     ]

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType, structs
 
 from kilonova.api.fields import QuotaValue
+from kilonova.api.shapes import WHOLE, obj
 from kilonova.kernel.versions import Doc
 
 NETWORK = ("fixed_ips", "floating_ips", "security_groups", "security_group_rules")
@@ -30,6 +31,13 @@ class QuotaValues(Struct, forbid_unknown_fields=True):
     floating_ips: Value = UNSET
     security_groups: Value = UNSET
     security_group_rules: Value = UNSET
+
+
+QUOTAS = structs.fields(QuotaValues)
+LIMITS = {field.name: WHOLE for field in QUOTAS}
+"""As they are shown."""
+USED = {field.name: obj({"limit": WHOLE, "in_use": WHOLE, "reserved": WHOLE}) for field in QUOTAS}
+"""As they are shown with what is used of them."""
 
 
 def values_of(asked: QuotaValues, known: Mapping[str, int]) -> dict[str, int]:

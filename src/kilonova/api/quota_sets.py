@@ -1,13 +1,17 @@
 """Quotas of projects, and of users in them (Compute API reference, "Quota sets")."""
 
+from collections.abc import Mapping
+
 from kilonova.api import body
 from kilonova.api.compute import Compute
 from kilonova.api.fields import Truth
 from kilonova.api.projects import check_project
 from kilonova.api.query import ComputeRoute, Query
-from kilonova.api.quota_fields import QuotaValues, shown, values_of
+from kilonova.api.quota_fields import LIMITS, USED, QuotaValues, shown, values_of
+from kilonova.api.shapes import NO_BODY, TEXT, Gives, Takes, gives, obj, shaped
 from kilonova.kernel.errors import Invalid
 from kilonova.kernel.ids import ProjectId, UserId
+from kilonova.kernel.schemas import Schema
 from kilonova.kernel.versions import Doc
 from kilonova.operations.quota import Usage
 from kilonova.web.call import Call, Reply
@@ -35,6 +39,15 @@ class QuotaUpdate(QuotaValues, forbid_unknown_fields=True):
     """The body of an update."""
 
     force: Truth = Truth(0)
+
+
+def _shape(fields: Mapping[str, Schema]) -> tuple[Gives, ...]:
+    return gives({"quota_set": shaped(obj(fields), "quota_set")})
+
+
+SET = _shape({"id": TEXT, **LIMITS})
+DETAIL = _shape({"id": TEXT, **USED})
+UPDATED = _shape(LIMITS)
 
 
 class QuotaSets:
@@ -108,11 +121,19 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     sets = QuotaSets(compute)
     path = "/os-quota-sets/{id}"
     return [
-        ComputeRoute(method="GET", path=path, handler=sets.show, query=USER),
-        ComputeRoute(method="PUT", path=path, handler=sets.update, query=USER, body=Body.JSON),
-        ComputeRoute(method="DELETE", path=path, handler=sets.delete, query=USER, success=202),
-        ComputeRoute(method="GET", path=path + "/detail", handler=sets.detail, query=USER),
-        ComputeRoute(method="GET", path=path + "/defaults", handler=sets.defaults, query=ANYTHING),
+        ComputeRoute(method="GET", path=path, handler=sets.show, query=USER, gives=SET),
+        ComputeRoute(
+            method="PUT",
+            path=path,
+            handler=sets.update,
+            query=USER,
+            body=Body.JSON,
+            takes=Takes(kind=QuotaUpdate, under="quota_set", shape="quota_set_update"),
+            gives=UPDATED,
+        ),
+        ComputeRoute(method="DELETE", path=path, handler=sets.delete, query=USER, success=202, gives=NO_BODY),
+        ComputeRoute(method="GET", path=path + "/detail", handler=sets.detail, query=USER, gives=DETAIL),
+        ComputeRoute(method="GET", path=path + "/defaults", handler=sets.defaults, query=ANYTHING, gives=SET),
     ]
 
 

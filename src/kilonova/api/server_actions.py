@@ -2,16 +2,18 @@
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
 from kilonova.api import body
 from kilonova.api.compute import Compute
-from kilonova.api.fields import Whole
+from kilonova.api.fields import INT_MAX, Whole
 from kilonova.api.query import ComputeRoute
 from kilonova.api.server_access import find, find_to_change
+from kilonova.api.shapes import ANYTHING, NO_BODY, TEXT, Takes, gives, whole
 from kilonova.kernel.errors import NotImplementedHere
+from kilonova.kernel.schemas import Schema
 from kilonova.objects.caller import Caller
 from kilonova.objects.server import Server
 from kilonova.operations.accept import NotReady
@@ -25,18 +27,24 @@ _TO_COME: tuple[tuple[str, str | None, str | None], ...] = (
 """Actions of the API without an operation here, with the first and last microversion that has them."""
 
 
-_PLAIN: tuple[tuple[str, str, str, str | None], ...] = (
-    ("os-start", "start", "servers:start", None),
-    ("os-stop", "stop", "servers:stop", None),
-    ("pause", "pause", "os-pause-server:pause", None),
-    ("unpause", "unpause", "os-pause-server:unpause", None),
-    ("suspend", "suspend", "os-suspend-server:suspend", None),
-    ("resume", "resume", "os-suspend-server:resume", None),
-    ("unrescue", "unrescue", "os-unrescue", None),
-    ("restore", "restore", "os-deferred-delete:restore", None),
-    ("trigger_crash_dump", "crash_dump", "servers:trigger_crash_dump", "2.17"),
+_PLAIN: tuple[tuple[str, str, str, str | None, str], ...] = (
+    ("os-start", "start", "servers:start", None, "Start a server."),
+    (
+        "os-stop",
+        "stop",
+        "servers:stop",
+        None,
+        "Stop a server, by asking its guest and by cutting its power in the end.",
+    ),
+    ("pause", "pause", "os-pause-server:pause", None, "Let a server's processors stand still."),
+    ("unpause", "unpause", "os-pause-server:unpause", None, "Let a paused server go on."),
+    ("suspend", "suspend", "os-suspend-server:suspend", None, "Write a server's memory to disk and stop it."),
+    ("resume", "resume", "os-suspend-server:resume", None, "Let a suspended server go on."),
+    ("unrescue", "unrescue", "os-unrescue", None, "Let a server in rescue run from its own disk again."),
+    ("restore", "restore", "os-deferred-delete:restore", None, "Take a soft delete back."),
+    ("trigger_crash_dump", "crash_dump", "servers:trigger_crash_dump", "2.17", "Send a server's guest an NMI."),
 )
-"""Actions that say nothing but their name: the kind of operation, its rule, and the first microversion that has it."""
+"""Actions that say nothing but their name: the kind of operation, its rule, the first microversion that has it, what it does."""
 
 
 class ActionToCome(NotImplementedHere):
@@ -54,6 +62,7 @@ class Reboot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Length(Whole):
     """How many lines: a number, or -1 for all."""
 
+    schema: ClassVar[Schema] = whole(-1, INT_MAX)
     low = -1
 
 
@@ -143,24 +152,42 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     """A route for each action."""
     actions = ServerActions(compute)
     return [
-        *(_route(action, partial(actions.plain, kind, rule), since=since) for action, kind, rule, since in _PLAIN),
-        _route("reboot", actions.reboot),
-        _route("lock", actions.lock),
+        *(
+            _route(action, partial(actions.plain, kind, rule), since=since, summary=summary)
+            for action, kind, rule, since, summary in _PLAIN
+        ),
+        _route("reboot", actions.reboot, takes=Takes(kind=Reboot, under="reboot")),
+        _route("lock", actions.lock, takes=Takes(kind=Lock, under="lock", shape="server_lock", null=True)),
         _route("unlock", actions.unlock),
         _route("forceDelete", actions.force_delete),
         _route("injectNetworkInfo", actions.inject_network_info),
-        _route("os-getConsoleOutput", actions.console_output, success=200),
+        _route(
+            "os-getConsoleOutput",
+            actions.console_output,
+            success=200,
+            takes=Takes(kind=ConsoleOutput, under="os-getConsoleOutput"),
+            gives=gives({"output": TEXT}),
+        ),
         *(
-            _route(action, partial(action_to_come, action), since=since, until=until)
+            _route(
+                action,
+                partial(action_to_come, action),
+                since=since,
+                until=until,
+                gives=(),
+                faults=(501,),
+                summary="Answers that it is not there yet.",
+            )
             for names, since, until in _TO_COME
             for action in names.split()
         ),
     ]
 
 
-def _route(action: str, handler: Callable[[Call], Awaitable[Reply]], success: int = 202, **window: Any) -> ComputeRoute:
+def _route(action: str, handler: Callable[[Call], Awaitable[Reply]], success: int = 202, **more: Any) -> ComputeRoute:
+    told = {"takes": Takes(schema=ANYTHING, under=action), "gives": NO_BODY, **more}
     return ComputeRoute(
-        method="POST", path=_PATH, action=action, handler=handler, body=Body.JSON, success=success, **window
+        method="POST", path=_PATH, action=action, handler=handler, body=Body.JSON, success=success, **told
     )
 
 

@@ -10,6 +10,7 @@ from kilonova.api.query import ComputeRoute
 from kilonova.api.server_access import find_to_change
 from kilonova.api.server_moves import destination
 from kilonova.api.server_rescue import PASSWORD_BYTES, Password
+from kilonova.api.shapes import TEXT, Gives, Takes, obj
 from kilonova.kernel.errors import Invalid
 from kilonova.operations.plans import evacuate
 from kilonova.web.call import Call, Reply
@@ -58,4 +59,14 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     """The route of the action."""
     handler = ServerEvacuation(compute).evacuate
     path = "/servers/{id}/action"
-    return [ComputeRoute(method="POST", path=path, action="evacuate", handler=handler, body=Body.JSON, success=200)]
+    return [
+        ComputeRoute(
+            method="POST",
+            path=path,
+            action="evacuate",
+            handler=handler,
+            body=Body.JSON,
+            takes=Takes(kind=Evacuate, under="evacuate", shape="evacuate"),
+            gives=(Gives(body=obj({"adminPass": TEXT}), until="2.13"), Gives(since="2.14")),
+        )
+    ]

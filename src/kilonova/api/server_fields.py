@@ -4,11 +4,13 @@ import base64
 import binascii
 import ipaddress
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import msgspec
 
+from kilonova.api.shapes import TEXT, either, text
 from kilonova.kernel.ids import is_uuid
+from kilonova.kernel.schemas import Schema
 
 DiskConfig = Literal["AUTO", "MANUAL"]
 MetadataKey = Annotated[str, msgspec.Meta(pattern=r"\A[a-zA-Z0-9\-_:. ]{1,255}\Z")]
@@ -32,6 +34,7 @@ class Uuid(str):
     """A UUID, with dashes or without."""
 
     __slots__ = ()
+    schema: ClassVar[Schema] = {"type": "string", "format": "uuid"}
 
     @classmethod
     def read(cls, value: object) -> Self:
@@ -45,6 +48,7 @@ class ImageRef(str):
     """The id of an image, or a link that ends with it; empty for none."""
 
     __slots__ = ()
+    schema: ClassVar[Schema] = TEXT
 
     @classmethod
     def read(cls, value: object) -> Self:
@@ -57,6 +61,7 @@ class FlavorRef(str):
     """The id of a flavor, or a link that ends with it."""
 
     __slots__ = ()
+    schema: ClassVar[Schema] = either(text(2048), {"type": "integer"})
 
     @classmethod
     def read(cls, value: object) -> Self:
@@ -71,6 +76,7 @@ class IPv4(str):
     """An IPv4 address."""
 
     __slots__ = ()
+    schema: ClassVar[Schema] = {"type": "string", "format": "ipv4"}
 
     @classmethod
     def read(cls, value: object) -> Self:
@@ -82,6 +88,7 @@ class IPv6(str):
     """An IPv6 address."""
 
     __slots__ = ()
+    schema: ClassVar[Schema] = {"type": "string", "format": "ipv6"}
 
     @classmethod
     def read(cls, value: object) -> Self:
@@ -93,6 +100,7 @@ class AnyIp(str):
     """An IPv4 or IPv6 address."""
 
     __slots__ = ()
+    schema: ClassVar[Schema] = either(IPv4.schema, IPv6.schema)
 
     @classmethod
     def read(cls, value: object) -> Self:
@@ -104,6 +112,7 @@ class UserData(str):
     """Base64 of what the guest is given, as it came."""
 
     __slots__ = ()
+    schema: ClassVar[Schema] = {"type": "string", "format": "base64", "maxLength": USER_DATA_MAX}
 
     @classmethod
     def read(cls, value: object) -> Self:
@@ -118,6 +127,7 @@ class Description(str):
     """At most 255 characters, printable but for what breaks lines."""
 
     __slots__ = ()
+    schema: ClassVar[Schema] = text(DESCRIPTION_MAX, shortest=0)
 
     @classmethod
     def read(cls, value: object) -> Self:
@@ -133,6 +143,7 @@ class GuestHostname(str):
     """What a guest is called: labels of letters, digits and dashes, with dots between them from 2.94 on."""
 
     __slots__ = ()
+    schema: ClassVar[Schema] = text(255, pattern=f"^{_HOSTNAME.pattern}$")
 
     @classmethod
     def read(cls, value: object) -> Self:

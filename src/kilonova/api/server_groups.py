@@ -10,6 +10,7 @@ from kilonova.api.fields import Name, Positive
 from kilonova.api.projects import own_project
 from kilonova.api.query import ComputeRoute, Query
 from kilonova.api.server_group_store import group_add_txn, group_find_txn, group_remove_txn, groups_txn
+from kilonova.api.shapes import NO_BODY, TEXT, UUID, WHOLE, Takes, gives, listed, obj, shaped
 from kilonova.kernel.errors import Invalid
 from kilonova.kernel.versions import Doc
 from kilonova.objects.server_group import ServerGroup
@@ -19,6 +20,22 @@ from kilonova.web.routing import Body
 _RULE = "os_compute_api:os-server-groups:"
 
 LIST = Query(names=("all_projects", "limit", "offset"), strict="strict-list-queries")
+
+
+GROUP = shaped(
+    obj(
+        {
+            "id": UUID,
+            "name": TEXT,
+            "policy": TEXT,
+            "rules": obj({"max_server_per_host?": WHOLE}),
+            "members": listed(UUID),
+            "project_id": TEXT,
+            "user_id": TEXT,
+        }
+    ),
+    "server_group",
+)
 
 
 class RulesNeedAntiAffinity(Invalid):
@@ -99,12 +116,25 @@ class ServerGroups:
 
 def routes(compute: Compute) -> list[ComputeRoute]:
     """The routes of server groups."""
-    groups = ServerGroups(compute)
+    groups, one = ServerGroups(compute), gives({"server_group": GROUP})
     return [
-        ComputeRoute(method="GET", path="/os-server-groups", handler=groups.index, query=LIST),
-        ComputeRoute(method="POST", path="/os-server-groups", handler=groups.create, body=Body.JSON),
-        ComputeRoute(method="GET", path="/os-server-groups/{id}", handler=groups.show),
-        ComputeRoute(method="DELETE", path="/os-server-groups/{id}", handler=groups.delete, success=204),
+        ComputeRoute(
+            method="GET",
+            path="/os-server-groups",
+            handler=groups.index,
+            query=LIST,
+            gives=gives({"server_groups": listed(GROUP)}),
+        ),
+        ComputeRoute(
+            method="POST",
+            path="/os-server-groups",
+            handler=groups.create,
+            body=Body.JSON,
+            takes=Takes(kind=GroupCreate, under="server_group", shape="server_group_create"),
+            gives=one,
+        ),
+        ComputeRoute(method="GET", path="/os-server-groups/{id}", handler=groups.show, gives=one),
+        ComputeRoute(method="DELETE", path="/os-server-groups/{id}", handler=groups.delete, success=204, gives=NO_BODY),
     ]
 
 

@@ -9,16 +9,33 @@ from kilonova.api.body import BadField, shown
 from kilonova.api.compute import Compute
 from kilonova.api.fields import Name
 from kilonova.api.server_access import is_admin
-from kilonova.api.server_fields import AnyIp
+from kilonova.api.server_fields import AnyIp, Uuid
 from kilonova.api.server_group_store import GroupNotFound, group_find_txn
+from kilonova.api.shapes import ANYTHING, TEXT, by_key, either, listed, text
 from kilonova.kernel.errors import Invalid
 from kilonova.kernel.ids import is_uuid
+from kilonova.kernel.schemas import Schema
 from kilonova.objects.caller import Caller
 from kilonova.objects.server_group import ServerGroup
 from kilonova.web.call import Call
 
 SPELLINGS = ("os:scheduler_hints", "OS-SCH-HNT:scheduler_hints")
 """The first one given counts."""
+_UUIDS = either(Uuid.schema, listed(Uuid.schema))
+_HINTS: Schema = {
+    "type": "object",
+    "properties": {
+        "group": either(Uuid.schema, {**listed(Uuid.schema), "minItems": 1, "maxItems": 1}),
+        "different_host": _UUIDS,
+        "same_host": _UUIDS,
+        "query": either(TEXT, by_key(ANYTHING)),
+        "cidr": text(4, pattern="^/[0-9]{1,3}$"),
+        "target_cell": Name.schema,
+        "build_near_host_ip": AnyIp.schema,
+    },
+}
+HINTS = tuple((spelling, _HINTS) for spelling in SPELLINGS)
+"""What may stand beside the server; other hints hold anything."""
 _CIDR = re.compile(r"/[0-9]{1,3}")
 
 

@@ -13,11 +13,12 @@ from kilonova.api.query import ComputeRoute
 from kilonova.api.server_access import find_to_change
 from kilonova.api.server_fields import Metadata
 from kilonova.api.server_metadata import check_count
+from kilonova.api.shapes import UUID, Gives, Takes, obj
 from kilonova.objects.caller import Caller
 from kilonova.objects.image import NewImage
 from kilonova.objects.server import Server
 from kilonova.web.call import Call, Reply
-from kilonova.web.routing import Body
+from kilonova.web.routing import Body, Handler
 
 _PATH = "/servers/{id}/action"
 NAME_MAX = 255
@@ -124,7 +125,21 @@ def _number(text: str | None) -> int:
 def routes(compute: Compute) -> list[ComputeRoute]:
     """A route for each action."""
     images = ServerImages(compute)
+    made = (Gives(until="2.44"), Gives(body=obj({"image_id": UUID}), since="2.45"))
+    table: tuple[tuple[str, Handler, type[msgspec.Struct], tuple[Gives, ...]], ...] = (
+        ("createImage", images.create_image, CreateImage, made),
+        ("createBackup", images.create_backup, CreateBackup, (*made, Gives(since="2.45"))),
+    )
     return [
-        ComputeRoute(method="POST", path=_PATH, action=action, handler=handler, body=Body.JSON, success=202)
-        for action, handler in (("createImage", images.create_image), ("createBackup", images.create_backup))
+        ComputeRoute(
+            method="POST",
+            path=_PATH,
+            action=action,
+            handler=handler,
+            body=Body.JSON,
+            success=202,
+            takes=Takes(kind=kind, under=action),
+            gives=gives,
+        )
+        for action, handler, kind, gives in table
     ]

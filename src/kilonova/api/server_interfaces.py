@@ -15,6 +15,8 @@ from kilonova.api.query import ComputeRoute
 from kilonova.api.server_access import find, find_to_change
 from kilonova.api.server_fields import AnyIp, DeviceTag, Uuid
 from kilonova.api.server_networks import ExternalNetwork, PortInUse, PortWithoutAddress
+from kilonova.api.server_schema import INTERFACE
+from kilonova.api.shapes import NO_BODY, Takes, gives, listed
 from kilonova.kernel.errors import Conflict, Failure, Invalid, NotFound
 from kilonova.kernel.versions import Doc
 from kilonova.objects.caller import Caller
@@ -177,11 +179,21 @@ class ServerInterfaces:
 def routes(compute: Compute) -> list[ComputeRoute]:
     """The routes of network cards."""
     interfaces, one = ServerInterfaces(compute), _PATH + "/{port_id}"
+    told = gives({"interfaceAttachment": INTERFACE})
     return [
-        ComputeRoute(method="GET", path=_PATH, handler=interfaces.index),
-        ComputeRoute(method="POST", path=_PATH, handler=interfaces.attach, body=Body.JSON),
-        ComputeRoute(method="GET", path=one, handler=interfaces.show),
-        ComputeRoute(method="DELETE", path=one, handler=interfaces.detach, success=202),
+        ComputeRoute(
+            method="GET", path=_PATH, handler=interfaces.index, gives=gives({"interfaceAttachments": listed(INTERFACE)})
+        ),
+        ComputeRoute(
+            method="POST",
+            path=_PATH,
+            handler=interfaces.attach,
+            body=Body.JSON,
+            takes=Takes(kind=InterfaceAttachment, under="interfaceAttachment", shape="interface_attach", empty=True),
+            gives=told,
+        ),
+        ComputeRoute(method="GET", path=one, handler=interfaces.show, gives=told),
+        ComputeRoute(method="DELETE", path=one, handler=interfaces.detach, success=202, gives=NO_BODY),
     ]
 
 

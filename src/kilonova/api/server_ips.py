@@ -3,6 +3,8 @@
 from kilonova.api.compute import Compute
 from kilonova.api.query import ComputeRoute
 from kilonova.api.server_access import find
+from kilonova.api.server_schema import PLAIN_ADDRESSES
+from kilonova.api.shapes import Gives, gives
 from kilonova.kernel.errors import NotFound
 from kilonova.kernel.versions import Doc
 from kilonova.objects.server import Server
@@ -40,8 +42,12 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     """The routes of addresses."""
     ips = ServerIps(compute)
     return [
-        ComputeRoute(method="GET", path="/servers/{id}/ips", handler=ips.index),
-        ComputeRoute(method="GET", path="/servers/{id}/ips/{network}", handler=ips.show),
+        ComputeRoute(
+            method="GET", path="/servers/{id}/ips", handler=ips.index, gives=gives({"addresses": PLAIN_ADDRESSES})
+        ),
+        ComputeRoute(
+            method="GET", path="/servers/{id}/ips/{network}", handler=ips.show, gives=(Gives(body=PLAIN_ADDRESSES),)
+        ),
     ]
 
 

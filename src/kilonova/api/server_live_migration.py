@@ -1,6 +1,6 @@
 """Live migration (API reference, "Servers - run an administrative action", `os-migrateLive`)."""
 
-from typing import Self
+from typing import ClassVar, Self
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -11,6 +11,8 @@ from kilonova.api.fields import HostField, Truth
 from kilonova.api.query import ComputeRoute
 from kilonova.api.server_access import find_to_change
 from kilonova.api.server_moves import destination
+from kilonova.api.shapes import NO_BODY, Takes, either, words
+from kilonova.kernel.schemas import Schema
 from kilonova.operations.plans import live_migration
 from kilonova.web.call import Call, Reply
 from kilonova.web.routing import Body
@@ -23,6 +25,7 @@ class BlockMigration(str):
     """Whether the disks are copied: true, false, or `auto` for what is needed. Kept as one of these words."""
 
     __slots__ = ()
+    schema: ClassVar[Schema] = either(Truth.schema, words(AUTO))
 
     @classmethod
     def read(cls, value: object) -> Self:
@@ -80,5 +83,14 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     handler = ServerLiveMigration(compute).migrate
     path = "/servers/{id}/action"
     return [
-        ComputeRoute(method="POST", path=path, action="os-migrateLive", handler=handler, body=Body.JSON, success=202)
+        ComputeRoute(
+            method="POST",
+            path=path,
+            action="os-migrateLive",
+            handler=handler,
+            body=Body.JSON,
+            success=202,
+            takes=Takes(kind=MigrateLive, under="os-migrateLive", shape="migrate_live"),
+            gives=NO_BODY,
+        )
     ]

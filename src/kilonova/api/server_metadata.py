@@ -9,6 +9,7 @@ from kilonova.api.compute import Compute
 from kilonova.api.query import ComputeRoute
 from kilonova.api.server_access import find, refuse_if_locked
 from kilonova.api.server_fields import Metadata
+from kilonova.api.shapes import NO_BODY, TEXT, Takes, by_key, gives
 from kilonova.kernel.errors import Invalid, NotFound, OverLimit
 from kilonova.objects.server import Server, VmState
 from kilonova.operations.states import WrongState
@@ -106,14 +107,24 @@ class ServerMetadata:
 
 def routes(compute: Compute) -> list[ComputeRoute]:
     """The routes of server metadata."""
-    metadata = ServerMetadata(compute)
+    metadata, takes = ServerMetadata(compute), Takes(kind=Metadata, under="metadata")
+    told, item = gives({"metadata": by_key(TEXT)}), gives({"meta": by_key(TEXT)})
     return [
-        ComputeRoute(method="GET", path=_COLLECTION, handler=metadata.index),
-        ComputeRoute(method="POST", path=_COLLECTION, handler=metadata.create, body=Body.JSON),
-        ComputeRoute(method="PUT", path=_COLLECTION, handler=metadata.update_all, body=Body.JSON),
-        ComputeRoute(method="GET", path=_ITEM, handler=metadata.show),
-        ComputeRoute(method="PUT", path=_ITEM, handler=metadata.update, body=Body.JSON),
-        ComputeRoute(method="DELETE", path=_ITEM, handler=metadata.delete, success=204),
+        ComputeRoute(method="GET", path=_COLLECTION, handler=metadata.index, gives=told),
+        ComputeRoute(method="POST", path=_COLLECTION, handler=metadata.create, body=Body.JSON, takes=takes, gives=told),
+        ComputeRoute(
+            method="PUT", path=_COLLECTION, handler=metadata.update_all, body=Body.JSON, takes=takes, gives=told
+        ),
+        ComputeRoute(method="GET", path=_ITEM, handler=metadata.show, gives=item),
+        ComputeRoute(
+            method="PUT",
+            path=_ITEM,
+            handler=metadata.update,
+            body=Body.JSON,
+            takes=Takes(kind=Metadata, under="meta"),
+            gives=item,
+        ),
+        ComputeRoute(method="DELETE", path=_ITEM, handler=metadata.delete, success=204, gives=NO_BODY),
     ]
 
 

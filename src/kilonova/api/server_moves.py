@@ -11,6 +11,7 @@ from kilonova.api.server_access import find_to_change
 from kilonova.api.server_destination import NoSuchHost
 from kilonova.api.server_fields import DiskConfig, FlavorRef
 from kilonova.api.server_image import flavor_of
+from kilonova.api.shapes import ANYTHING, NO_BODY, Takes
 from kilonova.kernel.errors import Invalid, NotFound
 from kilonova.kernel.ids import HostName
 from kilonova.objects.flavor import Flavor
@@ -105,14 +106,23 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     """A route for each action."""
     moves = ServerMoves(compute)
     table = (
-        ("resize", moves.resize, 202),
-        ("confirmResize", moves.confirm, 204),
-        ("revertResize", moves.revert, 202),
-        ("migrate", moves.migrate, 202),
+        ("resize", moves.resize, 202, Takes(kind=Resize, under="resize")),
+        ("confirmResize", moves.confirm, 204, Takes(schema=ANYTHING, under="confirmResize")),
+        ("revertResize", moves.revert, 202, Takes(schema=ANYTHING, under="revertResize")),
+        ("migrate", moves.migrate, 202, Takes(kind=Migrate, under="migrate", shape="migrate", null=True)),
     )
     return [
-        ComputeRoute(method="POST", path=_PATH, action=action, handler=handler, body=Body.JSON, success=success)
-        for action, handler, success in table
+        ComputeRoute(
+            method="POST",
+            path=_PATH,
+            action=action,
+            handler=handler,
+            body=Body.JSON,
+            success=success,
+            takes=takes,
+            gives=NO_BODY,
+        )
+        for action, handler, success, takes in table
     ]
 
 

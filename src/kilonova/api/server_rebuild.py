@@ -29,7 +29,9 @@ from kilonova.api.server_files import files_of
 from kilonova.api.server_image import BootImages, content_of
 from kilonova.api.server_metadata import check_count
 from kilonova.api.server_rescue import PASSWORD_BYTES
+from kilonova.api.server_schema import REBUILT
 from kilonova.api.server_view import view_for
+from kilonova.api.shapes import Takes
 from kilonova.kernel.errors import Invalid, NotImplementedHere
 from kilonova.objects.server import Server
 from kilonova.operations.plans import rebuild
@@ -160,4 +162,16 @@ def _plain(value: Any) -> Any:
 def routes(compute: Compute) -> list[ComputeRoute]:
     """The action's route."""
     handler = ServerRebuild(compute).rebuild
-    return [ComputeRoute(method="POST", path=_PATH, action="rebuild", handler=handler, body=Body.JSON, success=202)]
+    return [
+        ComputeRoute(
+            method="POST",
+            path=_PATH,
+            action="rebuild",
+            handler=handler,
+            body=Body.JSON,
+            success=202,
+            takes=Takes(kind=Rebuild, under="rebuild", shape="server_rebuild"),
+            gives=REBUILT,
+            faults=(501,),
+        )
+    ]

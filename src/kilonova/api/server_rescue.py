@@ -15,6 +15,7 @@ from kilonova.api.query import ComputeRoute
 from kilonova.api.server_access import find_to_change
 from kilonova.api.server_fields import ImageRef
 from kilonova.api.server_image import content_of
+from kilonova.api.shapes import NO_BODY, TEXT, Takes, gives
 from kilonova.kernel.errors import Invalid
 from kilonova.objects.server import Server
 from kilonova.web.call import Call, Reply
@@ -87,7 +88,15 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     """A route for each action."""
     rescue = ServerRescue(compute)
     return [
-        ComputeRoute(method="POST", path=_PATH, action="rescue", handler=rescue.rescue, body=Body.JSON, success=200),
+        ComputeRoute(
+            method="POST",
+            path=_PATH,
+            action="rescue",
+            handler=rescue.rescue,
+            body=Body.JSON,
+            takes=Takes(kind=Rescue, under="rescue", null=True),
+            gives=gives({"adminPass": TEXT}),
+        ),
         ComputeRoute(
             method="POST",
             path=_PATH,
@@ -95,5 +104,7 @@ def routes(compute: Compute) -> list[ComputeRoute]:
             handler=rescue.change_password,
             body=Body.JSON,
             success=202,
+            takes=Takes(kind=ChangePassword, under="changePassword"),
+            gives=NO_BODY,
         ),
     ]

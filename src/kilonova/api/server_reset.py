@@ -8,6 +8,7 @@ from kilonova.api import body
 from kilonova.api.compute import Compute
 from kilonova.api.query import ComputeRoute
 from kilonova.api.server_access import find_to_change
+from kilonova.api.shapes import NO_BODY, Takes
 from kilonova.kernel.errors import Conflict
 from kilonova.web.call import Call, Reply
 from kilonova.web.routing import Body
@@ -51,5 +52,7 @@ def routes(compute: Compute) -> list[ComputeRoute]:
             handler=ServerReset(compute).reset,
             body=Body.JSON,
             success=202,
+            takes=Takes(kind=ResetState, under="os-resetState"),
+            gives=NO_BODY,
         )
     ]

@@ -12,6 +12,7 @@ from kilonova.api.query import ComputeRoute
 from kilonova.api.server_access import find_to_change
 from kilonova.api.server_destination import check_zone, host_named
 from kilonova.api.server_images import image_of_server
+from kilonova.api.shapes import ANYTHING, NO_BODY, Takes
 from kilonova.kernel.errors import Conflict, Invalid
 from kilonova.objects.server import Server, VmState
 from kilonova.web.call import Call, Reply
@@ -95,11 +96,20 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     """A route for each action."""
     shelving = ServerShelving(compute)
     table = (
-        ("shelve", shelving.shelve),
-        ("shelveOffload", shelving.offload),
-        ("unshelve", shelving.unshelve),
+        ("shelve", shelving.shelve, Takes(schema=ANYTHING, under="shelve")),
+        ("shelveOffload", shelving.offload, Takes(schema=ANYTHING, under="shelveOffload")),
+        ("unshelve", shelving.unshelve, Takes(kind=Unshelve, under="unshelve", shape="unshelve", null=True)),
     )
     return [
-        ComputeRoute(method="POST", path=_PATH, action=action, handler=handler, body=Body.JSON, success=202)
-        for action, handler in table
+        ComputeRoute(
+            method="POST",
+            path=_PATH,
+            action=action,
+            handler=handler,
+            body=Body.JSON,
+            success=202,
+            takes=takes,
+            gives=NO_BODY,
+        )
+        for action, handler, takes in table
     ]

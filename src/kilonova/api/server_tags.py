@@ -12,6 +12,7 @@ from kilonova.api.links import links
 from kilonova.api.query import ComputeRoute, Query
 from kilonova.api.server_access import find
 from kilonova.api.server_fields import Tags
+from kilonova.api.shapes import NO_BODY, TEXT, Gives, Takes, gives, listed
 from kilonova.kernel.errors import Invalid, NotFound
 from kilonova.objects.server import Server, VmState
 from kilonova.operations.states import WrongState
@@ -115,15 +116,22 @@ class ServerTags:
 
 def routes(compute: Compute) -> list[ComputeRoute]:
     """The routes of tags."""
-    tags = ServerTags(compute)
+    tags, told = ServerTags(compute), gives({"tags": listed(TEXT)})
     since = partial(ComputeRoute, since="2.26", query=_ANY_PARAMETERS)
     return [
-        since(method="GET", path=_COLLECTION, handler=tags.index),
-        since(method="PUT", path=_COLLECTION, handler=tags.update_all, body=Body.JSON),
-        since(method="DELETE", path=_COLLECTION, handler=tags.delete_all, success=204),
-        since(method="GET", path=_ITEM, handler=tags.show, success=204),
-        since(method="PUT", path=_ITEM, handler=tags.update, success=201),
-        since(method="DELETE", path=_ITEM, handler=tags.delete, success=204),
+        since(method="GET", path=_COLLECTION, handler=tags.index, gives=told),
+        since(
+            method="PUT",
+            path=_COLLECTION,
+            handler=tags.update_all,
+            body=Body.JSON,
+            takes=Takes(kind=TagsBody),
+            gives=told,
+        ),
+        since(method="DELETE", path=_COLLECTION, handler=tags.delete_all, success=204, gives=NO_BODY),
+        since(method="GET", path=_ITEM, handler=tags.show, success=204, gives=NO_BODY),
+        since(method="PUT", path=_ITEM, handler=tags.update, success=201, gives=(Gives(), Gives(status=204))),
+        since(method="DELETE", path=_ITEM, handler=tags.delete, success=204, gives=NO_BODY),
     ]
 
 

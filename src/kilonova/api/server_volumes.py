@@ -11,6 +11,8 @@ from kilonova.api.fields import Truth
 from kilonova.api.query import ComputeRoute, Query
 from kilonova.api.server_access import find, find_to_change
 from kilonova.api.server_fields import DeviceTag, Uuid
+from kilonova.api.server_schema import ATTACHED, ATTACHMENT
+from kilonova.api.shapes import NO_BODY, Gives, Takes, gives, listed, obj
 from kilonova.kernel.errors import Invalid, NotFound
 from kilonova.kernel.versions import Doc
 from kilonova.objects.caller import Caller
@@ -182,11 +184,36 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     """The routes of volumes."""
     volumes, one = ServerVolumes(compute), _PATH + "/{volume_id}"
     return [
-        ComputeRoute(method="GET", path=_PATH, handler=volumes.index, query=_PAGES),
-        ComputeRoute(method="POST", path=_PATH, handler=volumes.attach, body=Body.JSON),
-        ComputeRoute(method="GET", path=one, handler=volumes.show, query=_LENIENT),
-        ComputeRoute(method="PUT", path=one, handler=volumes.update, body=Body.JSON, success=202),
-        ComputeRoute(method="DELETE", path=one, handler=volumes.detach, success=202),
+        ComputeRoute(
+            method="GET",
+            path=_PATH,
+            handler=volumes.index,
+            query=_PAGES,
+            gives=gives({"volumeAttachments": listed(ATTACHMENT)}),
+        ),
+        ComputeRoute(
+            method="POST",
+            path=_PATH,
+            handler=volumes.attach,
+            body=Body.JSON,
+            takes=Takes(kind=VolumeAttach, under="volumeAttachment", shape="volume_attach"),
+            gives=(Gives(body=obj({"volumeAttachment": ATTACHED}), until="2.100"), Gives(status=202, since="2.101")),
+            faults=(501,),
+        ),
+        ComputeRoute(
+            method="GET", path=one, handler=volumes.show, query=_LENIENT, gives=gives({"volumeAttachment": ATTACHMENT})
+        ),
+        ComputeRoute(
+            method="PUT",
+            path=one,
+            handler=volumes.update,
+            body=Body.JSON,
+            success=202,
+            takes=Takes(kind=VolumeUpdate, under="volumeAttachment", shape="volume_attachment_update"),
+            gives=NO_BODY,
+            faults=(501,),
+        ),
+        ComputeRoute(method="DELETE", path=one, handler=volumes.detach, success=202, gives=NO_BODY),
     ]
 
 

@@ -5,14 +5,17 @@ from functools import partial
 import msgspec
 from msgspec import UNSET
 
-from kilonova.api import body, server_create, server_query
+from kilonova.api import body, server_create, server_query, server_schema
 from kilonova.api.compute import Compute
 from kilonova.api.links import links
 from kilonova.api.query import ComputeRoute
 from kilonova.api.server_access import find, find_outline, find_to_change
-from kilonova.api.server_body import ServerUpdate
+from kilonova.api.server_body import ServerCreate, ServerUpdate
+from kilonova.api.server_hints import HINTS
 from kilonova.api.server_view import view_for
+from kilonova.api.shapes import LINKS, NO_BODY, Gives, Takes, gives, listed
 from kilonova.kernel.errors import Conflict, Unavailable
+from kilonova.kernel.schemas import Schema
 from kilonova.objects.server import Server
 from kilonova.objects.server_query import ServerPage
 from kilonova.web.call import Call, Reply, encoded
@@ -101,13 +104,43 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     servers = Servers(compute)
     query = server_query.QUERY
     return [
-        ComputeRoute(method="GET", path="/servers", handler=servers.index, query=query),
-        ComputeRoute(method="GET", path="/servers/detail", handler=servers.detail, query=query),
-        ComputeRoute(method="POST", path="/servers", handler=servers.create, body=Body.JSON, success=202),
-        ComputeRoute(method="GET", path="/servers/{id}", handler=servers.show),
-        ComputeRoute(method="PUT", path="/servers/{id}", handler=servers.update, body=Body.JSON),
-        ComputeRoute(method="DELETE", path="/servers/{id}", handler=servers.delete, success=204),
+        ComputeRoute(
+            method="GET", path="/servers", handler=servers.index, query=query, gives=_list_of(server_schema.SUMMARY)
+        ),
+        ComputeRoute(
+            method="GET",
+            path="/servers/detail",
+            handler=servers.detail,
+            query=query,
+            gives=_list_of(server_schema.DETAIL),
+        ),
+        ComputeRoute(
+            method="POST",
+            path="/servers",
+            handler=servers.create,
+            body=Body.JSON,
+            success=202,
+            takes=Takes(kind=ServerCreate, under="server", shape="server_create", beside=HINTS),
+            gives=(Gives(body=server_schema.CREATED),),
+            faults=(501,),
+        ),
+        ComputeRoute(
+            method="GET", path="/servers/{id}", handler=servers.show, gives=gives({"server": server_schema.SERVER})
+        ),
+        ComputeRoute(
+            method="PUT",
+            path="/servers/{id}",
+            handler=servers.update,
+            body=Body.JSON,
+            takes=Takes(kind=ServerUpdate, under="server", shape="server_update"),
+            gives=gives({"server": server_schema.UPDATED}),
+        ),
+        ComputeRoute(method="DELETE", path="/servers/{id}", handler=servers.delete, success=204, gives=NO_BODY),
     ]
+
+
+def _list_of(server: Schema) -> tuple[Gives, ...]:
+    return gives({"servers": listed(server), "servers_links?": LINKS})
 
 
 def _updated(wish: ServerUpdate, server: Server) -> Server:

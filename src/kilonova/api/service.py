@@ -8,6 +8,7 @@ and compared with the token's after it.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import cast
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import override
@@ -68,6 +69,8 @@ from kilonova.api import (
 )
 from kilonova.api.compute import Compute
 from kilonova.api.faults import fault_body
+from kilonova.api.openapi import Documents
+from kilonova.api.openapi_served import OpenApi
 from kilonova.api.query import NO_PARAMETERS, ComputeRoute
 from kilonova.kernel.errors import Forbidden, Invalid, UnsupportedMedia
 from kilonova.kernel.versions import Level
@@ -165,13 +168,15 @@ class ComputeService:
 
     def __init__(self, compute: Compute, tokens: Tokens) -> None:
         """Build both services from the same routes."""
-        guarded = [replace(route, handler=_guarded(route)) for route in routes(compute)]
+        own = routes(compute)
+        guarded = [replace(route, handler=_guarded(route)) for route in own]
         current = Negotiation("compute", API, "X-OpenStack-Nova-API-Version")
         legacy = LegacyNegotiation("compute", LEGACY)
         self._versions: dict[str, ASGIApp] = {
             "/v2.1": Service(_dialect(compute, current), guarded, tokens, compute.runtime),
             "/v2": Service(_dialect(compute, legacy), guarded, tokens, compute.runtime),
         }
+        self._openapi = OpenApi(Documents(own), compute.runtime)
         self._root = versions.VersionList(compute)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -180,6 +185,11 @@ class ComputeService:
         end = path.find("/", 1)
         version, rest = (path, "/") if end < 0 else (path[:end], path[end:])
         service = self._versions.get(version)
+        if version == "/openapi":
+            await self._openapi(
+                {**scope, "path": rest, "root_path": scope.get("root_path", "") + version}, receive, send
+            )
+            return
         if service is None:
             await self._root(scope, receive, send)
             return
@@ -198,6 +208,11 @@ class ComputeService:
 def routes(compute: Compute) -> list[ComputeRoute]:
     """Every route of the Compute API."""
     return [route for resource in RESOURCES for route in resource.routes(compute)]
+
+
+def described() -> list[ComputeRoute]:
+    """Every route as data, for documents: nothing is behind their handlers, which can't be called."""
+    return routes(cast("Compute", None))
 
 
 def _dialect(compute: Compute, negotiation: Negotiation) -> Dialect:

@@ -3,7 +3,7 @@
 Every host is one `nova-compute` service, because that is how clients know hosts that run servers.
 """
 
-from typing import Literal, TypeVar
+from typing import ClassVar, Literal, TypeVar
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -14,8 +14,25 @@ from kilonova.api.compute import Compute
 from kilonova.api.fields import HostField, Truth
 from kilonova.api.host_ids import host_with_id
 from kilonova.api.query import ComputeRoute, Query
+from kilonova.api.shapes import (
+    MICRO_TIME,
+    NO_BODY,
+    TEXT,
+    TRUTH,
+    UUID,
+    Takes,
+    either,
+    gives,
+    listed,
+    obj,
+    or_null,
+    shaped,
+    text,
+    words,
+)
 from kilonova.kernel.errors import Invalid, NotFound
 from kilonova.kernel.ids import HostName
+from kilonova.kernel.schemas import Schema
 from kilonova.kernel.versions import Doc
 from kilonova.objects.host import Host
 from kilonova.operations.host_removal import host_remove
@@ -28,6 +45,33 @@ BINARY = "nova-compute"
 _RULE = "os_compute_api:os-services:"
 
 LIST = Query(names=("binary", "host"), strict="strict-list-queries")
+
+
+SERVICE = obj(
+    {
+        "id": UUID,
+        "binary": TEXT,
+        "host": TEXT,
+        "zone": TEXT,
+        "status": words("enabled", "disabled"),
+        "state": words("up", "down"),
+        "updated_at": or_null(MICRO_TIME),
+        "disabled_reason": or_null(TEXT),
+        "forced_down": TRUTH,
+    }
+)
+DOWN = obj({"binary": TEXT, "host": TEXT, "status": words("UNKNOWN")})
+"""A service of a cell that does not answer."""
+CHANGED = obj(
+    {
+        "host": TEXT,
+        "binary": TEXT,
+        "status?": words("enabled", "disabled"),
+        "disabled_reason?": TEXT,
+        "forced_down?": TRUTH,
+    }
+)
+"""What actions told, until 2.52."""
 
 
 class NoSuchService(NotFound):
@@ -64,6 +108,7 @@ class Reason(str):
     """1 to 255 characters."""
 
     __slots__ = ()
+    schema: ClassVar[Schema] = text(255)
 
     @classmethod
     def read(cls, value: object) -> "Reason":
@@ -106,7 +151,7 @@ class Services:
         zone_of = await zones(self._compute)
         default = self._compute.default_zone
         docs = [self._told(call, host, zone_of.get(host.name, default)) for host in shown]
-        if call.version.has("server-down-cells") and wanted_binary in {None, "", BINARY}:
+        if call.version.has("service-down-cells") and wanted_binary in {None, "", BINARY}:
             docs += [
                 {"binary": BINARY, "host": name, "status": "UNKNOWN"}
                 for name in await self._compute.hosts.unanswered()
@@ -115,10 +160,8 @@ class Services:
         return Reply({"services": docs})
 
     async def update(self, call: Call) -> Reply:
-        """Change one service: by UUID since 2.53, by the name of an action before."""
+        """Change one service."""
         self._compute.policy.enforce(_RULE + "update", call.user)
-        if not call.version.has("service-uuid"):
-            return await self._act(call)
         host = await self._find(call)
         asked = body.struct(call, body.whole(call), ServiceUpdate, None, "service")
         _check_update(asked)
@@ -141,8 +184,9 @@ class Services:
         await self._compute.database.write(aggregates_forget_host_txn, host.name)
         return Reply()
 
-    async def _act(self, call: Call) -> Reply:
-        """The actions that ended with 2.52; each answers what it changed."""
+    async def act(self, call: Call) -> Reply:
+        """Change one service, until 2.52: the path says what is done, and the answer what was changed."""
+        self._compute.policy.enforce(_RULE + "update", call.user)
         action, hosts = call.params["id"], self._compute.hosts
         known = call.version.has("service-forced-down") or action != "force-down"
         if action not in {"enable", "disable", "disable-log-reason", "force-down"} or not known:
@@ -193,9 +237,32 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     """The routes of services."""
     services = Services(compute)
     return [
-        ComputeRoute(method="GET", path="/os-services", handler=services.index, query=LIST),
-        ComputeRoute(method="PUT", path="/os-services/{id}", handler=services.update, body=Body.JSON),
-        ComputeRoute(method="DELETE", path="/os-services/{id}", handler=services.delete, success=204),
+        ComputeRoute(
+            method="GET",
+            path="/os-services",
+            handler=services.index,
+            query=LIST,
+            gives=gives({"services": listed(shaped(either(SERVICE, DOWN), "service"))}),
+        ),
+        ComputeRoute(
+            method="PUT",
+            path="/os-services/{id}",
+            handler=services.act,
+            body=Body.JSON,
+            until="2.52",
+            takes=Takes(kind=ServiceAction, shape="service_update"),
+            gives=gives({"service": CHANGED}),
+        ),
+        ComputeRoute(
+            method="PUT",
+            path="/os-services/{id}",
+            handler=services.update,
+            body=Body.JSON,
+            since="2.53",
+            takes=Takes(kind=ServiceUpdate),
+            gives=gives({"service": shaped(SERVICE, "service")}),
+        ),
+        ComputeRoute(method="DELETE", path="/os-services/{id}", handler=services.delete, success=204, gives=NO_BODY),
     ]
 
 

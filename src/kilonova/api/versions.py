@@ -8,6 +8,7 @@ from starlette.types import Receive, Scope, Send
 from kilonova.api.compute import Compute
 from kilonova.api.links import mount_url
 from kilonova.api.query import ComputeRoute, Query
+from kilonova.api.shapes import LINKS, TEXT, TIME, gives, listed, obj
 from kilonova.kernel.errors import NotFound
 from kilonova.objects.history.api import API
 from kilonova.web.call import Call, Reply
@@ -28,6 +29,10 @@ _ABOUT = {
         "updated": "2013-07-23T11:33:21Z",
     },
 }
+
+
+_VERSION = {"id": TEXT, "status": TEXT, "version": TEXT, "min_version": TEXT, "updated": TIME, "links": LINKS}
+VERSION = obj({**_VERSION, "media-types": listed(obj({"base": TEXT, "type": TEXT}))})
 
 
 class VersionList:
@@ -52,10 +57,12 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     """The document of one version, at that version's own root and by its id."""
 
     async def show(call: Call) -> Reply:
+        """Show this version of the API, with the microversions it has."""
         mount, _, name = call.request.scope["root_path"].rpartition("/")
         return described(call, mount, name)
 
     async def named(call: Call) -> Reply:
+        """Show a version of the API by its id."""
         mount, _, _ = call.request.scope["root_path"].rpartition("/")
         ids = {about["id"]: name for name, about in _ABOUT.items()}
         if call.params["id"] not in ids:
@@ -68,8 +75,20 @@ def routes(compute: Compute) -> list[ComputeRoute]:
         return Reply({"version": {**document, "links": [*document["links"], about], "media-types": _media(name)}})
 
     return [
-        ComputeRoute(method="GET", path="/", handler=show, public=True),
-        ComputeRoute(method="GET", path="/versions/{id}", handler=named, query=Query(strict=None)),
+        ComputeRoute(method="GET", path="/", handler=show, public=True, gives=gives({"version": VERSION})),
+        ComputeRoute(
+            method="GET",
+            path="/versions/{id}",
+            handler=named,
+            query=Query(strict=None),
+            gives=gives({"version": VERSION}),
+        ),
+            method="GET",
+            path="/versions/{id}",
+            handler=named,
+            query=Query(strict=None),
+            gives=gives({"version": VERSION}),
+        ),
     ]
 
 

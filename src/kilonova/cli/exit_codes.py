@@ -66,6 +66,8 @@ _BY_CODE = {
     "no-ssh": ExitCode.NOT_THERE,
     "no-operation": ExitCode.NOT_THERE,
     "not-there": ExitCode.NOT_THERE,
+    "no-such-microversion": ExitCode.NOT_THERE,
+    "changes-backwards": ExitCode.USAGE,
     "bad-day": ExitCode.USAGE,
     "no-such-filter": ExitCode.CONFIGURATION,
     "no-such-weigher": ExitCode.CONFIGURATION,

@@ -25,6 +25,7 @@ COMMANDS = {
     "placement": "See what the cloud has and has given: status, audit, show.",
     "ssh": "Log in to a server.",
     "reset": "Remove a state directory and all that is in it.",
+    "api": "Tell what the Compute API is at a microversion: openapi, changes.",
     "config": "Show the configuration in force.",
     "sim": "Run the whole cloud in one seeded simulation, under faults.",
     "version": "Print the version.",

@@ -4,15 +4,19 @@ Design notes. Code knows only the newest shape of each noun. Every difference be
 can read old as new (`up`) and tell new as old (`down`). A `Line` orders changes for one boundary (the API, the wire between
 roles) under labels; a `Level` is one position on a line, chosen by a request's header or by the lowest live peer. Moves edit
 a document in place: they get one that nobody else holds. A level composes the moves of a shape once and keeps them, so
-that telling a thousand documents costs a thousand times the moves that really apply.
+that telling a thousand documents costs a thousand times the moves that really apply. Beside documents a change knows the
+schema of its shape: what older versions say and take is the newest schema with later changes undone.
 """
 
+import copy
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from kilonova.kernel import schemas
 from kilonova.kernel.errors import Invalid
+from kilonova.kernel.schemas import Schema
 
 Doc = dict[str, Any]
 Move = Callable[[Doc], None]
@@ -49,6 +53,19 @@ class Change:
     still knows them, for older callers."""
     effect: bool = False
     """True when behaviour differs too, and code asks `level.has(name)`."""
+    schema_down: Move = stay
+    """The schema of the newer shape to that of the older one, in place. What retires needs none."""
+    answer: bool = False
+    """True when a body comes or goes as a whole, which is for the routes to say."""
+
+    @property
+    def of_shape(self) -> bool:
+        """Whether bodies or queries look different since; else only what happens does."""
+        return (
+            bool(self.retires)
+            or self.answer
+            or any(move is not stay for move in (self.up, self.down, self.schema_down))
+        )
 
 
 def added(shape: str, *fields: str, name: str, why: str, effect: bool = False) -> Change:
@@ -59,23 +76,29 @@ def added(shape: str, *fields: str, name: str, why: str, effect: bool = False) -
         for path in paths:
             _pop(doc, path)
 
-    return Change(name=name, shape=shape, why=why, down=down, loses=frozenset(fields), effect=effect)
+    def schema_down(schema: Schema) -> None:
+        for path in paths:
+            schemas.drop(schema, *path)
+
+    return Change(
+        name=name, shape=shape, why=why, down=down, loses=frozenset(fields), effect=effect, schema_down=schema_down
+    )
 
 
-def accepted(shape: str, *fields: str, name: str, why: str, effect: bool = False) -> Change:
-    """A request shape got `fields`: older versions refuse them."""
+def accepted(shape: str, *fields: str, name: str, why: str, effect: bool = False, schema_down: Move = stay) -> Change:
+    """A request shape got `fields`: older versions refuse them. `schema_down` is for what their schema differs in besides."""
 
     def up(doc: Doc) -> None:
         for key in fields:
             if key in doc:
                 raise UnknownField(field=key)
 
-    return Change(name=name, shape=shape, why=why, up=up, effect=effect)
+    return Change(name=name, shape=shape, why=why, up=up, effect=effect, schema_down=_without(fields, schema_down))
 
 
-def refused(shape: str, *fields: str, name: str, why: str, effect: bool = False) -> Change:
-    """A request shape lost `fields`: newer versions refuse them."""
-    return Change(name=name, shape=shape, why=why, retires=frozenset(fields), effect=effect)
+def refused(shape: str, *fields: str, name: str, why: str, effect: bool = False, schema_down: Move = stay) -> Change:
+    """A request shape lost `fields`: newer versions refuse them. `schema_down` is for what their schema differs in besides."""
+    return Change(name=name, shape=shape, why=why, retires=frozenset(fields), effect=effect, schema_down=schema_down)
 
 
 def withdrawn(shape: str, *fields: str, name: str, why: str, effect: bool = False) -> Change:
@@ -90,7 +113,7 @@ def ignored_before(shape: str, *fields: str, name: str, why: str, effect: bool =
         for key in fields:
             doc.pop(key, None)
 
-    return Change(name=name, shape=shape, why=why, up=up, effect=effect)
+    return Change(name=name, shape=shape, why=why, up=up, effect=effect, schema_down=_without(fields))
 
 
 def renamed(shape: str, old: str, new: str, *, name: str, why: str) -> Change:
@@ -104,7 +127,21 @@ def renamed(shape: str, old: str, new: str, *, name: str, why: str) -> Change:
         if new in doc:
             doc[old] = doc.pop(new)
 
-    return Change(name=name, shape=shape, why=why, up=up, down=down)
+    def schema_down(schema: Schema) -> None:
+        schemas.rename(schema, new, old)
+
+    return Change(name=name, shape=shape, why=why, up=up, down=down, schema_down=schema_down)
+
+
+def _without(fields: Iterable[str], more: Move = stay) -> Move:
+    """The move that takes fields out of a schema, and does `more`."""
+
+    def schema_down(schema: Schema) -> None:
+        for key in fields:
+            schemas.drop(schema, key)
+        more(schema)
+
+    return schema_down
 
 
 def _pop(doc: Doc, path: tuple[str, ...]) -> None:
@@ -174,6 +211,7 @@ class Level:
         self.label = line.labels[position]
         self._ups: dict[str, tuple[Move, ...]] = {}
         self._downs: dict[str, tuple[Move, ...]] = {}
+        self._schema_downs: dict[str, tuple[Move, ...]] = {}
 
     def has(self, change: str) -> bool:
         """Whether the change named `change` holds at this level. Raises KeyError for a name that no change has."""
@@ -204,6 +242,16 @@ class Level:
             move(doc)
         return doc
 
+    def schema(self, shape: str, schema: Schema) -> Schema:
+        """What `schema`, of the newest shape with all that older levels show or take besides, is at this level; a copy."""
+        moves = self._schema_downs.get(shape)
+        if moves is None:
+            moves = self._schema_downs[shape] = self._compose_schema(shape)
+        told = copy.deepcopy(schema)
+        for move in moves:
+            move(told)
+        return told
+
     def _compose_down(self, shape: str) -> tuple[Move, ...]:
         gone = sorted(self._retired(shape))
         later = [c.down for c in self._of(shape, self.position + 1, None) if c.down is not stay]
@@ -215,6 +263,10 @@ class Level:
                 doc.pop(key, None)
 
         return (drop, *reversed(later))
+
+    def _compose_schema(self, shape: str) -> tuple[Move, ...]:
+        later = [c.schema_down for c in self._of(shape, self.position + 1, None) if c.schema_down is not stay]
+        return (_without(self._retired(shape)), *reversed(later))
 
     def _compose_up(self, shape: str) -> tuple[Move, ...]:
         gone = self._retired(shape)

@@ -142,3 +142,31 @@ def test_legacy__body_of_an_old_shape__read_like_at_2_1(rig: Rig) -> None:
     body = {"server_group": {"name": "g", "policies": ["affinity"], "policy": "anti-affinity", "rules": {}}}
     created = rig.ok("POST", "/os-server-groups", body, base="/compute/v2")["server_group"]
     assert created["policies"] == ["affinity"]
+
+
+def test_openapi__without_token__document_with_entity_tag(rig: Rig) -> None:
+    answer = rig.ask("GET", "/openapi/2.90.json", token=None, base="/compute")
+    assert (answer.status_code, answer.json()["info"]["version"]) == (200, "2.90")
+    tag = answer.headers["ETag"]
+    again = rig.ask("GET", "/openapi/2.90.json", token=None, base="/compute", headers={"If-None-Match": tag})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.parametrize("name", ["2.105.json", "2.0.html", "latest.json"])
+def test_openapi__unknown_microversion__404_names_the_range(rig: Rig, name: str) -> None:
+    answer = rig.ask("GET", f"/openapi/{name}", token=None, base="/compute")
+    assert answer.status_code == 404
+    assert "the API has 2.1 to 2.104" in answer.json()["itemNotFound"]["message"]
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/openapi/x"), ("POST", "/openapi/2.1.json")])
+def test_openapi__other_paths_and_methods__404(rig: Rig, method: str, path: str) -> None:
+    assert rig.ask(method, path, token=None, base="/compute").status_code == 404
+
+
+def test_openapi_page__chosen_by_query__shown_as_html(rig: Rig) -> None:
+    led = rig.ask("GET", "/openapi/?version=2.60", token=None, base="/compute")
+    assert led.headers["Location"] == "/compute/openapi/2.60.html"
+    answer = rig.ask("GET", "/openapi/2.60.html", token=None, base="/compute")
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert "microversion 2.60" in answer.text

@@ -1,7 +1,11 @@
 """Moves inside lists of a document, for changes of what a list's items may carry."""
 
 from kilonova.kernel.errors import Invalid
+from kilonova.kernel.schemas import Schema
 from kilonova.kernel.versions import Doc, UnknownField
+
+DEVICE_TAG: Schema = {"type": "string", "pattern": "^[^,/]{1,60}$"}
+"""The schema of a tag of a network card or disk."""
 
 
 class UnknownValue(Invalid):

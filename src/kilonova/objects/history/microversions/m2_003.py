@@ -1,5 +1,7 @@
 """2.3: Server details show more of what an instance is: reservation, kernel, hostname, user data."""
 
+from kilonova.kernel import schemas
+from kilonova.kernel.schemas import Schema
 from kilonova.kernel.versions import Change, Doc, added
 
 _VOLUMES = "os-extended-volumes:volumes_attached"
@@ -8,6 +10,10 @@ _VOLUMES = "os-extended-volumes:volumes_attached"
 def _volumes_by_id_only(doc: Doc) -> None:
     if _VOLUMES in doc:
         doc[_VOLUMES] = [{"id": volume["id"]} for volume in doc[_VOLUMES]]
+
+
+def _schema_by_id_only(schema: Schema) -> None:
+    schemas.drop(schema, _VOLUMES, "delete_on_termination")
 
 
 CHANGES: tuple[Change, ...] = (
@@ -29,5 +35,6 @@ CHANGES: tuple[Change, ...] = (
         why="The volumes of a server say whether they are deleted with it.",
         down=_volumes_by_id_only,
         loses=frozenset({_VOLUMES}),
+        schema_down=_schema_by_id_only,
     ),
 )

@@ -1,6 +1,8 @@
 """2.15: Server groups may be soft: affinity as a wish, not as a rule."""
 
+from kilonova.kernel import schemas
 from kilonova.kernel.errors import Invalid
+from kilonova.kernel.schemas import Schema
 from kilonova.kernel.versions import Change, Doc
 
 
@@ -13,11 +15,17 @@ def _no_soft_policies(doc: Doc) -> None:
             )
 
 
+def _schema_hard(schema: Schema) -> None:
+    for one in schemas.objects(schema):
+        one["properties"]["policies"]["items"] = {"enum": ["affinity", "anti-affinity"]}
+
+
 CHANGES: tuple[Change, ...] = (
     Change(
         name="server-group-soft-policies",
         shape="server_group_create",
         why="The policies soft-affinity and soft-anti-affinity are accepted.",
         up=_no_soft_policies,
+        schema_down=_schema_hard,
     ),
 )

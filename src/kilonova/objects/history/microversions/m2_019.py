@@ -1,5 +1,7 @@
 """2.19: Servers have a description."""
 
+from kilonova.kernel import schemas
+from kilonova.kernel.schemas import Schema
 from kilonova.kernel.versions import Change, Doc, UnknownField, accepted, added
 
 
@@ -9,6 +11,10 @@ def _described_by_name(doc: Doc) -> None:
     doc["description"] = doc.get("name")
 
 
+def _schema_undescribed(schema: Schema) -> None:
+    schemas.drop(schema, "description")
+
+
 CHANGES: tuple[Change, ...] = (
     added("server", "description", name="server-description", why="Servers show their description."),
     Change(
@@ -16,6 +22,7 @@ CHANGES: tuple[Change, ...] = (
         shape="server_create",
         why="A server may be created with a description; one without has none, where it was the name before.",
         up=_described_by_name,
+        schema_down=_schema_undescribed,
     ),
     accepted(
         "server_update",

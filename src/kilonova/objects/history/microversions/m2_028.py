@@ -2,6 +2,8 @@
 
 import json
 
+from kilonova.kernel import schemas
+from kilonova.kernel.schemas import Schema
 from kilonova.kernel.versions import Change, Doc
 
 
@@ -15,6 +17,10 @@ def _as_object(doc: Doc) -> None:
         doc["cpu_info"] = json.loads(doc["cpu_info"])
 
 
+def _schema_as_text(schema: Schema) -> None:
+    schemas.swap(schema, {"type": "string"}, "cpu_info")
+
+
 CHANGES: tuple[Change, ...] = (
     Change(
         name="hypervisor-cpu-info-object",
@@ -22,5 +28,6 @@ CHANGES: tuple[Change, ...] = (
         why="The field cpu_info is a JSON object; before, it was text that holds one.",
         up=_as_object,
         down=_as_text,
+        schema_down=_schema_as_text,
     ),
 )

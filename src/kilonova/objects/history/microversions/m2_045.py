@@ -8,5 +8,6 @@ CHANGES: tuple[Change, ...] = (
         shape="server_image",
         why="The id of an image made from a server stands in the body; the Location header is gone.",
         effect=True,
+        answer=True,
     ),
 )

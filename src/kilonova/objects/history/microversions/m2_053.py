@@ -1,6 +1,8 @@
 """2.53: Compute services and hypervisors are known by UUID, and hypervisors are searched by query."""
 
+from kilonova.kernel import schemas
 from kilonova.kernel.ids import uuid_number
+from kilonova.kernel.schemas import Schema
 from kilonova.kernel.versions import Change, Doc, ignored_before
 
 
@@ -15,12 +17,23 @@ def _hypervisor_by_number(doc: Doc) -> None:
         doc["service"]["id"] = uuid_number(doc["service"]["id"])
 
 
+def _schema_service_by_number(schema: Schema) -> None:
+    schemas.swap(schema, {"type": "integer"}, "id")
+
+
+def _schema_hypervisor_by_number(schema: Schema) -> None:
+    _schema_service_by_number(schema)
+    schemas.swap(schema, {"type": "integer"}, "service", "id")
+    schemas.drop(schema, "servers")
+
+
 CHANGES: tuple[Change, ...] = (
     Change(
         name="service-uuid",
         shape="service",
         why="Services are known by UUID; one route, PUT /os-services/{uuid}, changes them.",
         down=_service_by_number,
+        schema_down=_schema_service_by_number,
         loses=frozenset({"id"}),
         effect=True,
     ),
@@ -29,6 +42,7 @@ CHANGES: tuple[Change, ...] = (
         shape="hypervisor",
         why="Hypervisors are known by UUID and can show their servers.",
         down=_hypervisor_by_number,
+        schema_down=_schema_hypervisor_by_number,
         loses=frozenset({"id", "servers", "service"}),
         effect=True,
     ),

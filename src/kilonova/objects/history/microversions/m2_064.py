@@ -1,6 +1,8 @@
 """2.64: A server group has one policy, with rules; policies and metadata are gone."""
 
+from kilonova.kernel import schemas
 from kilonova.kernel.errors import Invalid
+from kilonova.kernel.schemas import Schema
 from kilonova.kernel.versions import Change, Doc, UnknownField
 
 
@@ -30,6 +32,21 @@ def _one_policy_asked(doc: Doc) -> None:
     doc["policy"] = policies[0]
 
 
+def _schema_many_policies(schema: Schema) -> None:
+    schemas.swap(schema, {"type": "array", "items": {"type": "string"}}, "policy")
+    schemas.rename(schema, "policy", "policies")
+    schemas.drop(schema, "rules")
+    schemas.put(schema, "metadata", {"type": "object", "maxProperties": 0}, required=True)
+
+
+def _schema_one_policy_asked(schema: Schema) -> None:
+    for one in schemas.objects(schema):
+        listed = {"type": "array", "items": one["properties"]["policy"], "minItems": 1, "maxItems": 1}
+        one["properties"]["policy"] = listed
+    schemas.rename(schema, "policy", "policies")
+    schemas.drop(schema, "rules")
+
+
 CHANGES: tuple[Change, ...] = (
     Change(
         name="server-group-policy",
@@ -37,6 +54,7 @@ CHANGES: tuple[Change, ...] = (
         why="A server group shows one policy and its rules instead of a list of policies and empty metadata.",
         up=_one_policy,
         down=_many_policies,
+        schema_down=_schema_many_policies,
         loses=frozenset({"rules"}),
     ),
     Change(
@@ -44,5 +62,6 @@ CHANGES: tuple[Change, ...] = (
         shape="server_group_create",
         why="A server group is created with one policy, and with rules if it has any.",
         up=_one_policy_asked,
+        schema_down=_schema_one_policy_asked,
     ),
 )

@@ -1,5 +1,7 @@
 """2.75: A clean-up: unknown parameters are refused everywhere in lists, and answers are alike."""
 
+from kilonova.kernel import schemas
+from kilonova.kernel.schemas import Schema
 from kilonova.kernel.versions import Change, Doc
 
 
@@ -52,6 +54,18 @@ def _only_basics(doc: Doc) -> None:
             address.pop("OS-EXT-IPS-MAC:mac_addr", None)
 
 
+def _schema_empty_swap(schema: Schema) -> None:
+    schemas.swap(schema, {"anyOf": [{"type": "integer", "minimum": 1}, {"const": ""}]}, "swap")
+
+
+def _schema_only_basics(schema: Schema) -> None:
+    for key in _BEYOND_BASICS:
+        schemas.drop(schema, key)
+    for one in schemas.objects(schema):
+        for field in ("OS-EXT-IPS:type", "OS-EXT-IPS-MAC:mac_addr"):
+            schemas.drop(one["properties"]["addresses"]["additionalProperties"], field)
+
+
 CHANGES: tuple[Change, ...] = (
     Change(
         name="strict-list-queries",
@@ -65,6 +79,7 @@ CHANGES: tuple[Change, ...] = (
         why="A flavor without swap shows 0, not an empty text.",
         up=_zero_swap,
         down=_empty_swap,
+        schema_down=_schema_empty_swap,
     ),
     Change(
         name="hypervisor-empty-servers",
@@ -78,6 +93,7 @@ CHANGES: tuple[Change, ...] = (
         shape="server_updated",
         why="Updating a server answers with all that showing it does.",
         down=_only_basics,
+        schema_down=_schema_only_basics,
         loses=frozenset({*_BEYOND_BASICS, "addresses"}),
     ),
 )

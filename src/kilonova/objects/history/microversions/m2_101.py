@@ -8,5 +8,6 @@ CHANGES: tuple[Change, ...] = (
         shape="volume_attach",
         why="Attaching a volume answers 202 without a body.",
         effect=True,
+        answer=True,
     ),
 )

@@ -23,6 +23,7 @@ COMMANDS = {
     "scheduler": "Ask why, or replay a day: explain, simulate.",
     "placement": "See what the cloud has and has given: status, audit, show.",
     "ssh": "Log in to a server.",
+    "ci": "Watch, score and enforce third-party CI: import, registry, status, state, gate.",
     "reset": "Remove a state directory and all that is in it.",
     "config": "Show the configuration in force.",
     "sim": "Run the whole cloud in one seeded simulation, under faults.",

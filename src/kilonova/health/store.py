@@ -83,7 +83,11 @@ class EventStore:
         self._derives = dict(derives)
 
     async def append(
-        self, events: Sequence[Event], cursor: Cursor | None = None, until: Mapping[str, float] | None = None
+        self,
+        events: Sequence[Event],
+        cursor: Cursor | None = None,
+        until: Mapping[str, float] | None = None,
+        facts: Sequence[Fact] | None = None,
     ) -> Appended:
         """Keep events, what they say, and how far their source is read: all of it or nothing.
 
@@ -91,8 +95,10 @@ class EventStore:
             events: those that are known already are left as they are.
             cursor: where to go on after this.
             until: by source, the time before which nothing is missing.
+            facts: what the events say, where the caller has derived it already.
         """
-        facts = [fact for event in events for fact in self.derived(event)]
+        if facts is None:
+            facts = [fact for event in events for fact in self.derived(event)]
         return await self.database.write(append_txn, events, facts, cursor, until or {})
 
     async def rebuild(self) -> int:

@@ -2,8 +2,12 @@
 
 import click
 
+from kilonova.cli.ci.gate import backtest_, gate
 from kilonova.cli.ci.importing import import_
 from kilonova.cli.ci.registry import registry
+from kilonova.cli.ci.state import state_group
+from kilonova.cli.ci.status import status
+from kilonova.cli.ci.waiver import label, waiver
 
 
 @click.group("ci")
@@ -11,5 +15,5 @@ def command() -> None:
     """Watch, score and enforce third-party CI."""
 
 
-for one in (import_, registry):
+for one in (import_, registry, status, state_group, gate, backtest_, waiver, label):
     command.add_command(one)

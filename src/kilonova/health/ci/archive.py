@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from itertools import groupby
 
-import msgspec
 from sqlalchemy import select
 
 from kilonova.database.database import Transaction
@@ -12,24 +11,12 @@ from kilonova.health.ci.facts import EVERYTHING, KINDS, WAIVER_KINDS, Labelled, 
 from kilonova.health.ci.history import Change, change_of, subjects_of_revisions
 from kilonova.health.ci.registry import Registry, registry_read
 from kilonova.health.ci.sources.results import PEOPLE, said_by_people
+from kilonova.health.ci.waivers import Waiver
 from kilonova.health.store import Event, EventStore, Fact, facts_about_txn, facts_of_kinds_txn, known_until_txn
 
 REGISTRY = "ci.registry"
 """The kind of the fact that a registry is in force."""
 _SUBJECTS_AT_ONCE = 500
-
-
-class Waiver(msgspec.Struct, frozen=True):
-    """A waiver as it was known."""
-
-    subject: str
-    since: float
-    waived: Waived
-    ended_at: float | None
-
-    def holds(self, at: float) -> bool:
-        """Whether it lets anything pass at that moment."""
-        return self.since <= at < min(self.waived.until, self.ended_at or self.waived.until)
 
 
 class Archive:

@@ -5,6 +5,7 @@ refused: what can't be read can't be judged. The other entries stand.
 """
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -14,6 +15,8 @@ from kilonova.health.ci.comments import JobResult, Verdict, jobs_in, verdict_in,
 from kilonova.health.ci.globs import any_matches, matches
 from kilonova.health.moments import BadDuration, BadMoment, duration, moment
 from kilonova.kernel.errors import Invalid
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class BadRegistry(Invalid):
@@ -193,7 +196,7 @@ def _without_defaults(system: System) -> dict[str, Any]:
 
 def _document(text: str) -> list[Any]:
     try:
-        document = yaml.safe_load(text)
+        document = yaml.load(text, Loader=_LOADER)  # noqa: S506 - the safe one, in C where it can be had
     except yaml.YAMLError as error:
         raise BadRegistry(reason=str(error)) from error
     if not isinstance(document, Mapping) or document.get("version") != 1:
@@ -255,6 +258,7 @@ def _short(text: str) -> str:
     return line if len(line) <= 60 else f"{line[:57]}..."
 
 
+@lru_cache(maxsize=1024)
 def _expression(pattern: str) -> Any:
     import re2  # noqa: PLC0415 - only entries with expressions need it
 

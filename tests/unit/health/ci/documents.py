@@ -11,7 +11,7 @@ T0 = 1_700_000_000
 HOUR = 3600.0
 
 
-def stream(kind: str, number: int = 1, patchset: int = 1, at: float = T0, **more: object) -> bytes:
+def stream(kind: str, number: int = 1, patchset: int = 1, at: float = T0, created: float = T0, **more: object) -> bytes:
     change = {
         "project": "demo/compute",
         "branch": "master",
@@ -20,14 +20,22 @@ def stream(kind: str, number: int = 1, patchset: int = 1, at: float = T0, **more
         "owner": {"username": f"author{number % 7}", "name": "Whoever"},
         "url": f"https://{HOST}/{number}",
     }
-    patch_set = {"number": str(patchset), "revision": f"{number:04x}{patchset:04x}", "createdOn": T0, "kind": "REWORK"}
+    patch_set = {
+        "number": str(patchset),
+        "revision": f"{number:04x}{patchset:04x}",
+        "createdOn": int(created),
+        "kind": "REWORK",
+    }
     document = {"type": kind, "change": change, "patchSet": patch_set, "eventCreatedOn": int(at), **more}
     return json.dumps(document).encode() + b"\n"
 
 
-def ci_comment(number: int, verdict: str, at: float, account: str = "acme-ci", patchset: int = 1) -> bytes:
+def ci_comment(
+    number: int, verdict: str, at: float, account: str = "acme-ci", patchset: int = 1, created: float = T0
+) -> bytes:
     text = f"Patch Set {patchset}:\n\nBuild done.\n\n- acme-tempest https://logs.example/{number} : {verdict} in 1h 02m 03s"
-    return stream("comment-added", number, patchset, at, comment=text, author={"username": account}, approvals=[])
+    more = {"comment": text, "author": {"username": account}, "approvals": []}
+    return stream("comment-added", number, patchset, at, created, **more)
 
 
 def change_info(number: int = 1, **more: object) -> dict[str, object]:

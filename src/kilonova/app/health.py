@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kilonova.database.sqlite import SqliteDatabase
 from kilonova.database.tables import health_database
-from kilonova.health.ci.archive import Archive, registry_facts
+from kilonova.health.ci.archive import Archive, put_in_force
 from kilonova.health.ci.importing import DERIVES
 from kilonova.health.store import EventStore
 from kilonova.runtime.runtime import Runtime
@@ -18,6 +18,6 @@ async def health_opened(path: Path, runtime: Runtime) -> AsyncIterator[Archive]:
     database = SqliteDatabase("health", path, runtime)
     try:
         await database.create(health_database.metadata)
-        yield Archive(EventStore(database, {**DERIVES, "registry": registry_facts}))
+        yield Archive(EventStore(database, {**DERIVES, "registry": put_in_force, "signatures": put_in_force}))
     finally:
         await database.close()

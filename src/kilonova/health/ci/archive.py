@@ -1,8 +1,9 @@
 """What the store knows about changes, registries, waivers, as of a moment."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 
+import msgspec
 from sqlalchemy import select
 
 from kilonova.database.database import Transaction
@@ -16,6 +17,8 @@ from kilonova.health.store import Event, EventStore, Fact, facts_about_txn, fact
 
 REGISTRY = "ci.registry"
 """The kind of the fact that a registry is in force."""
+SIGNATURES = "ci.signatures"
+"""The kind of the fact that signatures are in force."""
 _SUBJECTS_AT_ONCE = 500
 
 
@@ -37,12 +40,22 @@ class Archive:
 
     async def registry(self, at: float) -> Registry:
         """The registry in force; an empty one before the first."""
-        text = await self.database.read(_registry_text_txn, at)
-        return Registry() if text is None else registry_read(text)[0]
+        text = await self.database.read(_newest_txn, REGISTRY, at)
+        return Registry() if text is None else registry_read(text.decode())[0]
 
     async def registry_set(self, text: str, at: float) -> None:
         """Put a registry in force from `at` on."""
         await self.store.append([Event(PEOPLE, f"registry-{at}", "registry.set", at, text.encode())])
+
+    async def signatures(self, at: float) -> dict[str, str]:
+        """The signatures in force, each as it is written, by bug."""
+        text = await self.database.read(_newest_txn, SIGNATURES, at)
+        return {} if text is None else msgspec.json.decode(text, type=dict[str, str])
+
+    async def signatures_set(self, documents: Mapping[str, str], at: float) -> None:
+        """Put signatures in force from `at` on."""
+        payload = msgspec.json.encode(documents)
+        await self.store.append([Event(PEOPLE, f"signatures-{at}", "signatures.set", at, payload)])
 
     async def waivers(self, at: float) -> tuple[Waiver, ...]:
         """All waivers, those that have ended too."""
@@ -57,9 +70,10 @@ class Archive:
         return await self.database.read(known_until_txn)
 
 
-def registry_facts(event: Event) -> Iterable[Fact]:
-    """The fact in the event that a registry was put in force."""
-    return (Fact(REGISTRY, EVERYTHING, event.at, event.payload),)
+def put_in_force(event: Event) -> Iterable[Fact]:
+    """The fact in the event that a registry or signatures were put in force."""
+    kind = REGISTRY if event.kind.startswith("registry.") else SIGNATURES
+    return (Fact(kind, EVERYTHING, event.at, event.payload),)
 
 
 def change_txn(tx: Transaction, subject: str, at: float) -> Change | None:
@@ -88,9 +102,9 @@ def changes_txn(tx: Transaction, since: float, at: float) -> tuple[Change, ...]:
     return tuple(change for change in found if change is not None)
 
 
-def _registry_text_txn(tx: Transaction, at: float) -> str | None:
-    facts = facts_of_kinds_txn(tx, [REGISTRY], 0.0, at)
-    return facts[-1].body.decode() if facts else None
+def _newest_txn(tx: Transaction, kind: str, at: float) -> bytes | None:
+    facts = facts_of_kinds_txn(tx, [kind], 0.0, at)
+    return facts[-1].body if facts else None
 
 
 def _waivers_txn(tx: Transaction, at: float) -> tuple[Waiver, ...]:

@@ -4,6 +4,7 @@ import click
 
 from kilonova.cli.ci.gate import backtest_, gate
 from kilonova.cli.ci.importing import import_
+from kilonova.cli.ci.matrix import matrix
 from kilonova.cli.ci.registry import registry
 from kilonova.cli.ci.signatures import signatures_group
 from kilonova.cli.ci.state import state_group
@@ -16,5 +17,5 @@ def command() -> None:
     """Watch, score and enforce third-party CI."""
 
 
-for one in (import_, registry, status, state_group, gate, backtest_, waiver, label, signatures_group):
+for one in (import_, registry, status, matrix, state_group, gate, backtest_, waiver, label, signatures_group):
     command.add_command(one)

@@ -68,6 +68,8 @@ class Metrics(msgspec.Struct, frozen=True):
     """Successes, of what proved bad."""
     unexamined: int
     """Missed breaks that no person has looked at."""
+    passes: Rate
+    """Successes, of all last verdicts but on what proved bad."""
     excused: Rate
     flips: Rate
     """Judged both ways, of those judged more than once."""
@@ -123,6 +125,7 @@ def metrics_of(
         false_alarms=wilson(alarms, len(good)),
         missed_breaks=wilson(len(breaks), len(bad)),
         unexamined=sum(one.label is None for one in breaks),
+        passes=_passes(answered),
         excused=wilson(sum(one.excused for one in answered), len(answered)),
         flips=wilson(flipped, len(several)),
         flakes=wilson(flipped, len(answered)),
@@ -132,6 +135,11 @@ def metrics_of(
         fast_failures=_fast_failures(opportunities),
         disagreement=_disagreement(answered),
     )
+
+
+def _passes(answered: Sequence[Opportunity]) -> Rate:
+    asked = [one for one in answered if not one.excused and one.outcome is not Outcome.BAD]
+    return wilson(sum(one.final is Verdict.SUCCESS for one in asked), len(asked))
 
 
 def _availability(decided: Sequence[tuple[Opportunity, bool]]) -> Rate:

@@ -1,7 +1,7 @@
 """Intervals and survival against values known from elsewhere, and against definitions carried out by hand."""
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kilonova.health.stats import kaplan_meier, wilson
@@ -32,6 +32,7 @@ def test_kaplan_meier__textbook__censored_ones_leave_without_an_event() -> None:
     assert survival.quantile(0.9) is None
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.integers(0, 20).map(float), st.booleans()), max_size=40))
 def test_kaplan_meier__any_observations__as_the_definition_says(observations: list[tuple[float, bool]]) -> None:
     survival = kaplan_meier(observations)

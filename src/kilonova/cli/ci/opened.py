@@ -1,7 +1,6 @@
 """The health database as commands use it, whether a cloud runs on the state directory or not."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,9 +9,7 @@ import click
 import httpx
 import msgspec
 
-from kilonova.app.health import health_opened
-from kilonova.app.state import open_state
-from kilonova.app.state_errors import StateInUse
+from kilonova.app.health import health_file, health_opened
 from kilonova.cli.options import loaded
 from kilonova.health.ci.archive import Archive
 from kilonova.health.moments import moment
@@ -33,11 +30,10 @@ def with_archive(file: Path | None, state: str | None, work: Callable[[Archive],
     """
     path = loaded(file, state=state).up.path
     runtime = RealRuntime()
-    with contextlib.suppress(StateInUse):  # whoever has it has made it
-        open_state(path, runtime).close()
+    database = health_file(path, runtime)
 
     async def run() -> T:
-        async with health_opened(path / "databases" / "health.sqlite", runtime) as archive:
+        async with health_opened(database, runtime) as archive:
             return await work(archive)
 
     return asyncio.run(run())

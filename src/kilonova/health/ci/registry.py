@@ -14,7 +14,7 @@ import yaml
 from kilonova.health.ci.comments import JobResult, Verdict, jobs_in, verdict_in, verdict_of
 from kilonova.health.ci.globs import any_matches, matches
 from kilonova.health.moments import BadDuration, BadMoment, duration, moment
-from kilonova.kernel.errors import Invalid
+from kilonova.kernel.errors import Invalid, NotFound
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -25,7 +25,7 @@ class BadRegistry(Invalid):
     code = "bad-registry"
 
 
-class NoSuchSystem(Invalid):
+class NoSuchSystem(NotFound):
     """The registry has no CI system {name}; it has {known}."""
 
     code = "no-such-ci"

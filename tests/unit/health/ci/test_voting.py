@@ -6,7 +6,7 @@ from statistics import median
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kilonova.health.ci.metrics import DAY_S, Metrics, metrics_of
@@ -111,6 +111,7 @@ def test_lowered__by_a_person__only_down_or_to_trial(old: State, new: State) -> 
             lowered(standing, new, 1.0, "someone", "why")
 
 
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40), st.booleans(), st.booleans()), max_size=80))
 def test_decide__any_evidence__a_vote_is_only_had_after_a_fortnight_of_fitness(
     days: list[tuple[int, int, bool, bool]],

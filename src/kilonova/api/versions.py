@@ -83,12 +83,6 @@ def routes(compute: Compute) -> list[ComputeRoute]:
             query=Query(strict=None),
             gives=gives({"version": VERSION}),
         ),
-            method="GET",
-            path="/versions/{id}",
-            handler=named,
-            query=Query(strict=None),
-            gives=gives({"version": VERSION}),
-        ),
     ]
 
 

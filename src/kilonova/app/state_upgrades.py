@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, MetaData, create_engine, select, upda
 from sqlalchemy.pool import NullPool
 
 from kilonova.database.additions import add_what_is_missing
-from kilonova.database.tables import api_database, cell_database
+from kilonova.database.tables import api_database, cell_database, health_database
 from kilonova.objects.flavor import Flavor
 
 
@@ -58,6 +58,7 @@ def _declared(name: str) -> MetaData:
 
     services = {
         "api": api_database.metadata,
+        "health": health_database.metadata,
         "placement": placement.metadata,
         "identity": identity.metadata,
         "image": image.metadata,

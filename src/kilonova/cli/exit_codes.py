@@ -75,6 +75,20 @@ _BY_CODE = {
     "bad-plugin": ExitCode.CONFIGURATION,
     "no-provider": ExitCode.NOT_THERE,
     "not-done": ExitCode.REFUSED,
+    "bad-registry": ExitCode.USAGE,
+    "bad-policy": ExitCode.USAGE,
+    "bad-moment": ExitCode.USAGE,
+    "bad-duration": ExitCode.USAGE,
+    "bad-waiver": ExitCode.USAGE,
+    "bad-url": ExitCode.USAGE,
+    "needs-host": ExitCode.USAGE,
+    "no-file": ExitCode.USAGE,
+    "no-credentials": ExitCode.USAGE,
+    "no-such-ci": ExitCode.NOT_THERE,
+    "no-change": ExitCode.NOT_THERE,
+    "no-waiver": ExitCode.NOT_THERE,
+    "only-down": ExitCode.REFUSED,
+    "overtaken": ExitCode.REFUSED,
 }
 
 

@@ -24,6 +24,8 @@ COMMANDS = {
     "policy": "See who may do what, and why not: show, check, sample.",
     "placement": "See what the cloud has and has given: status, audit, show.",
     "ssh": "Log in to a server.",
+    "ci": "Watch, score and enforce third-party CI: import, status, gate.",
+    "health": "Show the health of a project: serve.",
     "reset": "Remove a state directory and all that is in it.",
     "api": "Tell what the Compute API is at a microversion: openapi, changes.",
     "config": "Show the configuration in force.",

@@ -15,9 +15,9 @@ from typing import TypeAlias
 
 from kilonova.health.bugs.duplicates.terms import PIECE, terms
 
-FOLLOWED_MAX = 30_000
+FOLLOWED_MAX = 20_000
 """Most entries of the index that the first step follows: it bounds the time of a search, whatever is asked."""
-CANDIDATES_MAX = 200
+CANDIDATES_MAX = 150
 """Most reports that are compared exactly."""
 REASONS_MAX = 5
 """Most terms that are named as the reason."""
@@ -47,7 +47,7 @@ class Index:
         self._names: list[str] = []
         self._terms: dict[str, int] = {}
         self._vectors: list[Vector | None] = []
-        self._entries: "list[array[int]]" = []
+        self._entries: list[array[int]] = []
         self._lengths = array("d")
 
     def __len__(self) -> int:
@@ -70,6 +70,12 @@ class Index:
         self._keys.append(key)
         self._vectors.append((array("I", map(self._terms.__getitem__, found)), damped))
         self._lengths.append(0.0)
+
+    def settle(self) -> None:
+        """Measure all reports anew. Worth its second after many were added: rarities have changed, and no search waits for it."""
+        self._lengths = array("d", bytes(8 * len(self._keys)))
+        for number in self._numbers.values():
+            self._length(number)
 
     def remove(self, key: str) -> None:
         """Forget the report `key`, if it is known."""

@@ -1,6 +1,6 @@
 # The ways into the project. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check bench bench-placement interop judge-placement soak chaos mutants oracle clean
+.PHONY: help setup demo up test check bench bench-placement interop judge-placement judge-duplicates soak chaos mutants oracle clean
 
 PYTHON := .venv/bin/python
 TESTS ?=
@@ -41,6 +41,9 @@ interop: setup ## judge the cloud with real clients and real Keystone, Glance, N
 
 judge-placement: setup ## judge the Placement API by the tests that OpenStack's own packages ship
 	@$(PYTHON) -m tools.judge_placement $(TESTS)
+
+judge-duplicates: setup ## judge the search for duplicates by real ones: DATA=DIRECTORY with the sets of GitBugs
+	@$(PYTHON) -m tools.judge_duplicates $(DATA)
 
 soak: setup ## simulate until a million faults have struck; goes on where it was stopped
 	@$(PYTHON) -m tools.soak

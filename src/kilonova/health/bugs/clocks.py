@@ -83,8 +83,8 @@ def clocks(key: str, deeds: Iterable[Deed], at: float, promises: Iterable[Promis
             if deed.what is What.TEAM:
                 running[promise.name] = _Span()
     found = []
-    for promise in promises:
-        if bug.deeds and promise.owed(bug):
+    for promise in promises if bug.reported else ():
+        if promise.owed(bug):
             _advance(running[promise.name], promise, bug, at)
             found.append(_clock(promise, running[promise.name], bug, at))
     return found

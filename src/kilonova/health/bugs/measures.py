@@ -74,14 +74,16 @@ class Measures(msgspec.Struct, frozen=True):
 
 
 def course(key: str, deeds: Iterable[Deed], at: float) -> Course | None:
-    """What became of the bug `key` until the moment `at`; None when there was none."""
+    """What became of the bug `key` until the moment `at`; None when it was not reported yet."""
     bug, found, last = Bug(key), None, 0.0
     for deed in moments(bug, deeds, at):
-        if found is None:
-            found = Course(key, deed.at)
-        else:
+        if found is None and bug.reported:
+            found = Course(key, bug.opened_at or 0.0)
+        if found is not None:
             _watch(found, bug, last, deed.at)
         last = deed.at
+    if found is None and bug.reported:
+        found = Course(key, bug.opened_at or 0.0)
     if found is None:
         return None
     _watch(found, bug, last, at)

@@ -144,6 +144,11 @@ class Bug(msgspec.Struct):
         return self.status not in CLOSED and not self.duplicate_of
 
     @property
+    def reported(self) -> bool:
+        """Whether the report itself is known, and not only commits that name it: without, nothing is promised or measured."""
+        return self.opened_at is not None
+
+    @property
     def waits(self) -> bool:
         """Whether the reporter owes an answer: then no promise of the project's can be broken."""
         return self.status is Status.INCOMPLETE and not self.answered

@@ -89,10 +89,10 @@ def _wanted(span: str, known: Sequence[str]) -> list[str]:
     first, dots, last = span.partition("..")
     if not dots:
         raise BadRange(text=repr(span), reason="write A..B; either may be left out.")
-    for name in filter(None, (first, last)):
-        if name not in known:
-            near = ", ".join(known[-5:]) or "none at all"
-            raise BadRange(text=repr(span), reason=f"no commit is known from {name}; the last releases are {near}.")
-    low = known.index(first) + 1 if first else 0
-    high = known.index(last) + 1 if last else len(known)
-    return list(known[low:high])
+    found = [
+        name for name in known if (not first or order(name) > order(first)) and (not last or order(name) <= order(last))
+    ]
+    if last and not found:
+        near = ", ".join(known[-5:]) or "none at all"
+        raise BadRange(text=repr(span), reason=f"no commit is known from it; the last releases are {near}.")
+    return found

@@ -116,7 +116,7 @@ def query(rule: Rule) -> Query:
 
 def proposals(rules: Iterable[Rule], bugs: Iterable[Bug], at: float) -> list[Proposal]:
     """What the rules would do at the moment `at`: those that act, and after them those that only point at something."""
-    every, found = list(bugs), []
+    every, found = [bug for bug in bugs if bug.reported], []
     for rule in rules:
         meant, left = query(rule), DAILY_MAX - _acted_today(rule, every, at)
         acts = bool(rule.message or rule.status or rule.tag)

@@ -4,8 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 import msgspec
+from sqlalchemy import select
 
 from kilonova.database.database import Transaction
+from kilonova.database.tables import health_database as tables
 from kilonova.health.bugs import rules as rules_
 from kilonova.health.bugs.clocks import Clock, clocks
 from kilonova.health.bugs.duplicates.index import Index, Match
@@ -24,7 +26,7 @@ _DEED = msgspec.json.Decoder(Deed)
 
 
 class NoBug(NotFound):
-    """There is no bug {key}."""
+    """There is no bug {key}{hint}."""
 
     code = "no-bug"
 
@@ -57,8 +59,17 @@ class Desk:
         deeds = await self._store.database.read(_deeds_of_txn, key, at)
         bug = fold(key, deeds, at)
         if bug is None:
-            raise NoBug(key=key)
+            raise NoBug(key=key, hint="")
         return bug, clocks(key, deeds, at)
+
+    async def key_of(self, text: str) -> str:
+        """The key of a bug that is named by it, or by its number where only one tracker has it. Raises `NoBug`."""
+        if "/" in text:
+            return text
+        found = await self._store.database.read(_keys_ending_txn, text)
+        if len(found) != 1:
+            raise NoBug(key=text, hint=f": it may be {' or '.join(found)}" if found else "")
+        return found[0]
 
     async def queue(self, at: float, triagers: Sequence[str] = (), rules: Iterable[rules_.Rule] = ()) -> list[Entry]:
         """The duty queue at the moment `at`, with what the rules point at."""
@@ -145,6 +156,12 @@ def _deeds_txn(tx: Transaction, at: float) -> Deeds:
 
 def _deeds_of_txn(tx: Transaction, key: str, at: float) -> list[Deed]:
     return [_DEED.decode(fact.body) for fact in facts_about_txn(tx, key, at) if fact.kind == FACT]
+
+
+def _keys_ending_txn(tx: Transaction, number: str) -> list[str]:
+    c = tables.facts.c
+    asked = select(c.subject).distinct().where(c.kind == FACT, c.subject.endswith(f"/{number}", autoescape=True))
+    return sorted(tx.execute(asked.order_by(c.subject)).scalars())
 
 
 def _last_own_txn(tx: Transaction) -> int:

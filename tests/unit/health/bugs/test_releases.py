@@ -38,7 +38,7 @@ def test_order__years_and_numbers__as_time_went() -> None:
     assert sorted(names, key=order) == ordered
 
 
-@pytest.mark.parametrize("text", ["12.0.0", "1..12.0.0", "11.0.0..99"])
+@pytest.mark.parametrize("text", ["12.0.0", "12.0.0..11.0.0"])
 def test_release__no_range__says_why(text: str) -> None:
     with pytest.raises(BadRange):
         release_page(text, bugs())

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from kilonova.health.bugs.duplicates.terms import PIECE, terms
+from kilonova.health.bugs.duplicates.terms import PIECE, spoken, terms
 
 FOLLOWED_MAX = 20_000
 """Most entries of the index that the first step follows: it bounds the time of a search, whatever is asked."""
@@ -94,8 +94,10 @@ class Index:
             vector = self._vectors[number]
             if vector is not None and may_see(self._keys[number]):
                 scored.append((sum(_shared(asked, vector).values()) / (length * self._length(number)), number))
-        best = heapq.nlargest(limit, scored)
-        return [Match(self._keys[number], round(score, 4), self._reasons(asked, number)) for score, number in best]
+        best, named = heapq.nlargest(limit, scored), spoken(title, text)
+        return [
+            Match(self._keys[number], round(score, 4), self._reasons(asked, number, named)) for score, number in best
+        ]
 
     def _asked(self, title: str, text: str) -> dict[int, tuple[float, float]]:
         """The known terms of a question: its weight and the term's rarity."""
@@ -133,12 +135,13 @@ class Index:
             self._lengths[number] = math.sqrt(squares) or 1.0
         return self._lengths[number]
 
-    def _reasons(self, asked: dict[int, tuple[float, float]], number: int) -> tuple[str, ...]:
+    def _reasons(self, asked: dict[int, tuple[float, float]], number: int, named: dict[str, str]) -> tuple[str, ...]:
         vector = self._vectors[number]
         assert vector is not None, "only of those that are there"
         shared = {self._names[term]: value for term, value in _shared(asked, vector).items()}
         words = {name: value for name, value in shared.items() if not name.startswith(PIECE)} or shared
-        return tuple(heapq.nlargest(REASONS_MAX, words, key=words.__getitem__))
+        best = heapq.nlargest(REASONS_MAX, words, key=words.__getitem__)
+        return tuple(named.get(name, name.removeprefix(PIECE)) for name in best)
 
 
 def _shared(asked: dict[int, tuple[float, float]], vector: Vector) -> dict[int, float]:

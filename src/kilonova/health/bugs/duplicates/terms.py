@@ -41,6 +41,18 @@ def terms(title: str, text: str) -> dict[str, float]:
     return found
 
 
+def spoken(title: str, text: str) -> dict[str, str]:
+    """Each term that people can read, as it is written in the report: of a stem the first word that has it."""
+    found: dict[str, str] = {}
+    for token in _TOKEN.findall(f"{title} {text[:TEXT_LETTERS]}"):
+        found.setdefault(token.lower(), token)
+        for part in _PART.findall(token):
+            found.setdefault(_stem(part.lower()), part.lower())
+    in_title = list(words(title))
+    pairs = itertools.pairwise(in_title)
+    return found | {f"{first} {second}": f"{found[first]} {found[second]}" for first, second in pairs}
+
+
 def words(text: str) -> Iterator[str]:
     """The words of a text without their endings; identifiers in parts, and whole."""
     for token in _TOKEN.findall(text):

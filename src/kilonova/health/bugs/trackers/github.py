@@ -76,7 +76,7 @@ def _of_issue(entry: Entry) -> Iterator[Deed]:
         yield from _of_label(label, at, "")
     if entry.get("closed_at"):
         reason = _CLOSED.get(str(entry.get("state_reason")), Status.FIX_RELEASED)
-        yield Deed(moment(entry["closed_at"]), What.STATUS, reason, member=True)
+        yield Deed(moment(entry["closed_at"]), What.STATUS, reason)
 
 
 def _of_event(entry: Entry) -> Iterator[Deed]:
@@ -98,12 +98,13 @@ def _of_event(entry: Entry) -> Iterator[Deed]:
 
 
 def _of_label(label: str, at: float, by: str) -> Iterator[Deed]:
-    word = label.lower()
+    """What a label means; who has set it is not told with an issue, and then it is no answer."""
+    word, member = label.lower(), bool(by)
     importance = _IMPORTANCES.get(word.rpartition("/")[2].removeprefix("priority-"))
     if word in _STATUS_LABELS:
-        yield Deed(at, What.STATUS, _STATUS_LABELS[word], by, member=True)
+        yield Deed(at, What.STATUS, _STATUS_LABELS[word], by, member)
     if importance is not None:
-        yield Deed(at, What.IMPORTANCE, importance, by, member=True)
+        yield Deed(at, What.IMPORTANCE, importance, by, member)
     if word in _SECURITY:
         yield Deed(at, What.SECURITY, "yes", by)
 

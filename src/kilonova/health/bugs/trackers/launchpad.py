@@ -114,7 +114,7 @@ def _of_bug(entry: Entry) -> Iterator[Deed]:
     if entry.get("duplicate_of_link"):
         yield Deed(at, What.DUPLICATE, _key(str(entry["duplicate_of_link"])))
     if entry.get("latest_patch_uploaded"):
-        yield Deed(moment(entry["latest_patch_uploaded"]), What.PATCH)
+        yield Deed(moment(entry["latest_patch_uploaded"]), What.PATCH, "yes")
 
 
 def _of_task(entry: Entry) -> Iterator[Deed]:

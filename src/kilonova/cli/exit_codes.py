@@ -76,6 +76,7 @@ _BY_CODE = {
     "bad-rule": ExitCode.USAGE,
     "bad-range": ExitCode.USAGE,
     "bad-bug-url": ExitCode.USAGE,
+    "no-bundle": ExitCode.USAGE,
     "bad-registry": ExitCode.USAGE,
     "bad-policy": ExitCode.USAGE,
     "bad-moment": ExitCode.USAGE,

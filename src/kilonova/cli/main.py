@@ -26,6 +26,7 @@ COMMANDS = {
     "ci": "Watch, score and enforce third-party CI: import, status, gate.",
     "health": "Show the health of a project: serve.",
     "bugs": "Triage bugs: import, queue, show, duplicates, rules, stats, release.",
+    "report": "Collect what a bug report needs, without secrets.",
     "reset": "Remove a state directory and all that is in it.",
     "config": "Show the configuration in force.",
     "sim": "Run the whole cloud in one seeded simulation, under faults.",

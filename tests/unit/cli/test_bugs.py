@@ -2,8 +2,10 @@
 
 import json
 import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from click.testing import CliRunner, Result
@@ -130,6 +132,69 @@ def test_stats__then_and_now__differ(state: Path) -> None:
 def test_release__a_range__what_is_fixed_in_it(state: Path) -> None:
     assert "- launchpad/1000001: Resize leaves an allocation behind" in run(state, "release", "11.0.0..12.0.0").output
     assert "no range" in run(state, "release", "12.0.0", code=2).output
+
+
+def test_hit__after_the_fix__the_bug_is_open_again(state: Path) -> None:
+    words = ("hit", "1000001", "--job", "tempest", "--hours", "3", "--run", "r1")
+    assert "is Triaged and has cost 3.0 hours of CI: CI failed for it after the fix" in run(state, *words).output
+    assert read(state, *words)["bug"]["hits"] == read(state, "show", "1000001")["bug"]["hits"]
+    assert len(read(state, "show", "1000001")["bug"]["hits"]) == 1
+
+
+def test_sync__without_yes__is_told_and_not_sent(state: Path) -> None:
+    run(state, "set", "1000002", "--status", "Triaged", "--say", "Seen.")
+    found = read(state, "sync", "launchpad", "--project", "nova")
+    assert [(one["what"], one["value"]) for one in found["outgoing"]] == [("status", "Triaged"), ("said", "Seen.")]
+    assert "would be sent" in run(state, "sync", "launchpad", "--project", "nova").output
+    run(state, "sync", "launchpad", code=2)
+
+
+class Tracker(BaseHTTPRequestHandler):
+    """Takes what it is sent."""
+
+    taken: ClassVar[list[tuple[str, str]]] = []
+
+    def do_PATCH(self) -> None:
+        self.taken.append((self.path, self.rfile.read(int(self.headers["Content-Length"])).decode()))
+        self.send_response(209)
+        self.end_headers()
+
+    def do_POST(self) -> None:
+        self.do_PATCH()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_sync__with_yes__is_sent_once(state: Path) -> None:
+    run(state, "set", "1000002", "--status", "Triaged", "--say", "Seen.")
+    with HTTPServer(("127.0.0.1", 0), Tracker) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        words = ("sync", "launchpad", "--project", "nova", "--yes", "--api", f"http://127.0.0.1:{server.server_port}")
+        assert len(read(state, *words)["outgoing"]) == 2
+        assert read(state, *words)["outgoing"] == []
+        server.shutdown()
+    assert Tracker.taken == [
+        ("/nova/+bug/1000002", '{"status":"Triaged"}'),
+        ("/bugs/1000002", "ws.op=newMessage&content=Seen."),
+    ]
+
+
+def test_report__no_cloud_runs__a_bug_is_opened_from_what_there_is(state: Path, tmp_path: Path) -> None:
+    out = tmp_path / "report.tar.gz"
+    made = CliRunner().invoke(main, ["report", "--state", str(state), "--out", str(out), "--seed", "7"])
+    assert made.exit_code == 0, made.output
+    key = read(state, "open", "Boot fails", "--bundle", str(out), "--by", "rosa")["bug"]
+    assert "kilonova sim run --seeds 7..7" in read(state, "show", key)["bug"]["text"]
+    (tmp_path / "other").write_bytes(b"no bundle")
+    assert "no support bundle" in run(state, "open", "--bundle", str(tmp_path / "other"), code=2).output
+
+
+def test_pages__into_a_directory__each_bug_has_one(state: Path, tmp_path: Path) -> None:
+    made = read(state, "pages", str(tmp_path / "site"), "--release", "..12.0.0")["pages"]
+    assert {"/health/bugs", "/health/bugs/flow", "/health/bugs/launchpad/1000001", "/health/bugs/release"} <= set(made)
+    assert "Resize leaves" in (tmp_path / "site" / "bugs" / "launchpad" / "1000001" / "index.html").read_text()
+    assert (tmp_path / "site" / "style.css").exists()
 
 
 def test_import__a_git_repository__commits_with_the_release_that_has_them(tmp_path: Path) -> None:

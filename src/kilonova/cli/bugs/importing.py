@@ -49,7 +49,7 @@ def import_(
 
     async def work(archive: Archive) -> Imported:
         if origin.startswith(("http://", "https://")):
-            async with httpx.AsyncClient(timeout=TIMEOUT_S, headers=_credentials(source)) as client:
+            async with httpx.AsyncClient(timeout=TIMEOUT_S, headers=credentials(source)) as client:
                 now = RealRuntime().now()
                 return await import_bugs(archive.store, source, origin, fetcher(client), now, project)
         importer = Importer(archive.store, reader(source, named))
@@ -69,7 +69,8 @@ def import_(
         raise SystemExit(ExitCode.FAILURE)
 
 
-def _credentials(source: str) -> dict[str, str]:
+def credentials(source: str) -> dict[str, str]:
+    """What a tracker is to be asked with; nothing where the environment has no credentials."""
     variable, form = _TOKENS.get(source, ("", ""))
     secret = os.environ.get(variable) if variable else None
     return {"Authorization": form.format(secret)} if secret else {}

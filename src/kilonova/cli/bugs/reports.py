@@ -13,9 +13,11 @@ from kilonova.cli.bugs.desks import with_desk
 from kilonova.cli.ci.opened import at_option, moment_of, told
 from kilonova.cli.options import config_options, json_option
 from kilonova.cli.tables import table
+from kilonova.health.bugs.bundles import summary, unpacked
 from kilonova.health.bugs.duplicates.index import Match
 from kilonova.health.bugs.model import Bug, Deed, Importance, Status, What
 from kilonova.health.bugs.service import Desk
+from kilonova.health.ci.importing import NoFile
 from kilonova.runtime.real import RealRuntime
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -70,24 +72,44 @@ def duplicates(
 
 @click.command("open")
 @config_options
-@click.argument("title")
+@click.argument("title", required=False)
+@click.option(
+    "--bundle",
+    type=click.Path(path_type=Path),
+    help="What `kilonova report` has made; the title is taken from it if none is given.",
+)
 @click.option("--text", default="", help="What happened, what was expected, how to see it; `-` reads standard input.")
 @click.option("--security", is_flag=True, help="It is about security: nobody but triagers sees it.")
 @click.option("--known", is_flag=True, help="Open it though bugs like it are known.")
 @by_option
 @json_option
 def open_(
-    file: Path | None, state: str | None, title: str, text: str, security: bool, known: bool, by: str, as_json: bool
+    file: Path | None,
+    state: str | None,
+    title: str | None,
+    bundle: Path | None,
+    text: str,
+    security: bool,
+    known: bool,
+    by: str,
+    as_json: bool,
 ) -> None:
     """Open a bug here. Known bugs that are like it are shown first, and then --known opens it nevertheless."""
+    if title is None and bundle is None:
+        raise click.UsageError("Give a TITLE, or --bundle.")
     if text == "-":
         text = sys.stdin.read()
+    if bundle is not None:
+        its_title, told_by_it = summary(unpacked(_bytes(bundle), str(bundle)))
+        title = title or its_title
+        text = f"{text}\n\n{told_by_it}".strip()
+    headed = str(title)
 
     async def work(desk: Desk) -> tuple[str | None, list[Match]]:
         at = RealRuntime().now()
-        like = [] if known or security else await desk.duplicates(title, text, at, limit=3)
+        like = [] if known or security else await desk.duplicates(headed, text, at, limit=3)
         close = [match for match in like if match.likeness >= LIKE and len(match.reasons) >= SHARED_MIN]
-        return (None if close else await desk.open(title, text, by, security=security)), close
+        return (None if close else await desk.open(headed, text, by, security=security)), close
 
     key, close = with_desk(file, state, work)
     if as_json:
@@ -130,6 +152,13 @@ def set_(file: Path | None, state: str | None, bug: str, by: str, as_json: bool,
         told({"bug": msgspec.to_builtins(after)})
     else:
         click.echo(f"{after.key} is {after.status}, {after.importance}")
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise NoFile(path=path, reason=error.strerror or str(error)) from error
 
 
 def _row(match: Match, bug: Bug) -> dict[str, object]:

@@ -14,8 +14,9 @@ from kilonova.health.bugs.duplicates.index import Index, Match
 from kilonova.health.bugs.measures import Measures, measures
 from kilonova.health.bugs.model import Bug, Deed, Status, What, fold
 from kilonova.health.bugs.queue import Entry, duty_queue
+from kilonova.health.bugs.sync import Outgoing, outgoing
 from kilonova.health.bugs.trackers.reading import FACT, OWN, own_event
-from kilonova.health.store import EventStore, facts_about_txn, facts_of_kinds_txn
+from kilonova.health.store import Event, EventStore, Fact, append_txn, facts_about_txn, facts_of_kinds_txn
 from kilonova.kernel.errors import Conflict, NotFound
 from kilonova.runtime.runtime import Runtime
 
@@ -96,7 +97,7 @@ class Desk:
         deeds += [Deed(at, What.PRIVATE, "yes", by)] if security or private else []
         number = 1 + await self._store.database.read(_last_own_txn)
         key = f"{OWN}/{number}"
-        while (await self._store.append([own_event(key, deeds[0], f"{key} opened")])).known:  # somebody else took it
+        while not await self._once(own_event(key, deeds[0], f"{key} opened")):  # somebody else took it
             number += 1
             key = f"{OWN}/{number}"
         await self._do(key, deeds[1:])
@@ -120,6 +121,35 @@ class Desk:
             for proposal in found:
                 await self._do(proposal.bug, rules_.deeds(proposal, bugs[proposal.bug].tags, at))
         return found
+
+    async def outgoing(self, tracker: str, at: float) -> list[Outgoing]:
+        """What was done here to a tracker's bugs and is to be carried there."""
+        found = await self.deeds(at)
+        return [one for key in sorted(found) if key.startswith(f"{tracker}/") for one in outgoing(key, found[key])]
+
+    async def carried(self, one: Outgoing, by: str) -> None:
+        """Note that the tracker knows of it now, so that it isn't sent again."""
+        await self._do(one.bug, [Deed(self._runtime.now(), one.what, one.value, by, member=True)])
+
+    async def hit(self, key: str, job: str, hours: float, at: float, identity: str) -> Bug:
+        """Note that a job of CI has failed for a bug, and what that cost; the bug afterwards. Raises `NoBug`.
+
+        Args:
+            key: of the bug.
+            job: its name.
+            hours: of CI that were lost.
+            at: when.
+            identity: of the run; to note it again changes nothing.
+        """
+        await self.bug(key, self._runtime.now())
+        deed = Deed(at, What.HIT, job, hours=hours)
+        await self._once(own_event(key, deed, f"{key} {identity}"))
+        after, _ = await self.bug(key, self._runtime.now())
+        return after
+
+    async def _once(self, event: Event) -> bool:
+        """Keep an event and what it says, unless one of its identity is known; whether it was kept."""
+        return await self._store.database.write(_once_txn, event, list(self._store.derived(event)))
 
     async def _do(self, key: str, deeds: Sequence[Deed]) -> None:
         await self._store.append([own_event(key, deed, self._runtime.uuid()) for deed in deeds])
@@ -145,6 +175,14 @@ def _is_so(bug: Bug, deed: Deed) -> bool:
         What.TAGS: " ".join(sorted(bug.tags)),
     }
     return now.get(deed.what) == (Status(deed.value) if deed.what is What.STATUS else deed.value)
+
+
+def _once_txn(tx: Transaction, event: Event, facts: Sequence[Fact]) -> bool:
+    c = tables.events.c
+    if tx.execute(select(c.seq).where(c.source == event.source, c.key == event.key)).first() is not None:
+        return False
+    append_txn(tx, [event], facts, None, {})
+    return True
 
 
 def _deeds_txn(tx: Transaction, at: float) -> Deeds:

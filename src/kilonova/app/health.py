@@ -29,7 +29,9 @@ async def health_opened(path: Path, runtime: Runtime) -> AsyncIterator[Archive]:
     database = SqliteDatabase("health", path, runtime)
     try:
         await database.create(health_database.metadata)
-        yield Archive(EventStore(database, {**DERIVES, **reading.DERIVES, "registry": put_in_force, "signatures": put_in_force}))
+        yield Archive(
+            EventStore(database, {**DERIVES, **reading.DERIVES, "registry": put_in_force, "signatures": put_in_force})
+        )
     finally:
         await database.close()
 

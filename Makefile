@@ -1,6 +1,6 @@
 # The ways into the project. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check bench bench-placement interop judge-placement judge-tempest fuzz soak chaos mutants oracle clean
+.PHONY: help setup demo up test check bench bench-placement interop judge-placement judge-tempest judge-duplicates fuzz soak chaos mutants oracle clean
 
 PYTHON := .venv/bin/python
 TESTS ?=
@@ -47,6 +47,9 @@ judge-tempest: setup ## judge the Compute API by Tempest's own tests of it
 
 fuzz: setup ## judge the Compute API by its OpenAPI documents with 100,000 requests; FUZZ_REQUESTS=N for fewer
 	@$(PYTHON) -m tools.fuzz
+
+judge-duplicates: setup ## judge the search for duplicates by real ones: DATA=DIRECTORY with the sets of GitBugs
+	@$(PYTHON) -m tools.judge_duplicates $(DATA)
 
 soak: setup ## simulate until a million faults have struck; goes on where it was stopped
 	@$(PYTHON) -m tools.soak

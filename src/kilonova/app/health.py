@@ -13,6 +13,7 @@ from kilonova.app.state import open_state
 from kilonova.app.state_errors import StateInUse
 from kilonova.database.sqlite import SqliteDatabase
 from kilonova.database.tables import health_database
+from kilonova.health.bugs.trackers import reading
 from kilonova.health.ci.archive import Archive, put_in_force
 from kilonova.health.ci.importing import DERIVES
 from kilonova.health.ci.pages import CiPages
@@ -28,7 +29,9 @@ async def health_opened(path: Path, runtime: Runtime) -> AsyncIterator[Archive]:
     database = SqliteDatabase("health", path, runtime)
     try:
         await database.create(health_database.metadata)
-        yield Archive(EventStore(database, {**DERIVES, "registry": put_in_force, "signatures": put_in_force}))
+        yield Archive(
+            EventStore(database, {**DERIVES, **reading.DERIVES, "registry": put_in_force, "signatures": put_in_force})
+        )
     finally:
         await database.close()
 

@@ -26,6 +26,8 @@ COMMANDS = {
     "ssh": "Log in to a server.",
     "ci": "Watch, score and enforce third-party CI: import, status, gate.",
     "health": "Show the health of a project: serve.",
+    "bugs": "Triage bugs: import, queue, duplicates, rules, stats.",
+    "report": "Collect what a bug report needs, without secrets.",
     "reset": "Remove a state directory and all that is in it.",
     "api": "Tell what the Compute API is at a microversion: openapi, changes.",
     "config": "Show the configuration in force.",

@@ -120,7 +120,13 @@ def _ensure_providers(tx: Transaction, specs: Sequence[ProviderSpec], known: Map
     taken = names_taken_txn(tx, wanted)
     if taken:
         raise DuplicateName(what=f"name: {taken[0]}")
-    store.providers_insert_txn(tx, [(spec.uuid, spec.name) for spec in new])
+    store.providers_insert_txn(tx, [(spec.uuid, spec.name) for spec in new if spec.parent is None])
+    roots = {uuid: one.root_uuid for uuid, one in known.items()}
+    for spec in new:
+        root = spec.uuid if spec.parent is None else roots[spec.parent]
+        roots[spec.uuid] = root
+        if spec.parent is not None:
+            store.provider_insert_txn(tx, spec.uuid, spec.name, spec.parent, root)
     for spec in renamed:
         store.provider_rename_txn(tx, spec.uuid, spec.name)
     return {spec.uuid for spec in renamed}

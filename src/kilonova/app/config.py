@@ -190,6 +190,14 @@ class Fake(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     order_s: Annotated[float, Meta(description="How long each order to a guest takes, in seconds.", ge=0, le=3600)] = (
         0.0
     )
+    numa_nodes: Annotated[
+        int,
+        _count("How many NUMA nodes each host tells of, with an even share of its CPUs and memory; 0 for none.", 0, 8),
+    ] = 0
+    dedicated_cpus: Annotated[
+        int, _count("How many CPUs of each NUMA node are for servers that pin theirs.", 0, 64)
+    ] = 0
+    huge_pages: Annotated[int, _count("How many pages of 2 MiB are set aside in each NUMA node.", 0, 16_384)] = 0
 
 
 class Bus(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -13,6 +13,7 @@ import msgspec
 from kilonova.kernel.ids import CellId
 from kilonova.objects.guest import GuestNic, GuestSpec
 from kilonova.objects.server import Server
+from kilonova.scheduler.numa import guest_cells
 
 
 def guest_spec(
@@ -53,6 +54,7 @@ def guest_spec(
         flavor_name=server.flavor.name,
         volumes=tuple(volume.guest for volume in server.volumes),
         cell_id=cell_id,
+        numa=guest_cells(server.flavor, server.image_properties, server.portion),
     )
 
 

@@ -9,6 +9,7 @@ from kilonova.kernel.ids import CellId, HostName, ServerId
 from kilonova.objects.server import Server
 from kilonova.objects.server_group import ServerGroup
 from kilonova.placement.shapes import CandidateQuery, Group, Resources, SpreadSet
+from kilonova.scheduler.numa import NumaWish
 from kilonova.scheduler.wishes import wishes_of
 
 
@@ -39,6 +40,8 @@ class ServerRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Whether each group comes from a provider of its own."""
     apart: frozenset[str] = frozenset()
     """Suffixes of groups that come from different providers in any case."""
+    numa: NumaWish | None = None
+    """The topology that is among the groups."""
     required: frozenset[str] = frozenset()
     """Traits the host must have."""
     forbidden: frozenset[str] = frozenset()
@@ -108,6 +111,7 @@ def request_of(
         alternatives=wishes.alternatives,
         isolate=wishes.isolate,
         apart=wishes.apart,
+        numa=wishes.numa,
         required=wishes.required,
         forbidden=wishes.forbidden,
         zone=server.pinned_availability_zone,

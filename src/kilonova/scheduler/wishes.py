@@ -9,21 +9,16 @@ from types import MappingProxyType
 
 import msgspec
 
-from kilonova.kernel.errors import Invalid
 from kilonova.objects.flavor import Flavor
 from kilonova.placement.shapes import Group, Resources
+from kilonova.scheduler.errors import BadExtraSpec
+from kilonova.scheduler.numa import NumaWish, numa_of
 
 UNNAMED = ""
 _SUFFIX = r"(\d*|_[A-Za-z0-9_-]{1,64})"
 _ALLOWED = ("required", "forbidden")
 _POLICIES = ("isolate", "none")
 Specs = Mapping[str, str]
-
-
-class BadExtraSpec(Invalid):
-    """The extra spec {key}={value} of the flavor or image can't be used: {reason}"""
-
-    code = "bad-extra-spec"
 
 
 class Wishes(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +33,8 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
     """As of `CandidateQuery`, as is the rest."""
     isolate: bool = False
     apart: frozenset[str] = frozenset()
+    numa: NumaWish | None = None
+    """The topology that is among the groups."""
 
 
 def wishes_of(
@@ -57,15 +54,18 @@ def wishes_of(
     )
     forbidden = _by_suffix(_traits(flavor.extra_specs, "forbidden"))
     _check_images(image_properties)
+    numa = numa_of(flavor, image_properties)
     groups = {
         suffix: _group(suffix, amounts, required, forbidden) for suffix in _suffixes(amounts, required, forbidden)
     }
     return Wishes(
-        resources=_whole(flavor, amounts.get(UNNAMED, {}), boots_from_volume=boots_from_volume),
-        required=frozenset(required.get(UNNAMED, ())),
-        forbidden=frozenset(forbidden.get(UNNAMED, ())),
-        alternatives=(groups,) if groups else (),
+        resources=_whole(flavor, amounts.get(UNNAMED, {}), numa, boots_from_volume=boots_from_volume),
+        required=frozenset(required.get(UNNAMED, ())) | (numa.required if numa else frozenset()),
+        forbidden=frozenset(forbidden.get(UNNAMED, ())) | (numa.forbidden if numa else frozenset()),
+        alternatives=_alternatives(groups, numa),
         isolate=_isolates(flavor.extra_specs),
+        apart=frozenset(numa.suffixes) if numa else frozenset(),
+        numa=numa,
     )
 
 
@@ -142,11 +142,20 @@ def _group(
     )
 
 
-def _whole(flavor: Flavor, overrides: Mapping[str, int], *, boots_from_volume: bool) -> dict[str, int]:
+def _alternatives(groups: Mapping[str, Group], numa: NumaWish | None) -> tuple[Mapping[str, Group], ...]:
+    if numa is not None:
+        return tuple({**groups, **cells} for cells in numa.alternatives)
+    return (groups,) if groups else ()
+
+
+def _whole(
+    flavor: Flavor, overrides: Mapping[str, int], numa: NumaWish | None, *, boots_from_volume: bool
+) -> dict[str, int]:
+    """What is asked of the host as a whole; CPUs and memory are asked of its nodes where there is a topology."""
     swap_gb = -(-flavor.swap_mb // 1024)
     found = {
-        "VCPU": flavor.vcpus,
-        "MEMORY_MB": flavor.memory_mb,
+        "VCPU": 0 if numa else flavor.vcpus,
+        "MEMORY_MB": 0 if numa else flavor.memory_mb,
         "DISK_GB": (0 if boots_from_volume else flavor.disk_gb) + flavor.ephemeral_gb + swap_gb,
         **overrides,
     }

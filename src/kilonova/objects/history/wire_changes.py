@@ -76,6 +76,11 @@ HOST_ACTIONS = (
     ),
 )
 
+NUMA = (
+    added("host_description", "numa", name="host-numa", why="A host tells its NUMA nodes."),
+    added("host_step", "action.spec.numa", name="guest-spec-numa", why="A guest is told which of them it lies in."),
+)
+
 HOST_EPOCHS = (
     added(
         "host_step",

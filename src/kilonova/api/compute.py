@@ -12,6 +12,7 @@ from kilonova.operations.quota import Quota
 from kilonova.operations.servers import Servers
 from kilonova.placement.placement import Placement
 from kilonova.runtime.runtime import Runtime
+from kilonova.scheduler.pci import Aliases
 from kilonova.web.policy import Policy
 
 
@@ -31,6 +32,8 @@ class Compute:
     networks: Networks
     policy: Policy
     volumes: Volumes = field(default_factory=NoVolumes)
+    aliases: Aliases = field(default_factory=dict)
+    """What flavors call PCI devices (`[pci] alias`)."""
     default_zone: str = "nova"
     deletes_at_once: bool = True
     """Whether a deleted server is gone, rather than kept for a while (`[compute] reclaim_window_s` is 0)."""

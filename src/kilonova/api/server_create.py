@@ -118,7 +118,7 @@ async def _order(caller: Caller, compute: Compute, wish: ServerCreate, hints: di
     flavor = await flavor_of(caller, compute, wish.flavor_ref)
     disks = await disks_of(caller, compute, wish, most)
     images = await images_of(caller, compute, wish, flavor, disks)
-    wishes_of(flavor, images.properties)
+    wishes_of(flavor, images.properties, compute.aliases)
     count = most if least == most else await _affordable(compute, caller, flavor, least, most)
     return Order(
         wish=wish,

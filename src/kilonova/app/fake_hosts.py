@@ -13,5 +13,10 @@ def fake_driver(runtime: Runtime, file: Path, hosts: int, fake: Fake) -> Driver:
     from kilonova.drivers.fake.size import FakeHostSize  # noqa: PLC0415
     from kilonova.drivers.fake.timings import FakeTimings  # noqa: PLC0415
 
-    size = FakeHostSize(numa_nodes=fake.numa_nodes, dedicated_cpus=fake.dedicated_cpus, huge_pages=fake.huge_pages)
+    size = FakeHostSize(
+        numa_nodes=fake.numa_nodes,
+        dedicated_cpus=fake.dedicated_cpus,
+        huge_pages=fake.huge_pages,
+        pci_devices=fake.pci_devices,
+    )
     return FakeDriver(runtime, file, hosts, size=size, timings=FakeTimings.of_all(fake.order_s))

@@ -107,6 +107,7 @@ async def build(
             networks=networks,
             volumes=volumes,
             policy=Policy(RULES),
+            aliases=work.scheduler.aliases,
             page_max=config.api.max_limit,
             deletes_at_once=config.compute.reclaim_window_s == 0,
             offload_at_once=config.compute.shelved_offload_s == 0,

@@ -1,7 +1,7 @@
 """Discovery: hosts that agents have registered in their cells become known to the cloud, and to placement."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID, uuid5
 
 import msgspec
@@ -11,10 +11,12 @@ from kilonova.kernel.errors import KilonovaError
 from kilonova.objects.guest import HostDescription
 from kilonova.objects.host import Host
 from kilonova.objects.numa import HostNode, pages_class
+from kilonova.objects.pci import HostDevice
 from kilonova.operations.work import Parts
 from kilonova.placement.errors import InventoryInUse
 from kilonova.placement.shapes import Inventory, ProviderSpec
 from kilonova.scheduler.numa import node_name
+from kilonova.scheduler.pci import device_name
 
 log = logging.getLogger(__name__)
 
@@ -73,8 +75,23 @@ class Discovery:
 
 
 def providers_of(host: Host) -> list[ProviderSpec]:
-    """A host as resource providers: itself, and one below it for each of its NUMA nodes."""
-    return [provider_of(host), *(_provider_of_node(host, node) for node in host.description.numa)]
+    """A host as resource providers: itself, and below it one for each of its NUMA nodes and PCI devices."""
+    has = host.description
+    nodes = {node.number: _provider_of_node(host, node) for node in has.numa}
+    return [provider_of(host), *nodes.values(), *(_provider_of_device(host, one, nodes) for one in has.pci)]
+
+
+def _provider_of_device(host: Host, device: HostDevice, nodes: Mapping[int, ProviderSpec]) -> ProviderSpec:
+    """One PCI device, below the NUMA node that it hangs on, where that is told."""
+    name = device_name(host.name, device.address)
+    above = None if device.node is None else nodes.get(device.node)
+    return ProviderSpec(
+        uuid=str(uuid5(UUID(host.uuid), name)),
+        name=name,
+        inventories={device.resource_class: _whole(Inventory(total=1))},
+        traits=frozenset(device.traits),
+        parent=host.uuid if above is None else above.uuid,
+    )
 
 
 def _provider_of_node(host: Host, node: HostNode) -> ProviderSpec:

@@ -14,6 +14,7 @@ from kilonova.kernel.ids import CellId
 from kilonova.objects.guest import GuestNic, GuestSpec
 from kilonova.objects.server import Server
 from kilonova.scheduler.numa import guest_cells
+from kilonova.scheduler.pci import addresses
 
 
 def guest_spec(
@@ -55,6 +56,7 @@ def guest_spec(
         volumes=tuple(volume.guest for volume in server.volumes),
         cell_id=cell_id,
         numa=guest_cells(server.flavor, server.image_properties, server.portion),
+        devices=() if server.portion is None else addresses(server.portion.groups),
     )
 
 

@@ -10,7 +10,8 @@ from kilonova.objects.server import Server
 from kilonova.objects.server_group import ServerGroup
 from kilonova.placement.shapes import CandidateQuery, Group, Resources, SpreadSet
 from kilonova.scheduler.numa import NumaWish
-from kilonova.scheduler.wishes import wishes_of
+from kilonova.scheduler.pci import Aliases
+from kilonova.scheduler.wishes import NO_ALIASES, wishes_of
 
 
 class GroupRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +41,8 @@ class ServerRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Whether each group comes from a provider of its own."""
     apart: frozenset[str] = frozenset()
     """Suffixes of groups that come from different providers in any case."""
+    same_subtree: tuple[frozenset[str], ...] = ()
+    """Sets of suffixes of groups that come from one subtree."""
     numa: NumaWish | None = None
     """The topology that is among the groups."""
     required: frozenset[str] = frozenset()
@@ -82,6 +85,7 @@ class ServerRequest(msgspec.Struct, frozen=True, kw_only=True):
             alternatives=self.alternatives,
             isolate=self.isolate,
             apart=self.apart,
+            same_subtree=self.same_subtree,
         )
 
     def spread(self, provider: str) -> SpreadSet | None:
@@ -93,7 +97,10 @@ class ServerRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def request_of(
-    server: Server, group: ServerGroup | None = None, hosts_of: Mapping[ServerId, HostName] = MappingProxyType({})
+    server: Server,
+    group: ServerGroup | None = None,
+    hosts_of: Mapping[ServerId, HostName] = MappingProxyType({}),
+    aliases: Aliases = NO_ALIASES,
 ) -> ServerRequest:
     """What `server` asks for.
 
@@ -101,16 +108,18 @@ def request_of(
         server: as it was accepted; its hints are lists of strings (Compute API, "Create server", `os:scheduler_hints`).
         group: the server group it is a member of.
         hosts_of: where the group's other members, and the servers named in hints, are. Those without a host are left out.
+        aliases: of PCI devices.
 
     Raises:
         BadExtraSpec: an extra spec or image property can't be understood.
     """
-    wishes = wishes_of(server.flavor, server.image_properties, boots_from_volume=server.boots_from_volume)
+    wishes = wishes_of(server.flavor, server.image_properties, aliases, boots_from_volume=server.boots_from_volume)
     return ServerRequest(
         resources=wishes.resources,
         alternatives=wishes.alternatives,
         isolate=wishes.isolate,
         apart=wishes.apart,
+        same_subtree=wishes.same_subtree,
         numa=wishes.numa,
         required=wishes.required,
         forbidden=wishes.forbidden,

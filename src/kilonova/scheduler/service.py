@@ -11,9 +11,11 @@ from kilonova.runtime.runtime import Runtime
 from kilonova.scheduler.decide import RESOURCES, Explanation, NoValidHost, Ranked, Reason, decide, filtered
 from kilonova.scheduler.filters import FILTERS, Filter
 from kilonova.scheduler.hosts import HostState, Look
+from kilonova.scheduler.pci import Aliases
 from kilonova.scheduler.prefilters import Prefilter
 from kilonova.scheduler.request import ServerRequest
 from kilonova.scheduler.weighers import WEIGHERS, Weigher
+from kilonova.scheduler.wishes import NO_ALIASES
 
 TRIES_A_ROUND = 8
 """Most claims on one choice of hosts, before a new choice is made on newer facts."""
@@ -88,8 +90,11 @@ class Scheduler:
         filters: Sequence[Filter] = FILTERS,
         weighers: Sequence[Weigher] = WEIGHERS,
         prefilters: Sequence[Prefilter] = (),
+        aliases: Aliases = NO_ALIASES,
     ) -> None:
         """Decide over `placement`; `runtime` gives the chance by which equal hosts are told apart."""
+        self.aliases = aliases
+        """Of PCI devices, for whoever makes requests."""
         self._prefilters = prefilters
         self._placement = placement
         self._runtime = runtime

@@ -13,8 +13,10 @@ from kilonova.objects.flavor import Flavor
 from kilonova.placement.shapes import Group, Resources
 from kilonova.scheduler.errors import BadExtraSpec
 from kilonova.scheduler.numa import NumaWish, numa_of
+from kilonova.scheduler.pci import Aliases, device_groups, near
 
 UNNAMED = ""
+NO_ALIASES: Aliases = MappingProxyType({})
 _SUFFIX = r"(\d*|_[A-Za-z0-9_-]{1,64})"
 _ALLOWED = ("required", "forbidden")
 _POLICIES = ("isolate", "none")
@@ -33,17 +35,22 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
     """As of `CandidateQuery`, as is the rest."""
     isolate: bool = False
     apart: frozenset[str] = frozenset()
+    same_subtree: tuple[frozenset[str], ...] = ()
     numa: NumaWish | None = None
     """The topology that is among the groups."""
 
 
 def wishes_of(
-    flavor: Flavor, image_properties: Specs = MappingProxyType({}), *, boots_from_volume: bool = False
+    flavor: Flavor,
+    image_properties: Specs = MappingProxyType({}),
+    aliases: Aliases = NO_ALIASES,
+    *,
+    boots_from_volume: bool = False,
 ) -> Wishes:
     """What a server of this flavor and image asks for.
 
-    The specs `resources:CLASS` and `trait:NAME` are about the host, those of numbered groups, `resources1:CLASS` or
-    `trait_GPU:NAME`, about one provider of its tree. Images may only require traits.
+    `aliases` are those of PCI devices. The specs `resources:CLASS` and `trait:NAME` are about the host, those of numbered
+    groups, `resources1:CLASS` or `trait_GPU:NAME`, about one provider of its tree. Images may only require traits.
 
     Raises:
         BadExtraSpec: something can't be understood or goes with nothing else.
@@ -58,13 +65,16 @@ def wishes_of(
     groups = {
         suffix: _group(suffix, amounts, required, forbidden) for suffix in _suffixes(amounts, required, forbidden)
     }
+    devices = device_groups(flavor.extra_specs, aliases)
+    cells = numa.suffixes if numa else ()
     return Wishes(
         resources=_whole(flavor, amounts.get(UNNAMED, {}), numa, boots_from_volume=boots_from_volume),
         required=frozenset(required.get(UNNAMED, ())) | (numa.required if numa else frozenset()),
         forbidden=frozenset(forbidden.get(UNNAMED, ())) | (numa.forbidden if numa else frozenset()),
-        alternatives=_alternatives(groups, numa),
+        alternatives=_alternatives({**groups, **devices}, numa),
         isolate=_isolates(flavor.extra_specs),
-        apart=frozenset(numa.suffixes) if numa else frozenset(),
+        apart=frozenset((*cells, *devices)),
+        same_subtree=near(flavor.extra_specs, cells, tuple(devices)),
         numa=numa,
     )
 
@@ -75,7 +85,8 @@ def resources_of(flavor: Flavor, *, boots_from_volume: bool = False) -> Resource
     The extra spec `resources:CLASS=N` takes the place of what the size says, and N = 0 leaves the class out (Nova,
     "Flavors", `resources`). Swap counts in whole GB, rounded up. Raises `BadExtraSpec`.
     """
-    return wishes_of(flavor, boots_from_volume=boots_from_volume).resources
+    amounts = _by_suffix(_amounts(flavor.extra_specs)).get(UNNAMED, {})
+    return _whole(flavor, amounts, numa_of(flavor, {}), boots_from_volume=boots_from_volume)
 
 
 def specs(source: Specs, kind: str) -> Iterator[tuple[str, str, str, str]]:

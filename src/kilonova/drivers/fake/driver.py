@@ -59,6 +59,7 @@ class FakeDriver(Orders):
 
         Raises:
             ValueError: `hosts` is not between 0 and 10,000.
+            BadDevice: a PCI device of `size` can't be understood.
         """
         if not 0 <= hosts <= MAX_HOSTS:
             raise ValueError(f"{hosts} fake hosts were asked for; 0 to {MAX_HOSTS} can be had.")
@@ -67,6 +68,7 @@ class FakeDriver(Orders):
         self._runtime = runtime
         self._path = path
         self._size = size or FakeHostSize()
+        self._devices = self._size.devices
         self._host_names = {name: number for number, name in enumerate(host_names(hosts), 1)}
         self._storage = storage
         self._migrating: dict[tuple[HostName, ServerId], Asked] = {}
@@ -111,6 +113,7 @@ class FakeDriver(Orders):
             cpu_info=_CPU_INFO,
             traits=(*_TRAITS, *(_THREADED if self._nodes else ())),
             numa=tuple(self._nodes),
+            pci=self._devices,
             storage=self._storage,
         )
 

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from uuid import UUID, uuid5
 
 import msgspec
 import os_resource_classes as rc
@@ -13,8 +12,8 @@ from kilonova.objects.host import Host
 from kilonova.objects.numa import HostNode, pages_class
 from kilonova.objects.pci import HostDevice
 from kilonova.operations.work import Parts
-from kilonova.placement.errors import InventoryInUse
-from kilonova.placement.shapes import Inventory, ProviderSpec
+from kilonova.placement.errors import InventoryInUse, ProviderInUse
+from kilonova.placement.shapes import Inventory, ProviderSpec, child_uuid
 from kilonova.scheduler.numa import node_name
 from kilonova.scheduler.pci import device_name
 
@@ -60,17 +59,17 @@ class Discovery:
     async def _tell(self, changed: Sequence[Host]) -> None:
         """Tell placement what hosts have.
 
-        A host that tells of NUMA nodes while servers still hold what it told before goes on as it was, until its agent is
-        started without any of them there.
+        A host that tells of other NUMA nodes while servers still hold what it told before goes on as it was, until its agent
+        is started without any of them there.
         """
         placement = self._parts.placement
         try:
             await placement.providers_ensure([one for host in changed for one in providers_of(host)])
-        except InventoryInUse:
+        except (InventoryInUse, ProviderInUse):
             for host in changed:
                 try:
                     await placement.providers_ensure(providers_of(host))
-                except InventoryInUse as error:
+                except (InventoryInUse, ProviderInUse) as error:
                     log.warning("placement keeps what it knows of host %s: %s", host.name, error.message)
 
 
@@ -86,7 +85,7 @@ def _provider_of_device(host: Host, device: HostDevice, nodes: Mapping[int, Prov
     name = device_name(host.name, device.address)
     above = None if device.node is None else nodes.get(device.node)
     return ProviderSpec(
-        uuid=str(uuid5(UUID(host.uuid), name)),
+        uuid=child_uuid(host.uuid, name),
         name=name,
         inventories={device.resource_class: _whole(Inventory(total=1))},
         traits=frozenset(device.traits),
@@ -105,7 +104,7 @@ def _provider_of_node(host: Host, node: HostNode) -> ProviderSpec:
     }
     name = node_name(host.name, node.number)
     return ProviderSpec(
-        uuid=str(uuid5(UUID(host.uuid), name)),
+        uuid=child_uuid(host.uuid, name),
         name=name,
         inventories={kind: _whole(inventory) for kind, inventory in found.items() if inventory.total > 0},
         parent=host.uuid,

@@ -47,7 +47,10 @@ class Placement:
         """All providers in memory; the Placement API of the same process searches it too."""
 
     async def providers_ensure(self, specs: Sequence[ProviderSpec]) -> None:
-        """Make providers be as `specs` say, parents before their children, all in one transaction; only what differs is written.
+        """Make trees of providers be as `specs` say, all in one transaction; only what differs is written.
+
+        Parents come before their children. Children of these roots that were told of before (`child_uuid`) and are not now go;
+        those that others have put there stay.
 
         Inventories are replaced as a whole; of traits, those reported earlier and not now are taken away and those that
         people gave stay. Custom names that don't exist are made. A changed provider's generation goes up.
@@ -55,6 +58,7 @@ class Placement:
         Raises:
             DuplicateName: a name belongs to another provider.
             InventoryInUse: an inventory would go of which something is held.
+            ProviderInUse: a child would go of which something is held.
             UnknownClass, UnknownTrait: a name is neither standard nor custom.
         """
         await self._database.write(providers.ensure_txn, specs)

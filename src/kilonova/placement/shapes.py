@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Literal
+from uuid import UUID, uuid5
 
 import msgspec
 
@@ -39,7 +40,12 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     traits: frozenset[str] = frozenset()
     """Names; those that others gave the provider stay besides them."""
     parent: str | None = None
-    """UUID of the provider right above it, for good; None for a root."""
+    """UUID of the provider right above it; None for a root. One with a parent has the UUID that `child_uuid` says."""
+
+
+def child_uuid(root: str, name: str) -> str:
+    """The UUID of a provider that whoever reports a root tells of below it: by it those are known from what others put there."""
+    return str(uuid5(UUID(root), name))
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from kilonova.objects.numa import HostNode
 from kilonova.objects.server import VmState
 from kilonova.operations.discovery import Discovery
 from kilonova.operations.servers import Servers
+from kilonova.placement import trees
 from kilonova.simulation.hypervisor import SimDriver
 from unit.operations.rig import CALLER, FLAVOR, REQUEST, Rig, play, server_id
 
@@ -46,6 +47,47 @@ async def cloud(rig: Rig, *hosts: str) -> None:
     while not any(b"siblings" in body for (body,) in rig.cell1.rows("SELECT CAST(description AS BLOB) FROM hosts")):
         await rig.settled()
     await Discovery(await rig.parts("discovery")).look()
+
+
+async def retold(rig: Rig, nodes: Sequence[HostNode]) -> None:
+    """The host says that it has these nodes now."""
+    parts = await rig.parts("operator")
+    (host,) = await parts.hosts.all()
+    changed = msgspec.structs.replace(host, description=msgspec.structs.replace(host.description, numa=tuple(nodes)))
+    await Discovery(parts)._tell([changed])
+
+
+def nodes_known(rig: Rig) -> list[str]:
+    return [name for (name,) in rig.placement.rows("SELECT name FROM providers WHERE name LIKE '%NUMA%' ORDER BY 1")]
+
+
+def test_discovery__a_host_tells_of_fewer_nodes__the_others_go_and_what_others_put_there_stays() -> None:
+    async def work(rig: Rig) -> None:
+        await cloud(rig, "host-1")
+        ((root,),) = rig.placement.rows("SELECT uuid FROM providers WHERE name = 'host-1'")
+        database = (await rig.parts("other")).placement._database
+        await database.write(trees.create_txn, "cccccccc-0000-4000-8000-000000000001", "rack_NUMA_card", root)
+        assert nodes_known(rig) == ["host-1_NUMA0", "host-1_NUMA1", "rack_NUMA_card"]
+        await retold(rig, NODES[:1])
+        assert nodes_known(rig) == ["host-1_NUMA0", "rack_NUMA_card"]
+        await retold(rig, ())
+        assert nodes_known(rig) == ["rack_NUMA_card"]
+        assert rig.placement.rows("SELECT total FROM inventories WHERE resource_class = 'VCPU'") != []
+
+    play(work)
+
+
+def test_discovery__a_host_tells_of_no_nodes_while_a_server_lies_in_one__nothing_is_given_twice() -> None:
+    async def work(rig: Rig) -> None:
+        await cloud(rig, "host-1")
+        await rig.boot(1, flavor=pins(2))
+        await rig.settled()
+        before = rig.placement.rows("SELECT provider_uuid, resource_class, total FROM inventories ORDER BY 1, 2")
+        await retold(rig, ())
+        after = rig.placement.rows("SELECT provider_uuid, resource_class, total FROM inventories ORDER BY 1, 2")
+        assert after == before
+
+    play(work)
 
 
 def processors(rig: Rig) -> dict[str, list[list[int]]]:

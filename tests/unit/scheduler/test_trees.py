@@ -1,6 +1,7 @@
 """Hosts that are trees of providers: groups, amounts of several providers, moves, and why there is no host."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from typing_extensions import override
 
 from kilonova.objects.flavor import Flavor
 from kilonova.placement.placement import Placement
+from kilonova.placement.search import trees
+from kilonova.placement.search.fleet import Facts, Fleet, Stock
 from kilonova.placement.shapes import Allocations, CandidateQuery, Inventory, ProviderSpec, Way
 from kilonova.runtime.real import RealRuntime
 from kilonova.scheduler.decide import NoValidHost, Ranked, Reason
@@ -19,7 +22,7 @@ from kilonova.scheduler.wishes import BadExtraSpec, wishes_of
 from unit.placement.placing import claim, uuid_of, with_placement
 from unit.scheduler.test_scheduler import owner, states
 
-CHILD = 0x100
+CHILD = 0x10000
 """The first child of host 1 has this number, the second the next one, and so on; those of host 2 twice as much."""
 FPGA = "CUSTOM_FPGA"
 
@@ -247,3 +250,50 @@ def test_wishes__an_image_with_a_numbered_trait__narrows_that_group():
 
 def test_wishes__an_amount_of_nothing__leaves_the_class_out():
     assert wanted(resources__VCPU="0", resources__MEMORY_MB="0", resources1__VCPU="2").resources == {}
+
+
+def test_select__more_than_a_thousand_trees__all_of_them_are_found(tmp_path):
+    async def work(_: Placement, scheduler: Scheduler) -> None:
+        decision = await scheduler.select(wanted(resources1__CUSTOM_FPGA="1"), states(1100))
+        assert isinstance(decision, Ranked)
+        assert len(decision.hosts) == 1100
+
+    specs = [spec for n in range(1, 1101) for spec in (root(n), child(0, host=n, CUSTOM_FPGA=1))]
+    in_trees(tmp_path, specs, work)
+
+
+def test_ways__random_trees__are_there_exactly_if_the_parts_add_up_and_each_of_them_adds_up():
+    for seed in range(300):
+        draw = random.Random(seed)
+        nodes = [(draw.randint(0, 4), draw.randint(0, 4)) for _ in range(draw.randint(1, 4))]
+        fleet = Fleet()
+        fleet.put(facts(1, None, {}))
+        for number, (vcpus, memory) in enumerate(nodes):
+            fleet.put(facts(CHILD + number, 1, {"VCPU": vcpus, "MEMORY_MB": memory}))
+        query = CandidateQuery(resources={"VCPU": draw.randint(1, 9), "MEMORY_MB": draw.randint(1, 9)})
+        room = all(sum(node[at] for node in nodes) >= query.resources[name] for at, name in enumerate(query.resources))
+        found = list(trees.ways(fleet, query, uuid_of(1)))
+        assert bool(found) == room == bool(trees.fitting(fleet, query, 1)), f"seed {seed}"
+        for way in found:
+            totals = {name: sum(held.get(name, 0) for held in way.allocations.values()) for name in query.resources}
+            assert totals == query.resources, f"seed {seed}"
+            for uuid, held in way.allocations.items():
+                assert all(fleet.shelves[name].stocks[fleet.row_of[uuid]].gives(n) for name, n in held.items())
+            assert trees.way_held(fleet, query, way.allocations) is not None, f"seed {seed}"
+
+
+def facts(number: int, parent: int | None, amounts: Mapping[str, int]) -> Facts:
+    stocks = {
+        name: Stock(capacity=amount, used=0, min_unit=1, max_unit=amount, step_size=1)
+        for name, amount in amounts.items()
+        if amount
+    }
+    return Facts(
+        uuid=uuid_of(number),
+        name=str(number),
+        parent_uuid=None if parent is None else uuid_of(parent),
+        root_uuid=uuid_of(parent or number),
+        stocks=stocks,
+        traits=frozenset(),
+        aggregates=frozenset(),
+    )

@@ -101,7 +101,7 @@ class Placement:
         return explaining.removed(await self.fleet.fresh(), query)
 
     async def room(self, resource_class: str) -> Mapping[str, tuple[int, int]]:
-        """What every provider of the class can hold, and what of it is used; by UUID."""
+        """What every tree that has the class can hold, and what of it is used; by the UUID of its root."""
         return single.room(await self.fleet.fresh(), resource_class)
 
     async def consumer_generation(self, consumer: str) -> int | None:

@@ -55,10 +55,13 @@ def eliminations(fleet: Fleet, query: CandidateQuery) -> list[Elimination]:
 
 
 def room(fleet: Fleet, resource_class: str) -> dict[str, tuple[int, int]]:
-    """Capacity and use of every provider of the class, by UUID."""
+    """Capacity and use of every tree that has the class, by the UUID of its root."""
     shelf = fleet.shelves.get(resource_class)
-    stocks = {} if shelf is None else shelf.stocks
-    return {fleet.uuids[row]: (stock.capacity, stock.used) for row, stock in stocks.items()}
+    found: dict[str, tuple[int, int]] = {}
+    for row, stock in ({} if shelf is None else shelf.stocks).items():
+        capacity, used = found.get(fleet.roots[row], (0, 0))
+        found[fleet.roots[row]] = (capacity + stock.capacity, used + stock.used)
+    return found
 
 
 def _apart(fleet: Fleet, query: CandidateQuery) -> tuple[int, int]:

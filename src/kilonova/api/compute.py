@@ -13,6 +13,7 @@ from kilonova.operations.quota import Quota
 from kilonova.operations.servers import Servers
 from kilonova.placement.placement import Placement
 from kilonova.runtime.runtime import Runtime
+from kilonova.scheduler.pci import Aliases
 from kilonova.web.policy import Policy
 
 
@@ -36,6 +37,8 @@ class Compute:
     """What the oldest routes about images pass on to; so too with networks and volumes."""
     network_api: ServiceApi = field(default_factory=NoService)
     volume_api: ServiceApi = field(default_factory=NoService)
+    aliases: Aliases = field(default_factory=dict)
+    """What flavors call PCI devices (`[pci] alias`)."""
     default_zone: str = "nova"
     deletes_at_once: bool = True
     """Whether a deleted server is gone, rather than kept for a while (`[compute] reclaim_window_s` is 0)."""

@@ -30,6 +30,7 @@ from kilonova.objects.keypair import Keypair
 from kilonova.objects.port import SecurityGroup
 from kilonova.objects.server import NicRequest, Server, Volume
 from kilonova.objects.server_group import ServerGroup
+from kilonova.scheduler.wishes import wishes_of
 from kilonova.web.call import Call, Reply
 
 SERVERS_MAX = 1000
@@ -116,12 +117,14 @@ async def _order(caller: Caller, compute: Compute, wish: ServerCreate, hints: di
     check_count(len(wish.metadata), limits)
     flavor = await flavor_of(caller, compute, wish.flavor_ref)
     disks = await disks_of(caller, compute, wish, most)
+    images = await images_of(caller, compute, wish, flavor, disks)
+    wishes_of(flavor, images.properties, compute.aliases)
     count = most if least == most else await _affordable(compute, caller, flavor, least, most)
     return Order(
         wish=wish,
         hints=hints,
         flavor=flavor,
-        images=await images_of(caller, compute, wish, flavor, disks),
+        images=images,
         volumes=disks.volumes,
         destination=await destination_of(caller, compute, wish),
         nics=await nics_of(caller, compute, wish, most),

@@ -16,6 +16,7 @@ from kilonova.kernel.errors import Invalid, NotFound
 from kilonova.kernel.ids import HostName
 from kilonova.objects.flavor import Flavor
 from kilonova.objects.server import Server
+from kilonova.scheduler.wishes import wishes_of
 from kilonova.web.call import Call, Reply
 from kilonova.web.routing import Body
 
@@ -65,6 +66,7 @@ class ServerMoves:
         server = await find_to_change(call, self._compute, "os_compute_api:servers:resize")
         flavor = await flavor_of(call.user, self._compute, wish.flavor_ref)
         _check_flavor(server, flavor)
+        wishes_of(flavor, server.image_properties, self._compute.aliases)
         if wish.disk_config is not UNSET:
             disk_config = str(wish.disk_config)
             await self._compute.servers.update(

@@ -35,12 +35,19 @@ from kilonova.api.shapes import Takes
 from kilonova.kernel.errors import Invalid, NotImplementedHere
 from kilonova.objects.server import Server
 from kilonova.operations.plans import rebuild
+from kilonova.scheduler.numa import numa_of
 from kilonova.web.call import Call, Reply
 from kilonova.web.routing import Body
 
 _PATH = "/servers/{id}/action"
 _SAME_NAME = ("description", "hostname", "access_ip_v4", "access_ip_v6", "disk_config", "metadata", "user_data")
 """Fields of the body that are fields of the server."""
+
+
+class OtherTopology(Invalid):
+    """An instance's NUMA topology cannot be changed as part of a rebuild. The image provided is invalid for this instance."""
+
+    code = "other-numa-topology"
 
 
 class Rebuild(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -96,6 +103,7 @@ class ServerRebuild:
         image = await content_of(call.user, compute, str(wish.image_ref), server.flavor)
         if server.boots_from_volume:
             image = await self._of_volume(call, server, image)
+        _check_topology(server, image)
         password = wish.admin_password or compute.runtime.token(PASSWORD_BYTES)
         params: dict[str, Any] = {
             rebuild.CHANGES: await self._changes(wish, server, image),
@@ -175,3 +183,9 @@ def routes(compute: Compute) -> list[ComputeRoute]:
             faults=(501,),
         )
     ]
+
+
+def _check_topology(server: Server, image: BootImages) -> None:
+    """The server keeps what it holds, so another image must not ask for other NUMA nodes. Raises `Invalid`."""
+    if numa_of(server.flavor, image.properties) != numa_of(server.flavor, server.image_properties):
+        raise OtherTopology

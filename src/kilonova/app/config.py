@@ -191,12 +191,37 @@ class Compute(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ] = "report"
 
 
+class Pci(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """PCI devices that are given to servers."""
+
+    alias: Annotated[
+        tuple[str, ...],
+        _text(
+            "What flavors call devices: `NAME=VENDOR:PRODUCT` or `NAME=CUSTOM_CLASS`, with `+TRAIT` after it as wanted."
+        ),
+    ] = ()
+
+
 class Fake(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The fake hypervisor."""
 
     order_s: Annotated[float, Meta(description="How long each order to a guest takes, in seconds.", ge=0, le=3600)] = (
         0.0
     )
+    numa_nodes: Annotated[
+        int,
+        _count("How many NUMA nodes each host tells of, with an even share of its CPUs and memory; 0 for none.", 0, 8),
+    ] = 0
+    dedicated_cpus: Annotated[
+        int, _count("How many CPUs of each NUMA node are for servers that pin theirs.", 0, 64)
+    ] = 0
+    huge_pages: Annotated[int, _count("How many pages of 2 MiB are set aside in each NUMA node.", 0, 16_384)] = 0
+    pci_devices: Annotated[
+        tuple[str, ...],
+        _text(
+            "PCI devices of each host: `VENDOR:PRODUCT` or `CUSTOM_CLASS`, with `+TRAIT` and `*COUNT` after it as wanted."
+        ),
+    ] = ()
 
 
 class Bus(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -275,6 +300,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     quota: Quota = Quota()
     compute: Compute = Compute()
     scheduler: SchedulerOptions = SchedulerOptions()
+    pci: Pci = Pci()
     fake: Fake = Fake()
     bus: Bus = Bus()
     notifications: Notifications = Notifications()

@@ -19,7 +19,8 @@ import msgspec
 from kilonova.agent.agent import Agent
 from kilonova.agent.consoles import ConsoleAnswers
 from kilonova.agent.gateway_remote import RemoteGateway, unix_transport
-from kilonova.app.config import Log
+from kilonova.app.config import Fake, Log
+from kilonova.app.fake_hosts import fake_driver
 from kilonova.app.logs import start_logging
 from kilonova.app.state_errors import StateInUse
 from kilonova.app.state_lock import StateLock
@@ -51,8 +52,8 @@ class HostFile(msgspec.Struct, frozen=True, kw_only=True):
     """The directory in which all of them keep their guests' disks, if they share them."""
     fake_file: str | None
     """The file with the guests of all fake hosts."""
-    fake_order_s: float
-    """How long each order to a fake guest takes, in seconds."""
+    fake: Fake
+    """What fake hosts are like."""
     volumes: str | None
     """The directory of volumes that are files of this machine."""
     log_folder: str
@@ -109,12 +110,8 @@ async def run(told: HostFile, folder: Path, runtime: Runtime) -> bool:
 
 def _driver(told: HostFile, folder: Path, runtime: Runtime) -> Driver:
     if told.driver == "fake":
-        from kilonova.drivers.fake.driver import FakeDriver  # noqa: PLC0415 - only one of the drivers is needed
-        from kilonova.drivers.fake.timings import FakeTimings  # noqa: PLC0415
-
         assert told.fake_file is not None, "fake hosts share a file"
-        timings = FakeTimings.of_all(told.fake_order_s)
-        return FakeDriver(runtime, Path(told.fake_file), told.hosts, timings=timings)
+        return fake_driver(runtime, Path(told.fake_file), told.hosts, told.fake)
     storage = Path(told.storage) if told.storage is not None else None
     volumes = Path(told.volumes) if told.volumes is not None else None
     return qemu_host(folder, runtime, told.host, told.number, told.hosts, storage, volumes)

@@ -74,7 +74,7 @@ async def _start_together(foundation: Foundation, parts: Parts, shape: Shape, im
         shape,
         foundation.state,
         foundation.runtime,
-        fake_order_s=config.fake.order_s,
+        fake=config.fake,
         volumes=config.volume.files,
     )
     await driver.start()
@@ -143,7 +143,7 @@ def _host_files(
             hosts=len(folders),
             storage=str(storage_of(foundation.state)) if foundation.config.up.shared_disks else None,
             fake_file=None if fake_file is None else str(fake_file),
-            fake_order_s=foundation.config.fake.order_s,
+            fake=foundation.config.fake,
             volumes=None if volumes is None else str(volumes),
             log_folder=str(foundation.state.folder("log")),
             log=foundation.config.log,

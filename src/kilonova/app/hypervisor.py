@@ -4,7 +4,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from kilonova.app.config import Up
+from kilonova.app.config import Fake, Up
+from kilonova.app.fake_hosts import fake_driver
 from kilonova.app.state import Made, State
 from kilonova.drivers.driver import Driver
 from kilonova.kernel.errors import Conflict, Invalid
@@ -92,19 +93,16 @@ def _shape(up: Up, state: State) -> Shape:
 
 
 def make(
-    shape_: Shape, state: State, runtime: Runtime, *, fake_order_s: float = 0.0, volumes: Path | None = None
+    shape_: Shape, state: State, runtime: Runtime, *, fake: Fake | None = None, volumes: Path | None = None
 ) -> Driver:
     """The driver of a cloud whose hosts are in one process, not started yet.
 
-    Fake hosts take `fake_order_s` seconds for each order; `volumes` is where files that are volumes lie.
+    Fake hosts are as `fake` says; `volumes` is where files that are volumes lie.
     """
     assert not shape_.apart
     folder = state.folder("hypervisor")
     if shape_.driver == "fake":
-        from kilonova.drivers.fake.driver import FakeDriver  # noqa: PLC0415 - only one of the drivers is needed
-        from kilonova.drivers.fake.timings import FakeTimings  # noqa: PLC0415
-
-        return FakeDriver(runtime, folder / FAKE_FILE, shape_.hosts, timings=FakeTimings.of_all(fake_order_s))
+        return fake_driver(runtime, folder / FAKE_FILE, shape_.hosts, fake or Fake())
     from kilonova.drivers.qemu.driver import QemuDriver  # noqa: PLC0415 - only one of the drivers is needed
 
     return QemuDriver(runtime, folder, volumes=volumes)

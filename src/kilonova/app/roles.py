@@ -34,6 +34,7 @@ async def parts_of(
     await _make_cells(foundation, cells, shape.cells)
     for opened in (database, *(cell.database for cell in cells.all)):
         await opened.write(leases_expire_txn)  # the state directory's lock says that nobody else is at work
+    config = foundation.config
     return Parts(
         runtime=foundation.runtime,
         bus=foundation.bus,
@@ -41,7 +42,7 @@ async def parts_of(
         cells=cells,
         hosts=Hosts(database, cells),
         placement=placement,
-        scheduler=scheduler_of(foundation.config.scheduler, placement, foundation.runtime),
+        scheduler=scheduler_of(config.scheduler, placement, foundation.runtime, config.pci.alias),
         networks=networks,
         images=images,
         volumes=volumes,

@@ -127,5 +127,6 @@ def _host(host: HostState, room: dict[str, Any]) -> dict[str, Any]:
         "zone": host.zone,
         "up": host.up,
         "enabled": host.enabled,
+        "aggregates": [msgspec.to_builtins(msgspec.structs.replace(one, hosts=())) for one in host.aggregates],
         "room": of_classes,
     }

@@ -1,6 +1,6 @@
 """The scheduler as it is configured, with the filters and weighers of other packages that the configuration names."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from kilonova.kernel.errors import Invalid
@@ -9,6 +9,7 @@ from kilonova.runtime.runtime import Runtime
 from kilonova.scheduler import filters, weighers
 from kilonova.scheduler.filters import Filter
 from kilonova.scheduler.options import SchedulerOptions
+from kilonova.scheduler.pci import aliases_of
 from kilonova.scheduler.prefilters import prefilters
 from kilonova.scheduler.service import Scheduler
 from kilonova.scheduler.weighers import Weigher, weight_setting
@@ -33,9 +34,15 @@ class BadPlugin(Invalid):
     code = "bad-plugin"
 
 
-def scheduler_of(options: SchedulerOptions, placement: Placement, runtime: Runtime) -> Scheduler:
-    """The scheduler over `placement`. Raises `Invalid` for names that nothing has, and plugins that can't be used."""
-    return Scheduler(placement, runtime, filters_of(options), weighers_of(options), prefilters(options))
+def scheduler_of(
+    options: SchedulerOptions, placement: Placement, runtime: Runtime, aliases: Sequence[str] = ()
+) -> Scheduler:
+    """The scheduler over `placement`; `aliases` are those of PCI devices as they are configured.
+
+    Raises `Invalid` for names that nothing has, and plugins that can't be used.
+    """
+    chosen = filters_of(options), weighers_of(options), prefilters(options)
+    return Scheduler(placement, runtime, *chosen, aliases_of(aliases))
 
 
 def filters_of(options: SchedulerOptions) -> tuple[Filter, ...]:

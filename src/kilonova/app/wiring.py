@@ -113,6 +113,7 @@ async def build(
             network_api=services.api("network"),
             volume_api=services.api("volume"),
             policy=compute_policy(foundation),
+            aliases=work.scheduler.aliases,
             page_max=config.api.max_limit,
             deletes_at_once=config.compute.reclaim_window_s == 0,
             offload_at_once=config.compute.shelved_offload_s == 0,

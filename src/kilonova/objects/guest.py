@@ -6,6 +6,8 @@ from typing import Any
 import msgspec
 
 from kilonova.kernel.ids import CellId, HostName, ServerId
+from kilonova.objects.numa import GuestCell, HostNode
+from kilonova.objects.pci import HostDevice
 
 
 class PowerState(enum.IntEnum):
@@ -92,6 +94,10 @@ class GuestSpec(msgspec.Struct, frozen=True, kw_only=True):
     volumes: tuple[GuestVolume, ...] = ()
     cell_id: CellId = CellId("")
     """Of the cell that it is made for: its mark, kept with it; empty for guests that older versions made."""
+    numa: tuple[GuestCell, ...] = ()
+    """Its NUMA nodes; none when it has no topology to keep to."""
+    devices: tuple[str, ...] = ()
+    """Addresses of its host's PCI devices that it is given."""
 
 
 class Guest(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,5 +137,9 @@ class HostDescription(msgspec.Struct, frozen=True, kw_only=True):
     disk_allocation_ratio: float = 1.0
     storage: str | None = None
     """Names the place where guests' disks lie; hosts that say the same share them. None: nobody else sees them."""
+    numa: tuple[HostNode, ...] = ()
+    """Its NUMA nodes, which then have all its processors and memory; none when they are not told apart."""
+    pci: tuple[HostDevice, ...] = ()
+    """PCI devices that it may give to guests."""
     connector: dict[str, Any] = {}
     """What the volume service needs to know of this host to connect a volume (Cinder API, "Attachments", `connector`)."""

@@ -9,6 +9,7 @@ import msgspec
 from kilonova.kernel.ids import HostName, OperationId, ProjectId, ServerId, UserId
 from kilonova.objects.flavor import Flavor
 from kilonova.objects.guest import GuestImage, GuestNic, GuestVolume, PowerState
+from kilonova.objects.portion import Portion
 
 
 class VmState(StrEnum):
@@ -134,6 +135,8 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     """The same as `source` when only the size changes."""
     old_flavor: Flavor
     new_flavor: Flavor
+    old_portion: Portion | None = None
+    """What it held at the old place: see `Server.portion`."""
     old_vm_state: VmState
     """Where the server goes back to, and is after the confirmation: `active` or `stopped`."""
     finished_at: float | None = None
@@ -205,6 +208,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     """`owner` or `admin`."""
     trusted_certs: tuple[str, ...] | None = None
     host: HostName | None = None
+    portion: Portion | None = None
+    """What it holds in placement on its host; None for what its flavor says, of the host's own provider."""
     requested_host: HostName | None = None
     """The host an admin asked for."""
     ssh_port: int | None = None

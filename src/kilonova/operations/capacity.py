@@ -13,6 +13,7 @@ from kilonova.operations.findings import Orphan
 from kilonova.operations.work import Parts
 from kilonova.placement.books import Described, Discrepancy, Given
 from kilonova.placement.names import in_order
+from kilonova.placement.search.trees import SPLIT
 from kilonova.placement.shapes import Provider
 
 HOTTEST = 10
@@ -120,7 +121,7 @@ def utilisation(given: Sequence[Given], places: Mapping[str, Place], unanswered:
     """Add inventories up; `places` are those of hosts, by the root provider of each."""
     nowhere = Place(NOWHERE, NOWHERE, NOWHERE)
     placed = [(places.get(one.root, nowhere), one) for one in given]
-    own = [(places[one.provider], one) for one in given if one.provider in places]
+    own = [(places[one.root], one) for one in _by_tree(given) if one.root in places]
     return Utilisation(
         classes=_shares(("", one) for one in given),
         zones=_shares((place.zone, one) for place, one in placed),
@@ -151,8 +152,22 @@ def _share(name: str, resource_class: str, given: Sequence[Given]) -> Share:
     )
 
 
+def _by_tree(given: Sequence[Given]) -> list[Given]:
+    """What roots have themselves, and all CPUs and memory of a tree as one inventory of its root; devices are left out."""
+    sums: dict[tuple[str, str], tuple[int, int]] = {}
+    for one in given:
+        if one.provider != one.root and one.resource_class not in SPLIT:
+            continue
+        capacity, used = sums.get((one.root, one.resource_class), (0, 0))
+        sums[one.root, one.resource_class] = (capacity + one.capacity, used + one.used)
+    return [
+        Given(provider=root, root=root, resource_class=name, capacity=capacity, used=used)
+        for (root, name), (capacity, used) in sums.items()
+    ]
+
+
 def _hottest(own: Iterable[tuple[Place, Given]]) -> list[Hot]:
-    """Hosts by the class that they have given most of, counting what they have themselves and not what is below them."""
+    """Hosts by the class that they have given most of."""
     fullest: dict[str, tuple[float, Place, Given]] = {}
     for place, one in own:
         percent = _percent(one.used, one.capacity)

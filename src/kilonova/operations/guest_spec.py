@@ -6,6 +6,8 @@ from kilonova.kernel.ids import CellId
 from kilonova.objects.guest import GuestSpec
 from kilonova.objects.server import Server
 from kilonova.operations.guest_files import guest_files
+from kilonova.scheduler.numa import guest_cells
+from kilonova.scheduler.pci import addresses
 
 
 def guest_spec(
@@ -49,4 +51,6 @@ def guest_spec(
         flavor_name=server.flavor.name,
         volumes=tuple(volume.guest for volume in server.volumes),
         cell_id=cell_id,
+        numa=guest_cells(server.flavor, server.image_properties, server.portion),
+        devices=() if server.portion is None else addresses(server.portion.groups),
     )

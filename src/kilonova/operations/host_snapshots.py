@@ -25,7 +25,9 @@ from kilonova.operations import store
 from kilonova.operations.host_loads import host_loads
 from kilonova.runtime.runtime import Runtime
 from kilonova.scheduler.hosts import HostState, Look, host_states, loaded
+from kilonova.scheduler.pci import Aliases
 from kilonova.scheduler.request import ServerRequest, request_of
+from kilonova.scheduler.wishes import NO_ALIASES
 
 _decode_aggregate = msgspec.json.Decoder(Aggregate).decode
 _aggregates = Prepared(select(aggregates.c.body).order_by(aggregates.c.id))
@@ -49,9 +51,19 @@ class HostSnapshots:
     """Takes a snapshot for each decision."""
 
     def __init__(
-        self, runtime: Runtime, database: Database, cells: Cells, hosts: Hosts, look: Look = Look.NOTHING
+        self,
+        runtime: Runtime,
+        database: Database,
+        cells: Cells,
+        hosts: Hosts,
+        look: Look = Look.NOTHING,
+        aliases: Aliases = NO_ALIASES,
     ) -> None:
-        """`database` is the API database; `look` is what of the hosts' load the scheduler wants to see."""
+        """`database` is the API database; `look` is what of the hosts' load the scheduler wants to see.
+
+        `aliases` are what flavors call PCI devices.
+        """
+        self._aliases = aliases
         self._look = look
         self._runtime = runtime
         self._database = database
@@ -65,7 +77,7 @@ class HostSnapshots:
         bodies, group = await self._database.read(_read_txn, server.group_id)
         near = {ServerId(id_) for hint in ("same_host", "different_host") for id_ in server.hints.get(hint, ())}
         named = near | set(group.members if group is not None else ())
-        request = request_of(server, group, await self._hosts_of(named - {server.id}))
+        request = request_of(server, group, await self._hosts_of(named - {server.id}), self._aliases)
         states, loads = await self._states(bodies), await host_loads(self._cells, self._look)
         return request, loaded(states, loads) if loads else states
 

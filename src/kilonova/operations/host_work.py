@@ -8,7 +8,7 @@ from kilonova.kernel.ids import CellId
 from kilonova.objects.guest import GuestSpec
 from kilonova.objects.operation import Operation
 from kilonova.objects.server import Server
-from kilonova.operations import moving_volumes
+from kilonova.operations import moving_volumes, portions
 from kilonova.operations.guest_spec import guest_spec
 
 SEED_BYTES = 32
@@ -37,7 +37,7 @@ class HostWork:
     def spec(self, server: Server | None = None) -> GuestSpec:
         """The guest as the server says, or as it will say: `server`, when this operation changes it, and where it goes."""
         return guest_spec(
-            moving_volumes.carried(server or self.server, self.outputs),
+            portions.carried(moving_volumes.carried(server or self.server, self.outputs), self.outputs),
             cell_id=self.cell_id,
             generation=self.params["generation"],
             random_seed=self.token(SEED_BYTES),

@@ -19,13 +19,14 @@ from kilonova.objects.flavor import Flavor
 from kilonova.objects.host import Host
 from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Move, Server, VmState
-from kilonova.operations import moving_volumes, store
+from kilonova.operations import moving_volumes, portions, store
 from kilonova.operations.work import TakenOver, Work
 from kilonova.placement.shapes import Claim, Crowded, Full, Stale
 from kilonova.scheduler.decide import NoValidHost
 from kilonova.scheduler.hosts import HostState
-from kilonova.scheduler.request import ServerRequest, resources_of
+from kilonova.scheduler.request import ServerRequest
 from kilonova.scheduler.service import MOVE, Leaving, Owner
+from kilonova.scheduler.wishes import resources_of
 
 NOWHERE = HostName("")
 """Where the ports of a server are bound that is on no host."""
@@ -60,7 +61,8 @@ async def claim(work: Work) -> Outputs:
     Params: `to` is the one host that was asked for, `may_stay` whether the server may stay where it is, `flavor` the new one.
 
     Leaves:
-        `dest` or `here`: the other host, or the same one. `zone`: its zone. `shared`: whether both see the same disks.
+        `dest` or `here`: the other host, or the same one. `zone`: its zone. `shared`: whether both see the same disks. `portion`:
+        what is claimed, where that is not just the flavor's size of the host's own provider.
 
     Raises:
         NowhereToGo: no host may have it.
@@ -82,6 +84,7 @@ async def claim(work: Work) -> Outputs:
         generation=moves,
         host=here or out_of_use(source),
         resources=resources_of(server.flavor, boots_from_volume=server.boots_from_volume),
+        portion=server.portion,
         may_stay=bool(params.get("may_stay")) and here is not None and source.name not in failed,
     )
     owner = Owner(consumer=server.id, generation=own, project_id=server.project_id, user_id=server.user_id)
@@ -91,20 +94,20 @@ async def claim(work: Work) -> Outputs:
     if isinstance(answer, NoValidHost):
         raise NowhereToGo(reason=answer.message, for_operators=answer.details)
     if answer.host.name == source.name:
-        return {"here": source.name, "zone": answer.host.zone}
+        return {"here": source.name, "zone": answer.host.zone, **portions.told(answer.portion)}
     dest = await work.parts.hosts.get(answer.host.name)
     shared = dest.description.storage is not None and dest.description.storage == source.description.storage
-    return {"dest": dest.name, "zone": answer.host.zone, "shared": shared}
+    return {"dest": dest.name, "zone": answer.host.zone, "shared": shared, **portions.told(answer.portion)}
 
 
 async def give_back(work: Work) -> None:
     """Undo the claim, and make sure that no claim of an earlier worker can come after."""
     server = await work.server()
-    await hold(work, _host(server), server.flavor, work.operation.id)
+    await hold(work, _host(server), server, work.operation.id)
 
 
-async def hold(work: Work, host: HostName, flavor: Flavor, move: str) -> None:
-    """Let the server hold exactly `flavor` on `host`, and the consumer `move` nothing.
+async def hold(work: Work, host: HostName, as_: Server, move: str) -> None:
+    """Let the server hold exactly what it has `as_` it is, was or will be, on `host`, and the consumer `move` nothing.
 
     A group whose members have to be together does not keep a server from going back: it leaves the group's set then.
     """
@@ -113,7 +116,7 @@ async def hold(work: Work, host: HostName, flavor: Flavor, move: str) -> None:
     moves = await placement.consumer_generation(move)
     server = await work.server()
     at = await work.parts.hosts.get(host)
-    request, _ = await _wishes(work, server, flavor)
+    request, _ = await _wishes(work, server, as_.flavor)
     nothing = Claim(
         consumer=move,
         generation=moves,
@@ -126,7 +129,7 @@ async def hold(work: Work, host: HostName, flavor: Flavor, move: str) -> None:
         nothing,
         consumer=server.id,
         generation=own,
-        allocations={at.uuid: resources_of(flavor, boots_from_volume=server.boots_from_volume)},
+        allocations=portions.held_on(as_, at.uuid),
         consumer_type="INSTANCE",
         spread=request.spread(at.uuid),
     )
@@ -196,16 +199,24 @@ def under_way(server: Server, operation: Operation, kind: str) -> Server:
             dest=HostName(dest),
             old_flavor=server.flavor,
             new_flavor=flavor_wanted(server, operation),
+            old_portion=server.portion,
             old_vm_state=VmState(operation.params["vm_state"]),
         ),
     )
+
+
+def before(server: Server) -> Server:
+    """The server that waits for its move to be confirmed, in the size that it had."""
+    move = server.move
+    assert move is not None, "what goes back is a move"
+    return msgspec.structs.replace(server, flavor=move.old_flavor, portion=move.old_portion)
 
 
 def arrived(server: Server, operation: Operation) -> Server:
     """The server where its move has brought it."""
     outputs = operation.outputs
     return msgspec.structs.replace(
-        moving_volumes.carried(server, outputs),
+        portions.carried(moving_volumes.carried(server, outputs), outputs),
         host=HostName(outputs["dest"] if "dest" in outputs else outputs["here"]),
         availability_zone=outputs["zone"],
         flavor=flavor_wanted(server, operation),

@@ -7,6 +7,7 @@ from kilonova.engine.plan import Outputs
 from kilonova.engine.progress import FAILED_ON
 from kilonova.engine.runner import TooEarly
 from kilonova.kernel.ids import HostName
+from kilonova.operations import portions
 from kilonova.operations.moving import NowhereToGo
 from kilonova.operations.work import Work
 from kilonova.placement.shapes import Stale
@@ -41,7 +42,7 @@ async def place(work: Work) -> Outputs:
         raise TooEarly(0.0, "another worker has just changed what the server holds")
     if isinstance(answer, NoValidHost):
         raise NowhereToGo(reason=answer.message, for_operators=answer.details)
-    return {"dest": answer.host.name, "zone": answer.host.zone}
+    return {"dest": answer.host.name, "zone": answer.host.zone, **portions.told(answer.portion)}
 
 
 async def give_back(work: Work) -> None:

@@ -17,7 +17,7 @@ from kilonova.kernel.errors import KilonovaError, Unavailable
 from kilonova.kernel.ids import CELL0, CellId, HostName
 from kilonova.objects.operation import Operation, OperationEvent, OperationState
 from kilonova.objects.server import Fault, Server, TaskState, VmState
-from kilonova.operations import notices, store
+from kilonova.operations import notices, portions, store
 from kilonova.operations.accept import Acceptance, new_operation
 from kilonova.operations.plans import boot
 from kilonova.operations.work import TakenOver, Work, still_ours_txn
@@ -51,7 +51,8 @@ async def _place(work: Work) -> Outputs:
     answer = await work.parts.scheduler.place(request, hosts, owner)
     match answer:
         case Placed():
-            return {"cell_id": answer.host.cell_id, "host": answer.host.name, "zone": answer.host.zone}
+            found = {"cell_id": answer.host.cell_id, "host": answer.host.name, "zone": answer.host.zone}
+            return {**found, **portions.told(answer.portion)}
         case NoValidHost():
             if generation is not None:
                 await work.release_claim()  # an earlier attempt may have claimed a host and never heard of it
@@ -92,6 +93,7 @@ def _hand_over_txn(tx: Transaction, request: Operation, server: Server, log: lis
         server,
         host=HostName(outputs["host"]),
         availability_zone=outputs["zone"],
+        portion=portions.of(outputs),
         task_state=TaskState.NETWORKING,
         current_op=operation.id,
     )

@@ -53,7 +53,8 @@ class Parts:
     @cached_property
     def snapshots(self) -> HostSnapshots:
         """What scheduling decisions look at."""
-        return HostSnapshots(self.runtime, self.database, self.cells, self.hosts, self.scheduler.looks_at)
+        scheduler = self.scheduler
+        return HostSnapshots(self.runtime, self.database, self.cells, self.hosts, scheduler.looks_at, scheduler.aliases)
 
 
 @dataclass(frozen=True)

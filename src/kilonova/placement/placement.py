@@ -1,12 +1,13 @@
 """What the rest of the cloud calls: providers registered, candidates found, capacity claimed and released."""
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 from kilonova.database.database import Database, Transaction
 from kilonova.placement import books, claims, providers, queries, store
 from kilonova.placement.books import Books, Described, Given
 from kilonova.placement.claims import Refused
-from kilonova.placement.search import explaining, single
+from kilonova.placement.search import explaining, single, trees
 from kilonova.placement.search.explaining import Removed
 from kilonova.placement.search.loader import LiveFleet
 from kilonova.placement.search.query import Query
@@ -23,8 +24,11 @@ from kilonova.placement.shapes import (
     ProviderSpec,
     Released,
     Stale,
+    Way,
 )
 
+WAYS_MAX = 64
+"""Most ways of one tree that are given at once; who has tried them all asks for new candidates."""
 PAGE_MAX = 1000
 """Most consumers of one page."""
 
@@ -43,7 +47,10 @@ class Placement:
         """All providers in memory; the Placement API of the same process searches it too."""
 
     async def providers_ensure(self, specs: Sequence[ProviderSpec]) -> None:
-        """Make root providers be as `specs` say, all in one transaction; only what differs is written.
+        """Make trees of providers be as `specs` say, all in one transaction; only what differs is written.
+
+        Parents come before their children. Children of these roots that were told of before (`child_uuid`) and are not now go;
+        those that others have put there stay.
 
         Inventories are replaced as a whole; of traits, those reported earlier and not now are taken away and those that
         people gave stay. Custom names that don't exist are made. A changed provider's generation goes up.
@@ -51,6 +58,7 @@ class Placement:
         Raises:
             DuplicateName: a name belongs to another provider.
             InventoryInUse: an inventory would go of which something is held.
+            ProviderInUse: a child would go of which something is held.
             UnknownClass, UnknownTrait: a name is neither standard nor custom.
         """
         await self._database.write(providers.ensure_txn, specs)
@@ -71,12 +79,29 @@ class Placement:
         """Why not the others: per condition of `query`, which providers it removed from those left by the ones before."""
         return single.eliminations(await self.fleet.fresh(), query)
 
+    async def ways(
+        self, query: CandidateQuery, root: str, own: Allocations = trees.NOTHING, most: int = WAYS_MAX
+    ) -> Sequence[Way]:
+        """How a root that was among the candidates can give what `query` asks for, in the order in which to try.
+
+        As seen when candidates were last asked for: the claim will judge. What `own` says counts as free. A root without
+        children gives all that is asked outside of groups itself.
+        """
+        fleet = await self.fleet.known()
+        if not query.alternatives and not fleet.has_children(root):
+            return [Way(allocations={root: dict(query.resources)}, groups={})]
+        return list(islice(trees.ways(fleet, query, root, own), most))
+
+    async def way_held(self, query: CandidateQuery, held: Allocations) -> tuple[str, Way] | None:
+        """The root, and the way in which `held` is exactly what is asked of its tree; None when it isn't."""
+        return trees.way_held(await self.fleet.fresh(), query, held)
+
     async def removed(self, query: Query) -> list[Removed]:
         """Why there are no more candidates: what each condition of a query of groups removed, with an example."""
         return explaining.removed(await self.fleet.fresh(), query)
 
     async def room(self, resource_class: str) -> Mapping[str, tuple[int, int]]:
-        """What every provider of the class can hold, and what of it is used; by UUID."""
+        """What every tree that has the class can hold, and what of it is used; by the UUID of its root."""
         return single.room(await self.fleet.fresh(), resource_class)
 
     async def consumer_generation(self, consumer: str) -> int | None:

@@ -15,7 +15,7 @@ from kilonova.placement.errors import (
     UnknownTrait,
 )
 from kilonova.placement.queries import Stock, chunks
-from kilonova.placement.shapes import Inventory, Provider, ProviderSpec
+from kilonova.placement.shapes import Inventory, Provider, ProviderSpec, child_uuid
 
 _Stocks = Mapping[str, Mapping[str, Stock]]
 _Traits = Mapping[str, Mapping[str, bool]]
@@ -29,6 +29,7 @@ def ensure_txn(tx: Transaction, specs: Sequence[ProviderSpec]) -> None:
     traits = queries.traits_txn(tx, known)
     _ensure_names(tx, specs, stocks, traits)
     changed = _ensure_providers(tx, specs, known)
+    remove_txn(tx, _no_more_told_txn(tx, specs))
     changed |= _ensure_inventories(tx, specs, stocks)
     changed |= _ensure_traits(tx, specs, traits)
     store.providers_advance_txn(tx, (uuid for uuid in changed if uuid in known))
@@ -120,10 +121,36 @@ def _ensure_providers(tx: Transaction, specs: Sequence[ProviderSpec], known: Map
     taken = names_taken_txn(tx, wanted)
     if taken:
         raise DuplicateName(what=f"name: {taken[0]}")
-    store.providers_insert_txn(tx, [(spec.uuid, spec.name) for spec in new])
+    store.providers_insert_txn(tx, [(spec.uuid, spec.name) for spec in new if spec.parent is None])
+    roots = {uuid: one.root_uuid for uuid, one in known.items()}
+    for spec in new:
+        root = spec.uuid if spec.parent is None else roots[spec.parent]
+        roots[spec.uuid] = root
+        if spec.parent is not None:
+            store.provider_insert_txn(tx, spec.uuid, spec.name, spec.parent, root)
     for spec in renamed:
         store.provider_rename_txn(tx, spec.uuid, spec.name)
-    return {spec.uuid for spec in renamed}
+    moved = [
+        spec for spec in specs if spec.parent and spec.uuid in known and known[spec.uuid].parent_uuid != spec.parent
+    ]
+    for spec in moved:
+        store.provider_move_txn(tx, spec.uuid, spec.parent, roots[spec.parent or ""], {spec.uuid})
+    return {spec.uuid for spec in (*renamed, *moved)}
+
+
+def _no_more_told_txn(tx: Transaction, specs: Sequence[ProviderSpec]) -> list[str]:
+    """The children of these roots that their reporter told of before."""
+    c = tables.providers.c
+    told = {spec.uuid for spec in specs}
+    roots = [spec.uuid for spec in specs if spec.parent is None]
+    below = [
+        row
+        for part in chunks(roots)
+        for row in tx.execute(
+            select(c.uuid, c.name, c.root_uuid).where(c.root_uuid.in_(part), c.parent_uuid.is_not(None))
+        )
+    ]
+    return [row.uuid for row in below if row.uuid not in told and row.uuid == child_uuid(row.root_uuid, row.name)]
 
 
 def _ensure_inventories(tx: Transaction, specs: Sequence[ProviderSpec], stocks: _Stocks) -> set[str]:

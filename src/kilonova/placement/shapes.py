@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Literal
+from uuid import UUID, uuid5
 
 import msgspec
 
@@ -38,6 +39,13 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     inventories: Mapping[str, Inventory]
     traits: frozenset[str] = frozenset()
     """Names; those that others gave the provider stay besides them."""
+    parent: str | None = None
+    """UUID of the provider right above it; None for a root. One with a parent has the UUID that `child_uuid` says."""
+
+
+def child_uuid(root: str, name: str) -> str:
+    """The UUID of a provider that whoever reports a root tells of below it: by it those are known from what others put there."""
+    return str(uuid5(UUID(root), name))
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,12 +88,39 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CandidateQuery(Group, frozen=True, kw_only=True):
-    """Which single providers are wanted."""
+    """Which roots are wanted: those that can give everything themselves, or together with what is below them.
 
+    What is asked outside of groups is asked of a tree as a whole: CPUs and memory may come from several of its providers, and
+    traits may be its root's.
+    """
+
+    alternatives: tuple[Mapping[str, Group], ...] = ()
+    """Named groups by suffix, each given by one provider; of several such sets the first that can be had counts."""
+    isolate: bool = False
+    """Whether each named group is given by a provider of its own."""
+    apart: frozenset[str] = frozenset()
+    """Suffixes of groups that are given by different providers in any case."""
+    same_subtree: tuple[frozenset[str], ...] = ()
+    """Sets of suffixes: one of the providers that give those groups is an ancestor of all the others."""
     uuid: str | None = None
     name: str | None = None
     limit: int | None = None
     """Most answers; None for all."""
+
+    @property
+    def classes(self) -> set[str]:
+        """Every resource class that is named."""
+        named = {name for groups in self.alternatives for group in groups.values() for name in group.resources}
+        return named.union(self.resources)
+
+
+class Way(msgspec.Struct, frozen=True, kw_only=True):
+    """One way in which a tree can give what was asked for."""
+
+    allocations: dict[str, dict[str, int]]
+    """By provider UUID and class."""
+    groups: dict[str, tuple[str, ...]]
+    """By suffix, the names of the providers that give the group."""
 
 
 class Elimination(msgspec.Struct, frozen=True):

@@ -9,6 +9,8 @@ import msgspec
 from kilonova.kernel.ids import CellId, HostName
 from kilonova.objects.aggregate import DEFAULT_ZONE, Aggregate
 from kilonova.objects.host import Host
+from kilonova.objects.numa import HostNode
+from kilonova.objects.pci import HostDevice
 
 
 class Look(Flag):
@@ -56,6 +58,8 @@ class HostState(msgspec.Struct, frozen=True, kw_only=True):
     vcpus: int = 0
     memory_mb: int = 0
     disk_gb: int = 0
+    numa: tuple[HostNode, ...] = ()
+    pci: tuple[HostDevice, ...] = ()
     load: HostLoad = IDLE
 
     def aggregate_values(self, key: str) -> list[str]:
@@ -94,6 +98,8 @@ def host_states(hosts: Sequence[Host], aggregates: Sequence[Aggregate], now: flo
             vcpus=host.description.vcpus,
             memory_mb=host.description.memory_mb,
             disk_gb=host.description.disk_gb,
+            numa=host.description.numa,
+            pci=host.description.pci,
         )
         for host in hosts
     ]

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from kilonova.kernel.ids import CellId, HostName
-from kilonova.objects.aggregate import DEFAULT_ZONE
+from kilonova.objects.aggregate import DEFAULT_ZONE, Aggregate
 from kilonova.placement.shapes import Candidates
 from kilonova.scheduler.decide import RESOURCES, NoValidHost, Reason, decide, filtered
 from kilonova.scheduler.filters import FILTERS, Filter
@@ -53,6 +53,8 @@ class FleetHost(msgspec.Struct, frozen=True, kw_only=True):
     zone: str = DEFAULT_ZONE
     up: bool = True
     enabled: bool = True
+    aggregates: tuple[Aggregate, ...] = ()
+    """Those it is in: what their metadata says of weighers and filters holds."""
     room: dict[str, tuple[int, int]]
     """Capacity and use at the beginning, by class."""
 
@@ -123,9 +125,16 @@ class _Day:
     """The fleet while the day goes on."""
 
     def __init__(self, fleet: Sequence[FleetHost]) -> None:
+        shared: dict[tuple[int, ...], tuple[Aggregate, ...]] = {}
         self.states = [
             HostState(
-                name=host.name, cell_id=CellId(""), uuid=host.name, up=host.up, enabled=host.enabled, zone=host.zone
+                name=host.name,
+                cell_id=CellId(""),
+                uuid=host.name,
+                up=host.up,
+                enabled=host.enabled,
+                zone=host.zone,
+                aggregates=shared.setdefault(tuple(one.id for one in host.aggregates), host.aggregates),
             )
             for host in fleet
         ]

@@ -1,22 +1,17 @@
 """What a server asks of its host: read from the server, its flavor, its image and its group."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 import msgspec
 
-from kilonova.kernel.errors import Invalid
 from kilonova.kernel.ids import CellId, HostName, ServerId
-from kilonova.objects.flavor import Flavor
 from kilonova.objects.server import Server
 from kilonova.objects.server_group import ServerGroup
-from kilonova.placement.shapes import CandidateQuery, Resources, SpreadSet
-
-
-class BadExtraSpec(Invalid):
-    """The extra spec {key}={value} of the flavor or image can't be used: {reason}"""
-
-    code = "bad-extra-spec"
+from kilonova.placement.shapes import CandidateQuery, Group, Resources, SpreadSet
+from kilonova.scheduler.numa import NumaWish
+from kilonova.scheduler.pci import Aliases
+from kilonova.scheduler.wishes import NO_ALIASES, wishes_of
 
 
 class GroupRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +35,16 @@ class ServerRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One server's wishes."""
 
     resources: Resources
+    alternatives: tuple[Mapping[str, Group], ...] = ()
+    """Groups that are each asked of one provider, by suffix; of several such sets any will do, the first best."""
+    isolate: bool = False
+    """Whether each group comes from a provider of its own."""
+    apart: frozenset[str] = frozenset()
+    """Suffixes of groups that come from different providers in any case."""
+    same_subtree: tuple[frozenset[str], ...] = ()
+    """Sets of suffixes of groups that come from one subtree."""
+    numa: NumaWish | None = None
+    """The topology that is among the groups."""
     required: frozenset[str] = frozenset()
     """Traits the host must have."""
     forbidden: frozenset[str] = frozenset()
@@ -73,7 +78,15 @@ class ServerRequest(msgspec.Struct, frozen=True, kw_only=True):
     def query(self) -> CandidateQuery:
         """What placement is asked."""
         required = tuple(frozenset({trait}) for trait in sorted(self.required))
-        return CandidateQuery(resources=self.resources, required=required, forbidden=self.forbidden)
+        return CandidateQuery(
+            resources=self.resources,
+            required=required,
+            forbidden=self.forbidden,
+            alternatives=self.alternatives,
+            isolate=self.isolate,
+            apart=self.apart,
+            same_subtree=self.same_subtree,
+        )
 
     def spread(self, provider: str) -> SpreadSet | None:
         """The hard rule of the server's group as a condition of a claim on `provider`; None without one."""
@@ -84,7 +97,10 @@ class ServerRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def request_of(
-    server: Server, group: ServerGroup | None = None, hosts_of: Mapping[ServerId, HostName] = MappingProxyType({})
+    server: Server,
+    group: ServerGroup | None = None,
+    hosts_of: Mapping[ServerId, HostName] = MappingProxyType({}),
+    aliases: Aliases = NO_ALIASES,
 ) -> ServerRequest:
     """What `server` asks for.
 
@@ -92,15 +108,21 @@ def request_of(
         server: as it was accepted; its hints are lists of strings (Compute API, "Create server", `os:scheduler_hints`).
         group: the server group it is a member of.
         hosts_of: where the group's other members, and the servers named in hints, are. Those without a host are left out.
+        aliases: of PCI devices.
 
     Raises:
         BadExtraSpec: an extra spec or image property can't be understood.
     """
-    required, forbidden = _traits(server)
+    wishes = wishes_of(server.flavor, server.image_properties, aliases, boots_from_volume=server.boots_from_volume)
     return ServerRequest(
-        resources=resources_of(server.flavor, boots_from_volume=server.boots_from_volume),
-        required=required,
-        forbidden=forbidden,
+        resources=wishes.resources,
+        alternatives=wishes.alternatives,
+        isolate=wishes.isolate,
+        apart=wishes.apart,
+        same_subtree=wishes.same_subtree,
+        numa=wishes.numa,
+        required=wishes.required,
+        forbidden=wishes.forbidden,
         zone=server.pinned_availability_zone,
         host=server.requested_host,
         group=None if group is None else _group(group, server.id, hosts_of),
@@ -113,49 +135,6 @@ def request_of(
         image_properties=server.image_properties,
         hints=server.hints,
     )
-
-
-def resources_of(flavor: Flavor, *, boots_from_volume: bool = False) -> dict[str, int]:
-    """What a flavor takes of a host by resource class; nothing for the root disk of a server that boots from a volume.
-
-    The extra spec `resources:CLASS=N` takes the place of what the size says, and N = 0 leaves the class out (Nova,
-    "Flavors", `resources`). Swap counts in whole GB, rounded up.
-    """
-    swap_gb = -(-flavor.swap_mb // 1024)
-    found = {
-        "VCPU": flavor.vcpus,
-        "MEMORY_MB": flavor.memory_mb,
-        "DISK_GB": (0 if boots_from_volume else flavor.disk_gb) + flavor.ephemeral_gb + swap_gb,
-    }
-    for key, name, value in _specs(flavor.extra_specs, "resources"):
-        if not value.isdecimal():
-            raise BadExtraSpec(key=key, value=value, reason="the amount must be a whole number, 0 or more")
-        found[name] = int(value)
-    return {name: amount for name, amount in found.items() if amount > 0}
-
-
-def _traits(server: Server) -> tuple[frozenset[str], frozenset[str]]:
-    """`trait:NAME` of the flavor (required or forbidden) and of the image (required only)."""
-    by_wish: dict[str, set[str]] = {"required": set(), "forbidden": set()}
-    for source, allowed in (
-        (server.flavor.extra_specs, ("required", "forbidden")),
-        (server.image_properties, ("required",)),
-    ):
-        for key, name, value in _specs(source, "trait"):
-            if value not in allowed:
-                raise BadExtraSpec(key=key, value=value, reason=f"allowed: {', '.join(allowed)}")
-            by_wish[value].add(name)
-    return frozenset(by_wish["required"]), frozenset(by_wish["forbidden"])
-
-
-def _specs(specs: Mapping[str, str], kind: str) -> Iterator[tuple[str, str, str]]:
-    """The specs `kind:NAME` as (key, NAME, value). Numbered groups (`kind1:NAME`) ask for trees of providers."""
-    for key, value in specs.items():
-        prefix, colon, name = key.partition(":")
-        if colon and prefix.rstrip("0123456789") == kind:
-            if prefix != kind:
-                raise BadExtraSpec(key=key, value=value, reason="numbered groups are not supported")
-            yield key, name, value
 
 
 def _group(group: ServerGroup, server_id: ServerId, hosts_of: Mapping[ServerId, HostName]) -> GroupRequest:

@@ -4,15 +4,18 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
+from kilonova.objects.portion import Portion
 from kilonova.placement.placement import Placement
-from kilonova.placement.shapes import Claim, Claimed, Crowded, Full, Resources, Stale
+from kilonova.placement.shapes import Allocations, Claim, Claimed, Crowded, Full, Resources, Stale, Way
 from kilonova.runtime.runtime import Runtime
 from kilonova.scheduler.decide import RESOURCES, Explanation, NoValidHost, Ranked, Reason, decide, filtered
 from kilonova.scheduler.filters import FILTERS, Filter
 from kilonova.scheduler.hosts import HostState, Look
+from kilonova.scheduler.pci import Aliases
 from kilonova.scheduler.prefilters import Prefilter
 from kilonova.scheduler.request import ServerRequest
 from kilonova.scheduler.weighers import WEIGHERS, Weigher
+from kilonova.scheduler.wishes import NO_ALIASES
 
 TRIES_A_ROUND = 8
 """Most claims on one choice of hosts, before a new choice is made on newer facts."""
@@ -40,6 +43,8 @@ class Placed(msgspec.Struct, frozen=True):
     host: HostState
     generation: int
     """The consumer's generation now."""
+    portion: Portion | None = None
+    """What it holds, where that is not just its resources on the host's own provider."""
 
 
 class Owner(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,8 +68,16 @@ class Leaving(msgspec.Struct, frozen=True, kw_only=True):
     """As of `Owner`."""
     host: HostState
     resources: Resources
+    """On the host's own provider."""
+    portion: Portion | None = None
+    """What it holds instead, in the host's tree."""
     may_stay: bool = False
     """Whether it may also stay where it is, in its new size, when no other host will have it."""
+
+    @property
+    def allocations(self) -> Allocations:
+        """What it holds, by provider."""
+        return {self.host.uuid: self.resources} if self.portion is None else self.portion.allocations
 
 
 class Scheduler:
@@ -77,8 +90,11 @@ class Scheduler:
         filters: Sequence[Filter] = FILTERS,
         weighers: Sequence[Weigher] = WEIGHERS,
         prefilters: Sequence[Prefilter] = (),
+        aliases: Aliases = NO_ALIASES,
     ) -> None:
         """Decide over `placement`; `runtime` gives the chance by which equal hosts are told apart."""
+        self.aliases = aliases
+        """Of PCI devices, for whoever makes requests."""
         self._prefilters = prefilters
         self._placement = placement
         self._runtime = runtime
@@ -165,7 +181,13 @@ class Scheduler:
         held = await self._placement.allocations_of(owner.consumer)
         left = [host for host in hosts if host.name not in request.ignored]
         host = next((host for host in left if held == {host.uuid: request.resources}), None)
-        answer = None if host is None else await self._claim(request, host, owner, leaving)
+        way = Way(allocations={uuid: dict(amounts) for uuid, amounts in held.items()}, groups={})
+        if host is None or request.alternatives:
+            found = await self._placement.way_held(request.query, held) if held else None
+            if found is None:
+                return None
+            host, way = next((host for host in left if host.uuid == found[0]), None), found[1]
+        answer = None if host is None else await self._claim_way(request, host, way, owner, leaving)
         return answer if isinstance(answer, Placed | Stale) else None
 
     async def _stayed(
@@ -179,7 +201,7 @@ class Scheduler:
         asked = await self._with_members(asked, [here], owner.consumer)
         left, reasons = filtered(asked, [here], self._filters)
         if left and (request.required or request.forbidden):
-            traits = msgspec.structs.replace(asked.query, resources={}, uuid=here.uuid)
+            traits = msgspec.structs.replace(asked.query, resources={}, alternatives=(), uuid=here.uuid)
             if not (await self._placement.candidates(traits)).uuids:
                 left, reasons = [], [Reason(RESOURCES, 1, here.name)]
         if left:
@@ -193,15 +215,31 @@ class Scheduler:
     async def _claim(
         self, request: ServerRequest, host: HostState, owner: Owner, leaving: Leaving | None
     ) -> Placed | Stale | Full | Crowded:
-        """Claim one host, which may be full, or forbidden by the group's rule, by now."""
+        """Claim one host, in each way in which it can give what is asked, until one is granted.
+
+        It may be full by now, or forbidden by the group's rule, whatever the way.
+        """
+        own = leaving.allocations if leaving is not None and leaving.host.uuid == host.uuid else {}
+        answer: Placed | Stale | Full | Crowded | None = None
+        for way in await self._placement.ways(request.query, host.uuid, own):
+            answer = await self._claim_way(request, host, way, owner, leaving)
+            if not isinstance(answer, Full):
+                return answer
+        return answer or Full(host.uuid, RESOURCES, "no part of it has room for all that is asked", "room")
+
+    async def _claim_way(
+        self, request: ServerRequest, host: HostState, way: Way, owner: Owner, leaving: Leaving | None
+    ) -> Placed | Stale | Full | Crowded:
         stays = leaving is not None and leaving.host.uuid == host.uuid
-        wanted = request.resources
+        wanted: Allocations = way.allocations
         if leaving is not None and stays:
-            wanted = larger(wanted, leaving.resources)
+            wanted = larger_of_each(wanted, leaving.allocations)
+        plain = way.allocations == {host.uuid: request.resources} and not request.alternatives
+        portion = None if plain else Portion(allocations=way.allocations, groups=way.groups)
         claim = Claim(
             consumer=owner.consumer,
             generation=owner.generation,
-            allocations={host.uuid: wanted},
+            allocations=wanted,
             project_id=owner.project_id,
             user_id=owner.user_id,
             consumer_type=owner.consumer_type,
@@ -209,9 +247,9 @@ class Scheduler:
         )
         if leaving is None:
             one = await self._placement.claim(claim)
-            return Placed(host, one.generation) if isinstance(one, Claimed) else one
+            return Placed(host, one.generation, portion) if isinstance(one, Claimed) else one
         both = await self._placement.claim_together([claim, _left(request, leaving, owner, stays=stays)])
-        return both if isinstance(both, Full | Crowded | Stale) else Placed(host, both[0].generation)
+        return both if isinstance(both, Full | Crowded | Stale) else Placed(host, both[0].generation, portion)
 
     def _prefiltered(self, request: ServerRequest, hosts: Sequence[HostState]) -> ServerRequest:
         for one in self._prefilters:
@@ -254,13 +292,18 @@ def larger(one: Resources, other: Resources) -> dict[str, int]:
     return {name: max(one.get(name, 0), other.get(name, 0)) for name in dict.fromkeys((*one, *other))}
 
 
+def larger_of_each(one: Allocations, other: Allocations) -> Allocations:
+    """The same for each provider."""
+    return {uuid: larger(one.get(uuid, {}), other.get(uuid, {})) for uuid in dict.fromkeys((*one, *other))}
+
+
 def _left(request: ServerRequest, leaving: Leaving, owner: Owner, *, stays: bool) -> Claim:
     """What the move's consumer holds from now on. It keeps the server's place in a group whose members are kept apart."""
     spread = request.spread(leaving.host.uuid)
     return Claim(
         consumer=leaving.consumer,
         generation=leaving.generation,
-        allocations={} if stays else {leaving.host.uuid: leaving.resources},
+        allocations={} if stays else leaving.allocations,
         project_id=owner.project_id,
         user_id=owner.user_id,
         consumer_type=MOVE,

@@ -190,3 +190,11 @@ def test_evacuate__host_declared_down__made_anew_elsewhere(
         stage.cloud.wait_for_status(server_id, status)
     finally:
         admin.put(path, {"forced_down": False}, version=NEWEST)
+
+
+def test_resize__to_a_flavor_whose_extra_specs_cannot_be_had__refused_by_name(stage: Stage, server_id: str) -> None:
+    flavor = stage.flavor_make("ungrouped", vcpus=2)
+    specs = {"extra_specs": {"trait1:CUSTOM_FAST": "required"}}
+    stage.cloud.admin.post(f"/compute/v2.1/flavors/{flavor}/os-extra_specs", specs)
+    message = stage.act(server_id, {"resize": {"flavorRef": flavor}}, status=400)["badRequest"]["message"]
+    assert "trait1:CUSTOM_FAST=required" in message

@@ -52,6 +52,12 @@ def test_utilisation__children_count_for_their_hosts_zone_and_not_for_its_heat()
     assert [(one.host, one.resource_class, one.percent) for one in found.hottest] == [("host-01", "VCPU", 10.0)]
 
 
+def test_utilisation__cpus_of_numa_nodes__are_their_hosts() -> None:
+    nodes = [given("n0", "VCPU", 4, 4, root="a"), given("n1", "VCPU", 4, 0, root="a")]
+    found = utilisation(nodes, {"a": place(1)}, ())
+    assert [(one.host, one.resource_class, one.percent) for one in found.hottest] == [("host-01", "VCPU", 50.0)]
+
+
 def test_utilisation__hottest__by_their_fullest_class_and_only_so_many() -> None:
     inventories = [given(f"p{n}", "VCPU", 100, n) for n in range(30)]
     inventories.append(given("p3", "DISK_GB", 10, 9))

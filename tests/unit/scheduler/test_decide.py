@@ -9,7 +9,8 @@ from kilonova.objects.server_group import ServerGroup
 from kilonova.placement.shapes import Candidates, SpreadSet
 from kilonova.scheduler.decide import NO_VALID_HOST, NoValidHost, Ranked, Reason, decide
 from kilonova.scheduler.hosts import HostState
-from kilonova.scheduler.request import BadExtraSpec, GroupRequest, ServerRequest, request_of, resources_of
+from kilonova.scheduler.request import GroupRequest, ServerRequest, request_of
+from kilonova.scheduler.wishes import BadExtraSpec, resources_of
 
 SMALL = ServerRequest(resources={"VCPU": 1, "MEMORY_MB": 512})
 FLAVOR = Flavor(id="1", name="small", vcpus=2, memory_mb=1024, disk_gb=10)
@@ -115,7 +116,7 @@ def test_resources__of_a_flavor__count_all_its_disks_and_follow_the_extra_specs(
 
 
 @pytest.mark.parametrize(
-    "specs", [{"resources:VCPU": "many"}, {"resources1:VCPU": "1"}, {"trait:HW_CPU_X86_AVX2": "maybe"}]
+    "specs", [{"resources:VCPU": "many"}, {"resources1:VCPU": "1.5"}, {"trait:HW_CPU_X86_AVX2": "maybe"}]
 )
 def test_request__extra_spec_that_cannot_be_understood__is_refused_by_name(specs):
     with pytest.raises(BadExtraSpec, match=next(iter(specs))):

@@ -4,11 +4,14 @@ from typing import Any
 
 import pytest
 
+from kilonova.drivers.fake.size import FakeHostSize
 from kilonova.objects.aggregate import Aggregate
+from kilonova.objects.flavor import Flavor
 from kilonova.scheduler.decide import filtered
 from kilonova.scheduler.filters import NoSuchFilter, available, enabled
 from kilonova.scheduler.filters.matching import matches
 from kilonova.scheduler.hosts import HostLoad, HostState
+from kilonova.scheduler.numa import numa_of
 from kilonova.scheduler.options import SchedulerOptions
 from kilonova.scheduler.prefilters import prefilters
 from kilonova.scheduler.request import ServerRequest
@@ -262,3 +265,21 @@ def test_prefilter__image_type__its_trait_is_required():
     wish = request(image_id="i", image_properties={"disk_format": "qcow2"})
     assert prefiltered(wish, **on)[0].required == {"COMPUTE_IMAGE_TYPE_QCOW2"}
     assert prefiltered(request(image_properties={"disk_format": "raw"}), **on)[0].required == frozenset()
+
+
+def test_numa_topology__only_hosts_whose_nodes_could_take_the_guests_were_they_empty():
+    def wish(**specs: str) -> ServerRequest:
+        extra = {f"hw:{name}": value for name, value in specs.items()}
+        flavor = Flavor(id="1", name="a", vcpus=4, memory_mb=2048, disk_gb=0, extra_specs=extra)
+        return request(numa=numa_of(flavor, {}))
+
+    flat, two = host("flat"), FakeHostSize(vcpus=8, memory_mb=4096, numa_nodes=2, dedicated_cpus=3, huge_pages=512)
+    hosts = (flat, host("two", numa=two.nodes))
+    assert passing("NUMATopologyFilter", wish(), *hosts) == ["flat", "two"]
+    assert passing("NUMATopologyFilter", wish(numa_nodes="1"), *hosts) == ["flat"]
+    assert passing("NUMATopologyFilter", wish(numa_nodes="2"), *hosts) == ["two"]
+    assert passing("NUMATopologyFilter", wish(numa_nodes="4"), *hosts) == []
+    assert passing("NUMATopologyFilter", wish(cpu_policy="dedicated"), *hosts) == []
+    assert passing("NUMATopologyFilter", wish(cpu_policy="dedicated", numa_nodes="2"), *hosts) == ["two"]
+    assert passing("NUMATopologyFilter", wish(mem_page_size="2048"), *hosts) == []
+    assert passing("NUMATopologyFilter", wish(mem_page_size="2048", numa_nodes="2"), *hosts) == ["two"]

@@ -2,6 +2,10 @@
 
 from typing import Any
 
+import msgspec
+
+from kilonova.kernel.ids import HostName
+from kilonova.objects.aggregate import Aggregate
 from kilonova.scheduler.decide import Reason
 from kilonova.scheduler.replay import SAMPLES_MAX, FleetHost, Outcome, Request, imagined, replay
 
@@ -53,3 +57,13 @@ def test_replay__long_day__keeps_so_many_samples():
     outcome = played(*(asked(float(at), 1, lifetime_s=0.5) for at in range(2000)))
     assert outcome.refused == 0
     assert SAMPLES_MAX // 2 <= len(outcome.samples) <= SAMPLES_MAX
+
+
+def test_replay__aggregates_of_the_hosts__change_who_is_best():
+    packs = Aggregate(id=1, uuid="1", name="packed", metadata={"cpu_weight_multiplier": "-9"}, created_at=0.0)
+    room = {"VCPU": (8, 0), "MEMORY_MB": (8192, 0)}
+    fleet = [FleetHost(name=HostName(name), room=room) for name in ("a", "b")]
+    packed = [msgspec.structs.replace(host, aggregates=(packs,)) for host in fleet]
+    day = [asked(0.0, 4, group="g", policy="soft-affinity"), asked(1.0, 4)]
+    spread, together = played(*day, asked(2.0, 8), fleet=fleet), played(*day, asked(2.0, 8), fleet=packed)
+    assert (spread.because, together.because) == ({"VCPU: 8": 1}, {})

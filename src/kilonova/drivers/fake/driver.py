@@ -13,22 +13,16 @@ from kilonova.drivers.fake import moves
 from kilonova.drivers.fake.guest import FakeGuest, Presence
 from kilonova.drivers.fake.moves import Move
 from kilonova.drivers.fake.orders import Orders
+from kilonova.drivers.fake.size import FakeHostSize
 from kilonova.drivers.fake.store import FakeStore
 from kilonova.drivers.fake.timings import FakeFaults, FakeTimings
 from kilonova.kernel.ids import HostName, ServerId
 from kilonova.objects.guest import Guest, HostDescription, PowerState
+from kilonova.objects.numa import HostNode
 from kilonova.runtime.runtime import Runtime
 
 MAX_HOSTS = 10_000
 _MIGRATION_LOOK_S = 0.1
-
-
-class FakeHostSize(msgspec.Struct, frozen=True, kw_only=True):
-    """The resources of each fake host."""
-
-    vcpus: int = 64
-    memory_mb: int = 256 * 1024
-    disk_gb: int = 4096
 
 
 def host_names(hosts: int) -> list[HostName]:
@@ -65,6 +59,7 @@ class FakeDriver(Orders):
 
         Raises:
             ValueError: `hosts` is not between 0 and 10,000.
+            BadDevice: a PCI device of `size` can't be understood.
         """
         if not 0 <= hosts <= MAX_HOSTS:
             raise ValueError(f"{hosts} fake hosts were asked for; 0 to {MAX_HOSTS} can be had.")
@@ -73,6 +68,7 @@ class FakeDriver(Orders):
         self._runtime = runtime
         self._path = path
         self._size = size or FakeHostSize()
+        self._devices = self._size.devices
         self._host_names = {name: number for number, name in enumerate(host_names(hosts), 1)}
         self._storage = storage
         self._migrating: dict[tuple[HostName, ServerId], Asked] = {}
@@ -115,7 +111,9 @@ class FakeDriver(Orders):
             disk_gb=self._size.disk_gb,
             host_ip=f"198.18.{number >> 8}.{number & 255}",
             cpu_info=_CPU_INFO,
-            traits=_TRAITS,
+            traits=(*_TRAITS, *(_THREADED if self._nodes else ())),
+            numa=tuple(self._nodes),
+            pci=self._devices,
             storage=self._storage,
         )
 
@@ -159,6 +157,11 @@ class FakeDriver(Orders):
         guest = self._store.guest_get(host, server_id)
         assert guest, f"no guest {server_id} on {host}"
         self._store.guests_put(msgspec.structs.replace(guest, power_state=PowerState.CRASHED))
+
+    @property
+    @override
+    def _nodes(self) -> Sequence[HostNode]:
+        return self._size.nodes
 
     @property
     @override
@@ -213,6 +216,7 @@ _CPU_INFO: dict[str, object] = {
     "features": [],
     "topology": {"sockets": 1, "cores": 32, "threads": 2},
 }
+_THREADED = ("HW_CPU_HYPERTHREADING",)
 _TRAITS = ("COMPUTE_IMAGE_TYPE_QCOW2", "COMPUTE_IMAGE_TYPE_RAW", "COMPUTE_NODE", "HW_ARCH_X86_64")
 
 

@@ -4,6 +4,7 @@ import enum
 
 import msgspec
 
+from kilonova.drivers.pinning import Pins
 from kilonova.kernel.ids import HostName, ServerId
 from kilonova.objects.guest import Guest, GuestSpec, PowerState
 
@@ -37,6 +38,7 @@ class Kept(msgspec.Struct, frozen=True):
 
     spec: GuestSpec
     disk: Disk
+    pins: Pins = {}
 
 
 class FakeGuest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -47,6 +49,8 @@ class FakeGuest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     spec: GuestSpec
     """What it was made from, with what was plugged in since, and without the secrets of its config drive."""
     disk: Disk
+    pins: Pins = {}
+    """Which processors of its host are its own."""
     power_state: PowerState = PowerState.NOSTATE
     """NOSTATE while it is only half made, or half gone."""
     presence: Presence = Presence.HERE
@@ -76,6 +80,12 @@ class FakeGuest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def boots_from_volume(self) -> bool:
         """Whether it has no root disk of its own."""
         return any(volume.boot for volume in self.spec.volumes)
+
+    @property
+    def taken(self) -> frozenset[int]:
+        """The processors that nobody else may have, those of before a resize included."""
+        before = self.kept.pins.values() if self.kept else ()
+        return frozenset(self.pins.values()).union(before)
 
     def shown(self) -> Guest:
         """The guest as drivers show it."""

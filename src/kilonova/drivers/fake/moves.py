@@ -126,8 +126,9 @@ def resize(spec: GuestSpec, *, wanted: bool) -> Move:
 
     def second(guest: FakeGuest) -> FakeGuest:
         disk = Disk(guest.disk.content, _grown(guest, guest.disk.gb, spec, "resize the guest"))
-        kept = Kept(guest.spec, guest.disk)
-        return _run_if(msgspec.structs.replace(end(guest), spec=remembered(spec), disk=disk, kept=kept), wanted)
+        kept = Kept(guest.spec, guest.disk, guest.pins)
+        resized = msgspec.structs.replace(end(guest), spec=remembered(spec), disk=disk, pins={}, kept=kept)
+        return _run_if(resized, wanted)
 
     return Move("guest_resize", "resize the guest", second, first=end, once=True, again=run if wanted else None)
 
@@ -140,8 +141,8 @@ def resize_revert(*, wanted: bool) -> Move:
 
     def second(guest: FakeGuest) -> FakeGuest:
         if guest.kept:
-            spec, disk = guest.kept.spec, guest.kept.disk
-            guest = msgspec.structs.replace(end(guest), spec=spec, disk=disk, kept=None)
+            kept = guest.kept
+            guest = msgspec.structs.replace(end(guest), spec=kept.spec, disk=kept.disk, pins=kept.pins, kept=None)
         return _run_if(guest, wanted)
 
     return Move("guest_resize_revert", "revert the resize", second, first=first)

@@ -6,11 +6,12 @@ long things take and what goes wrong, each of them says for itself.
 
 import abc
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
 
+from kilonova.drivers import pinning
 from kilonova.drivers.driver import HypervisorFailure, ImageSink, ImageSource, NoSuchGuest, StaleGeneration
 from kilonova.drivers.fake import moves
 from kilonova.drivers.fake.disk_content import disk_content
@@ -19,6 +20,7 @@ from kilonova.drivers.fake.moves import Move
 from kilonova.kernel.ids import HostName, ServerId
 from kilonova.objects.diagnostics import Diagnostics, diagnostics_of
 from kilonova.objects.guest import Guest, GuestImage, GuestNic, GuestSpec, GuestVolume, PowerState
+from kilonova.objects.numa import HostNode
 
 
 class Hardware(Protocol):
@@ -32,6 +34,9 @@ class Hardware(Protocol):
 
     def guest_remove(self, guest: FakeGuest, *, keep_disks: bool) -> None:
         """Remove the guest; on shared storage its disk stays with `keep_disks`."""
+
+    def guests_on(self, host: HostName) -> Iterable[FakeGuest]:
+        """Every guest of a host."""
 
     def disk_left(self, host: HostName, server_id: ServerId) -> Disk | None:
         """The disk that the server has on storage that `host` shares, left there or used by another host's guest."""
@@ -52,6 +57,11 @@ class Orders(abc.ABC):
     @abc.abstractmethod
     def _hardware(self) -> Hardware:
         """The records."""
+
+    @property
+    def _nodes(self) -> Sequence[HostNode]:
+        """The NUMA nodes of each host; none where they are not told apart."""
+        return ()
 
     @abc.abstractmethod
     def _before(self, host: HostName, move: Move) -> None:
@@ -85,7 +95,8 @@ class Orders(abc.ABC):
         self._before(host, move)
         await self._images_ensure(host, spec, images)
         if self._checked(host, spec.server_id, spec.generation) is None:
-            self._hardware.guests_put(moves.made(host, spec, self._hardware.disk_left(host, spec.server_id)))
+            disk = self._hardware.disk_left(host, spec.server_id)
+            self._hardware.guests_put(self._pinned(moves.made(host, spec, disk)))
         return await self._carry_out(host, spec.server_id, spec.generation, move)
 
     async def guest_destroy(
@@ -228,6 +239,7 @@ class Orders(abc.ABC):
         move = self._received(halfway, offer, spec, wanted=run)
         move.second_half(halfway, spec.generation)  # raises what stands against it
         self._before(host, move)
+        halfway = self._pinned(halfway)
         self._hardware.guests_put(halfway)
         await self._between(halfway, move)
         guest = self._there(host, spec.server_id, spec.generation, move.action)
@@ -246,7 +258,7 @@ class Orders(abc.ABC):
         await self._between(awaited, moves.INCOMING)
         guest = self._checked(host, spec.server_id, spec.generation)
         if guest is None or guest.presence is not Presence.HERE:
-            self._hardware.guests_put(awaited)
+            self._hardware.guests_put(self._pinned(awaited))
         elif guest.generation != spec.generation:
             reason = f"the guest {guest.server_id} is there already."
             raise HypervisorFailure(host=host, action=moves.INCOMING.action, reason=reason)
@@ -295,8 +307,21 @@ class Orders(abc.ABC):
 
     def _changed(self, before: FakeGuest, after: FakeGuest) -> FakeGuest:
         if after != before:
+            after = self._pinned(after)
             self._hardware.guests_put(after)
         return after
+
+    def _pinned(self, guest: FakeGuest) -> FakeGuest:
+        """The guest with processors of its own, where it needs some and has none. Raises `HypervisorFailure`."""
+        if guest.pins or not pinning.wanted(guest.spec.numa):
+            return guest
+        others = (other for other in self._hardware.guests_on(guest.host) if other.server_id != guest.server_id)
+        taken = frozenset[int]().union(*(other.taken for other in others))
+        try:
+            pins = pinning.pinned(self._nodes, guest.spec.numa, taken, guest.taken)
+        except ValueError as error:
+            raise HypervisorFailure(host=guest.host, action="pin the guest", reason=f"{error}.") from error
+        return msgspec.structs.replace(guest, pins=pins)
 
     def _checked(self, host: HostName, server_id: ServerId, generation: int) -> FakeGuest | None:
         """The guest, if there is one and `generation` isn't older than its own."""

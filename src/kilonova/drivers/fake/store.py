@@ -69,6 +69,11 @@ class FakeStore:
         self._write(f"INSERT OR REPLACE INTO guests VALUES {rows}", *values)  # noqa: S608 - only question marks
         self._guests.update({(guest.host, guest.server_id): guest for guest in guests})
 
+    def guests_on(self, host: HostName) -> list[FakeGuest]:
+        """See `Hardware.guests_on`."""
+        self._refresh()
+        return [guest for (at, _), guest in self._guests.items() if at == host]
+
     def guest_remove(self, guest: FakeGuest, *, keep_disks: bool) -> None:
         """See `Hardware.guest_remove`."""
         if self._shared and keep_disks:

@@ -76,6 +76,17 @@ HOST_ACTIONS = (
     ),
 )
 
+NUMA = (
+    added("host_description", "numa", "pci", name="host-numa", why="A host tells its NUMA nodes and PCI devices."),
+    added(
+        "host_step",
+        "action.spec.numa",
+        "action.spec.devices",
+        name="guest-spec-numa",
+        why="A guest is told which of them it lies in and has.",
+    ),
+)
+
 HOST_EPOCHS = (
     added(
         "host_step",

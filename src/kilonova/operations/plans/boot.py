@@ -17,7 +17,7 @@ from kilonova.objects.guest import GuestNic
 from kilonova.objects.host_action import Destroy, HostAction, Spawn
 from kilonova.objects.operation import Operation, OperationState
 from kilonova.objects.server import Nic, Server, TaskState, VmState
-from kilonova.operations import attaching
+from kilonova.operations import attaching, portions
 from kilonova.operations.host_work import HostWork
 from kilonova.operations.states import Action, during
 from kilonova.operations.work import TakenOver, Work
@@ -51,7 +51,7 @@ async def place(work: Work) -> Outputs:
     answer = await work.parts.scheduler.place(request, hosts, owner)
     match answer:
         case Placed():
-            return {"host": answer.host.name, "zone": answer.host.zone}
+            return {"host": answer.host.name, "zone": answer.host.zone, **portions.told(answer.portion)}
         case NoValidHost():
             why = operation.error or "the host would not make the guest"
             told = f"{why}; no other host was found: {answer.details}"
@@ -156,14 +156,16 @@ def shown(server: Server, operation: Operation, now: float) -> Server:
         return msgspec.structs.replace(server, launched_at=now, progress=100)
     outputs = operation.outputs
     if operation.state is OperationState.FAILED:
-        server = msgspec.structs.replace(server, host=None, nics=(), guest_nics=())
+        server = msgspec.structs.replace(server, host=None, portion=None, nics=(), guest_nics=())
         return server if outputs.get(UNSURE) else attaching.unattached(server)
     for volume in server.volumes:
         found = outputs.get(VOLUMES, {}).get(volume.guest.volume_id)
         if found is not None:
             server = attaching.with_volume(server, attaching.connected(volume, found))
     if "host" in outputs:
-        server = msgspec.structs.replace(server, host=HostName(outputs["host"]), availability_zone=outputs["zone"])
+        server = msgspec.structs.replace(
+            portions.carried(server, outputs), host=HostName(outputs["host"]), availability_zone=outputs["zone"]
+        )
     if "nics" not in outputs:
         return msgspec.structs.replace(server, nics=(), guest_nics=()) if begun_anew(operation) else server
     return msgspec.structs.replace(

@@ -49,7 +49,7 @@ async def release(work: Work) -> Outputs:
     """Give back what the move held, or the difference between the sizes."""
     server = await work.server()
     assert server.move is not None, "what is confirmed is a move"
-    await moving.hold(work, server.move.dest, server.flavor, server.move.operation_id)
+    await moving.hold(work, server.move.dest, server, server.move.operation_id)
     return {}
 
 

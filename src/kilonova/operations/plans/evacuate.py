@@ -51,7 +51,8 @@ async def ports_back(work: Work) -> None:
 async def release(work: Work) -> Outputs:
     """Give back what it had on the host that is down."""
     server = await work.server()
-    await moving.hold(work, HostName(work.operation.outputs["dest"]), server.flavor, work.operation.id)
+    there = moving.arrived(server, work.operation)
+    await moving.hold(work, HostName(work.operation.outputs["dest"]), there, work.operation.id)
     return {}
 
 

@@ -88,7 +88,8 @@ async def ports(work: Work) -> Outputs:
 async def release(work: Work) -> Outputs:
     """Give back what it had where it was."""
     server = await work.server()
-    await moving.hold(work, HostName(work.operation.outputs["dest"]), server.flavor, work.operation.id)
+    there = moving.arrived(server, work.operation)
+    await moving.hold(work, HostName(work.operation.outputs["dest"]), there, work.operation.id)
     return {}
 
 

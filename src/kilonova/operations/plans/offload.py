@@ -37,7 +37,7 @@ async def release(work: Work) -> Outputs:
 def nowhere(server: Server, operation: Operation) -> Server:
     """The server without its host."""
     held = moving_volumes.carried(server, operation.outputs)
-    return msgspec.structs.replace(held, host=None, ssh_port=None, power_state=PowerState.NOSTATE)
+    return msgspec.structs.replace(held, host=None, portion=None, ssh_port=None, power_state=PowerState.NOSTATE)
 
 
 def shown(server: Server, operation: Operation, now: float) -> Server:

@@ -40,7 +40,7 @@ async def claims(work: Work) -> Outputs:
         if server.host is None:
             await work.release_claim(consumer)
         elif consumer != server.id:
-            await moving.hold(work, server.host, server.flavor, consumer)
+            await moving.hold(work, server.host, server, consumer)
     await moving.rebind(work, server.host or moving.NOWHERE, server.availability_zone or "")
     return {}
 

@@ -75,7 +75,7 @@ async def claim(work: Work) -> Outputs:
     """Let the server hold what it had, and the move nothing."""
     server = await work.server()
     assert server.move is not None, "what is reverted is a move"
-    await moving.hold(work, server.move.source, server.move.old_flavor, server.move.operation_id)
+    await moving.hold(work, server.move.source, moving.before(server), server.move.operation_id)
     return {}
 
 
@@ -92,10 +92,9 @@ def reverted(server: Server, operation: Operation, now: float) -> Server:
     if operation.state is not OperationState.DONE or move is None:
         return server
     return msgspec.structs.replace(
-        moving_volumes.carried_back(server),
+        moving.before(moving_volumes.carried_back(server)),
         host=move.source,
         availability_zone=operation.outputs.get("zone", server.availability_zone),
-        flavor=move.old_flavor,
         vm_state=move.old_vm_state,
         launched_at=now,
         move=None,

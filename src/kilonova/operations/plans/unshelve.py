@@ -7,7 +7,7 @@ from kilonova.kernel.ids import HostName
 from kilonova.objects.host_action import Destroy, HostAction, Spawn, Start
 from kilonova.objects.operation import Operation
 from kilonova.objects.server import Server, TaskState, VmState
-from kilonova.operations import made_images, moving, moving_volumes, placing
+from kilonova.operations import made_images, moving, moving_volumes, placing, portions
 from kilonova.operations.host_work import HostWork
 from kilonova.operations.states import Action, during
 from kilonova.operations.work import Work
@@ -69,7 +69,7 @@ def shown(server: Server, operation: Operation, now: float) -> Server:
     if offloaded(operation):
         pinned = params.get("to_zone") or (None if params.get("unpin") else server.pinned_availability_zone)
         server = msgspec.structs.replace(
-            moving_volumes.carried(server, operation.outputs),
+            portions.carried(moving_volumes.carried(server, operation.outputs), operation.outputs),
             host=HostName(operation.outputs["dest"]),
             availability_zone=operation.outputs["zone"],
             pinned_availability_zone=pinned,

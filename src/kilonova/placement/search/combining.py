@@ -12,10 +12,11 @@ itself; a named group knows only its own provider.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
-from kilonova.placement.search import matching
+from kilonova.placement.search import matching, splitting
 from kilonova.placement.search.answer import Candidate
 from kilonova.placement.search.bits import packed, rows_of
 from kilonova.placement.search.fleet import Fleet
@@ -43,7 +44,7 @@ def choices_of(fleet: Fleet, query: Query) -> list[Choice]:
     choices: list[Choice] = []
     for suffix, group in sorted(query.groups.items()):
         if suffix == UNNAMED:
-            choices += _unnamed(fleet, group)
+            choices += _unnamed(fleet, group, query.split)
         else:
             choices.append(Choice(suffix, group.resources, matching.matching(fleet, group)))
     return choices
@@ -57,29 +58,33 @@ def anchors_of(fleet: Fleet, query: Query) -> int:
     return mask
 
 
-def by_anchor(fleet: Fleet, query: Query) -> Iterator[tuple[int, Iterator[Candidate]]]:
-    """Every anchor at which each group could come from somewhere, with its candidates, which may be none."""
+def by_anchor(fleet: Fleet, query: Query, among: int | None = None) -> Iterator[tuple[int, Iterator[Candidate]]]:
+    """Every anchor at which each group could come from somewhere, with its candidates, which may be none.
+
+    Only anchors in the mask `among`, if it is given.
+    """
     choices = choices_of(fleet, query)
     if not all(choice.mask for choice in choices):
         return
-    anchors = packed(anchors_of(fleet, query))
+    may_be = anchors_of(fleet, query) if among is None else anchors_of(fleet, query) & among
+    anchors = packed(may_be)
     masks = [packed(choice.mask) for choice in choices]
-    scarcest = min(choices, key=lambda choice: choice.mask.bit_count())
+    scarcest = min((choice.mask for choice in choices), key=int.bit_count, default=may_be)
     rules = _Rules(fleet, query, choices)
     shares = bool(fleet.sharing)
     seen: set[int] = set()
-    for row in rows_of(scarcest.mask):
+    for row in rows_of(scarcest):
         for anchor in fleet.anchors(row) if shares else (fleet.root_row(row),):
             if anchor in seen or not _has(anchors, anchor):
                 continue
             seen.add(anchor)
             options = _options(fleet, query, anchor, choices, masks)
             if options is not None:
-                yield anchor, _Tree(fleet, query, choices, options, rules).candidates()
+                yield anchor, _Tree(fleet, query, choices, options, rules, anchor).candidates()
 
 
-def _unnamed(fleet: Fleet, group: Group) -> Iterator[Choice]:
-    """Per class of the unnamed group those that may give it at some anchor."""
+def _unnamed(fleet: Fleet, group: Group, split: frozenset[str]) -> Iterator[Choice]:
+    """Per class of the unnamed group that is given by one provider those that may give it at some anchor."""
     mask = fleet.there.mask
     for condition in matching.in_tree(fleet, group):
         mask &= condition.mask
@@ -87,7 +92,7 @@ def _unnamed(fleet: Fleet, group: Group) -> Iterator[Choice]:
         mask &= matching.without_traits(fleet, group.forbidden)
     if group.not_member_of:
         mask &= ~matching.in_any_aggregate(fleet, group.not_member_of)
-    for name in sorted(group.resources):
+    for name in sorted(group.resources.keys() - split):
         amount = group.resources[name]
         yield Choice(UNNAMED, {name: amount}, mask & matching.with_room(fleet, name, amount))
 
@@ -159,6 +164,15 @@ class _Rules:
             [(name, amount) for name, amount in choice.resources.items() if named[name] > 1] for choice in choices
         ]
         """Per choice what other choices want too, so that the sum must be looked at."""
+        self.apart = [
+            choice.suffix in query.apart or (query.isolate and choice.suffix != UNNAMED) for choice in choices
+        ]
+        """Per choice whether it takes no provider that another one of these takes."""
+        self.like_last = [False] + [
+            {one.suffix, other.suffix} <= query.apart and (one.resources, one.mask) == (other.resources, other.mask)
+            for one, other in pairwise(choices)
+        ]
+        """Per choice whether it is the last one's equal, so that one order of the two is enough."""
 
     def traits_hold(self, chosen: Sequence[int]) -> bool:
         """Whether the providers of the unnamed group have its traits, taken together."""
@@ -205,9 +219,12 @@ class _Tree:
         choices: Sequence[Choice],
         options: Sequence[Sequence[int]],
         rules: _Rules,
+        anchor: int,
     ) -> None:
+        self._fleet = fleet
+        self._query = query
+        self._anchor = anchor
         self._shelves = fleet.shelves
-        self._isolate = query.isolate
         self._choices = choices
         self._options = options
         self._rules = rules
@@ -217,23 +234,44 @@ class _Tree:
     def candidates(self) -> Iterator[Candidate]:
         """All of them."""
         at, unnamed = len(self._chosen), self._rules.unnamed
-        if at == unnamed and self._rules.together and not self._rules.traits_hold(self._chosen):
+        if at == unnamed and self._rules.together and not self._rules.traits_hold(self._of_unnamed()):
             return
         if at == len(self._choices):
             one = self._candidate()
             if self._rules.whole_holds(one.mappings):
-                yield one
+                yield from self._completed(one)
             return
-        apart = self._isolate and at >= unnamed
         sums = self._rules.sums[at]
+        barred = self._barred(at)
         for row in self._options[at]:
-            if (apart and row in self._chosen[unnamed:]) or (sums and not self._take(row, sums)):
+            if row in barred or (sums and not self._take(row, sums)):
                 continue
             self._chosen.append(row)
             yield from self.candidates()
             self._chosen.pop()
             for name, amount in sums:
                 self._taken[row, name] -= amount
+
+    def _of_unnamed(self) -> Sequence[int]:
+        """The providers whose traits count for the unnamed group."""
+        return [self._anchor, *self._chosen] if self._query.split else self._chosen
+
+    def _completed(self, one: Candidate) -> Iterator[Candidate]:
+        """The candidate with what of the unnamed group may come from several providers."""
+        group = self._query.groups.get(UNNAMED)
+        if not self._query.split or group is None:
+            return iter((one,))
+        return splitting.completed(self._fleet, self._anchor, group, self._query.split, one)
+
+    def _barred(self, at: int) -> Collection[int]:
+        """The rows that a choice must not take, because of those before it."""
+        if not self._rules.apart[at]:
+            return ()
+        taken = {row for row, apart in zip(self._chosen, self._rules.apart, strict=False) if apart}
+        if self._rules.like_last[at]:
+            options = self._options[at]
+            taken.update(options[: options.index(self._chosen[-1])])
+        return taken
 
     def _take(self, row: int, sums: Sequence[tuple[str, int]]) -> bool:
         """Take more from a row, if it has room for the sum."""

@@ -39,14 +39,14 @@ def removed(fleet: Fleet, query: Query) -> list[Removed]:
     return found
 
 
-def anchors(fleet: Fleet, query: Query) -> int:
-    """The roots of the trees that have a candidate."""
+def anchors(fleet: Fleet, query: Query, among: int | None = None) -> int:
+    """The roots of the trees that have a candidate; only those in the mask `among`, if it is given."""
     if not query.groups:
         return combining.anchors_of(fleet, query)
-    if not fleet.nested and not fleet.sharing and len(query.groups) == 1:
+    if not fleet.nested and not fleet.sharing and len(query.groups) == 1 and not query.split:
         return matching.matching(fleet, next(iter(query.groups.values()))) & combining.anchors_of(fleet, query)
     bits = Bits()
-    for anchor, found in combining.by_anchor(fleet, query):
+    for anchor, found in combining.by_anchor(fleet, query, among):
         if next(found, None) is not None:
             bits.add(anchor)
     return bits.mask
@@ -54,7 +54,7 @@ def anchors(fleet: Fleet, query: Query) -> int:
 
 def stages(query: Query) -> Iterator[tuple[str, Query]]:
     """Each condition in words, with the query that asks for it and for all before it; the last asks for everything."""
-    part = Query(groups={})
+    part = Query(groups={}, split=query.split)
     for trait in sorted(query.root_required):
         part = msgspec.structs.replace(part, root_required=part.root_required | {trait})
         yield f"trait {trait} of the root", part
@@ -98,6 +98,9 @@ def _together(query: Query, part: Query) -> Iterator[tuple[str, Query]]:
     if query.isolate:
         part = msgspec.structs.replace(part, isolate=True)
         yield "a provider of its own for each named group", part
+    if query.apart:
+        part = msgspec.structs.replace(part, apart=query.apart)
+        yield f"different providers for the groups {' and '.join(sorted(query.apart))}", part
     for suffixes in query.same_subtree:
         part = msgspec.structs.replace(part, same_subtree=(*part.same_subtree, suffixes))
         yield f"groups {' and '.join(sorted(suffixes))} in one subtree", part

@@ -230,6 +230,15 @@ class Fleet:
         return self.there.mask & ~self._below.mask
 
     @property
+    def tree_roots(self) -> int:
+        """The rows with others below them."""
+        bits = Bits()
+        for root in self._trees:
+            if root in self.row_of:
+                bits.add(self.row_of[root])
+        return bits.mask & self.root_rows
+
+    @property
     def sharing(self) -> int:
         """The rows that share through their aggregates."""
         return self.with_trait(SHARES)
@@ -249,6 +258,10 @@ class Fleet:
         return all(name in self.shelves and self.shelves[name].stocks for name in classes) and all(
             map(self.with_trait, traits)
         )
+
+    def has_children(self, uuid: str) -> bool:
+        """Whether a root has others below it."""
+        return uuid in self._trees
 
     def root_row(self, row: int) -> int:
         """The row of the root of a row's tree."""

@@ -65,6 +65,13 @@ class LiveFleet:
         async with self._one_at_a_time:
             return await self._refreshed()
 
+    async def known(self) -> Fleet:
+        """The providers as somebody saw them last: for a choice that a claim will judge anyway. To be used as `fresh`.
+
+        Raises `Unavailable` where nobody has asked yet.
+        """
+        return self._fleet if self._fleet is not None else await self.fresh()
+
     @asynccontextmanager
     async def steady(self) -> AsyncIterator[Fleet]:
         """The providers like `fresh`, for work that awaits: until the block ends nobody changes them, and who asks waits.

@@ -22,6 +22,12 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     """Traits that the root of the tree has, all of them."""
     root_forbidden: frozenset[str] = frozenset()
     """Traits that the root of the tree has none of."""
+    apart: frozenset[str] = frozenset()
+    """Suffixes of named groups that are given by different providers even without `isolate`. Of equal ones among them only one
+    order is found."""
+    split: frozenset[str] = frozenset()
+    """Classes of which the unnamed group may take from several providers of the tree. With any, the unnamed group is asked of
+    the tree as a whole: its traits may be the root's. Not part of the API."""
     limit: int | None = None
     """Most candidates; None for all."""
     nested: bool = True

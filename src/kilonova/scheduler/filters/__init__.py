@@ -26,6 +26,8 @@ from kilonova.scheduler.filters.isolated_aggregates import isolated_aggregates
 from kilonova.scheduler.filters.isolated_hosts import isolated_hosts
 from kilonova.scheduler.filters.json_query import json_query
 from kilonova.scheduler.filters.num_instances import aggregate_num_instances, num_instances
+from kilonova.scheduler.filters.numa_topology import numa_topology
+from kilonova.scheduler.filters.pci_passthrough import pci_passthrough
 from kilonova.scheduler.filters.requested_host import requested_host
 from kilonova.scheduler.filters.same_cell import same_cell
 from kilonova.scheduler.filters.same_host import same_host
@@ -72,6 +74,8 @@ def available(options: SchedulerOptions) -> dict[str, Filter]:
         Filter("SameHostFilter", same_host),
         Filter("DifferentHostFilter", different_host),
         Filter("SimpleCIDRAffinityFilter", simple_cidr_affinity),
+        Filter("NUMATopologyFilter", numa_topology),
+        Filter("PciPassthroughFilter", pci_passthrough),
         Filter("JsonFilter", json_query, looks_at=Look.SERVERS),
         Filter("IsolatedHostsFilter", isolated, on_rebuild=True),
         Filter("IoOpsFilter", io_ops(options.max_io_ops_per_host), looks_at=Look.SERVERS),

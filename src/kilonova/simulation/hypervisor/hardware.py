@@ -1,7 +1,7 @@
 """The hardware of every simulated host: what is on it, whether it has power, and what must never be."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
@@ -79,6 +79,10 @@ class Hypervisor:
                 self._loop.note("runs", guest.server_id, guest.host)
             if guest.power_state in ALIVE:
                 self._judge(guest)
+
+    def guests_on(self, host: HostName) -> Iterable[FakeGuest]:
+        """See `Hardware.guests_on`."""
+        return self.on(host).values()
 
     def guest_remove(self, guest: FakeGuest, *, keep_disks: bool) -> None:
         """See `Hardware.guest_remove`."""

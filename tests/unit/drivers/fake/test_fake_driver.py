@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from kilonova.drivers.driver import HypervisorFailure
-from kilonova.drivers.fake.driver import FakeDriver, FakeHostSize
+from kilonova.drivers.fake.driver import FakeDriver
+from kilonova.drivers.fake.size import FakeHostSize
 from kilonova.drivers.fake.timings import FakeTimings
 from kilonova.kernel.ids import HostName
 from kilonova.objects.guest import PowerState

@@ -20,6 +20,7 @@ from kilonova.objects.history import wire
 from kilonova.objects.history.wire import SHAPES, WIRE, BadMessage
 from kilonova.objects.host_action import Destroy, HostAction, Reboot, Snapshot, Spawn, Start, Stop
 from kilonova.objects.host_step import HostReport, HostStep, Order
+from kilonova.objects.numa import GuestCell, HostNode
 
 SERVER, HOST, OPERATION = ServerId("s" * 36), HostName("host-1"), OperationId("o" * 36)
 IMAGE = GuestImage(id="i", disk_format="qcow2", size=10, sha512="ab")
@@ -87,9 +88,9 @@ SAMPLES: tuple[msgspec.Struct, ...] = (
 # A shape that changes gets a change on the line, and then its new fingerprint here.
 FINGERPRINTS = {
     "guest": "441925904d1d6fc7",
-    "host_description": "176a4d5d9166bbf1",
+    "host_description": "eb75b5fde87e013c",
     "host_report": "5149a4033e75d304",
-    "host_step": "9ce2485a30be130f",
+    "host_step": "16dee3aef59c596a",
     "order": "4d722a19769b3cfd",
 }
 
@@ -201,3 +202,16 @@ def test_message_that_makes_no_sense__refused_with_a_reason(message: bytes) -> N
     with pytest.raises(BadMessage) as refused:
         wire.read(WIRE, message, Order)
     assert refused.value.message.startswith("The message can't be understood: ")
+
+
+def test_peer_of_1_2__knows_no_numa_nodes() -> None:
+    level = WIRE.level("1.2")
+    lies = msgspec.structs.replace(SPEC, numa=(GuestCell(node=0, vcpus=(0,), memory_mb=512),))
+    (told,) = msgspec.json.decode(wire.told(level, [msgspec.structs.replace(STEP, action=Spawn(spec=lies))], HostStep))[
+        "documents"
+    ]
+    assert "numa" not in told["action"]["spec"]
+    host = msgspec.structs.replace(DESCRIPTION, numa=(HostNode(number=0, memory_mb=512),))
+    (said,) = msgspec.json.decode(wire.told(level, [host], HostDescription))["documents"]
+    assert "numa" not in said
+    assert wire.read(WIRE, wire.told(level, [DESCRIPTION], HostDescription), HostDescription) == [DESCRIPTION]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import postgres_server
 from cloud import TestCloud
 
 
@@ -20,3 +21,10 @@ def shared_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestCloud
     """A cloud of three fake hosts for a module's tests, which leave nothing behind that disturbs the next."""
     with TestCloud(tmp_path_factory.mktemp("cloud"), hosts=3) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL server of this session's own; what uses it has the mark NEEDS_POSTGRES."""
+    with postgres_server.server() as url:
+        yield url

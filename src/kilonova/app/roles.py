@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from kilonova.agent.images import ImagesInProcess
+from kilonova.app import databases
 from kilonova.app.foundation import Foundation
 from kilonova.app.hosts import Hypervisor, start_hosts
 from kilonova.app.hypervisor import Shape
@@ -30,7 +31,7 @@ async def parts_of(
 ) -> Parts:
     """Open the API database and as many cells as `shape` has, and what works on them."""
     database = await foundation.database_with("api", api_database.metadata)
-    cells = Cells(database, lambda record: foundation.database(_file_of(record)))
+    cells = Cells(database, lambda record: foundation.database(databases.name_of(record.database_url)))
     await _make_cells(foundation, cells, shape.cells)
     for opened in (database, *(cell.database for cell in cells.all)):
         await opened.write(leases_expire_txn)  # the state directory's lock says that nobody else is at work
@@ -75,12 +76,8 @@ def _record(foundation: Foundation, cell_id: CellId, name: str) -> CellRecord:
     return CellRecord(
         id=cell_id,
         name=name,
-        database_url=f"sqlite:{name}",
+        database_url=databases.registered(foundation.config, name),
         bus_url=LOCAL_BUS,
         disabled=False,
         created_at=foundation.runtime.now(),
     )
-
-
-def _file_of(record: CellRecord) -> str:
-    return record.database_url.removeprefix("sqlite:")

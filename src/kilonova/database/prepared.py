@@ -84,7 +84,8 @@ class Prepared:
                 cursor.executemany(form.sql, [form.values(one) for one in parameters])
         except connection.dialect.loaded_dbapi.Error as error:
             raise _told(form.sql, error, connection.dialect) from error
-        return Rows(form.columns, form.rows(cursor.fetchall()), cursor.rowcount)
+        found = cursor.fetchall() if cursor.description else ()
+        return Rows(form.columns, form.rows(found), cursor.rowcount)
 
     def _form(self, dialect: Dialect, parameters: Parameters) -> _Form:
         key = (dialect.name, *parameters)

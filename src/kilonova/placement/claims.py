@@ -9,7 +9,7 @@ transaction function as an exception, which undoes all of it, and becomes a valu
 
 from collections.abc import Sequence
 
-from kilonova.database.database import Transaction
+from kilonova.database.database import Transaction, conditional
 from kilonova.placement import queries, store
 from kilonova.placement.queries import Holder
 from kilonova.placement.shapes import Allocations, Claim, Claimed, Consumer, Crowded, Full, Released, Stale
@@ -25,11 +25,13 @@ class Refused(Exception):
         self.answer = answer
 
 
+@conditional
 def claim_txn(tx: Transaction, claim: Claim) -> Claimed:
     """Grant one claim; raises `Refused`. A claim whose answer was lost may be made again: it is `Claimed`, replayed."""
     return together_txn(tx, [claim])[0]
 
 
+@conditional
 def together_txn(tx: Transaction, claims: Sequence[Claim]) -> list[Claimed]:
     """Grant claims of different consumers, all or none; raises `Refused`. Repeated as a whole after a lost answer: replayed."""
     holders = [queries.holder_txn(tx, claim.consumer) for claim in claims]
@@ -62,6 +64,7 @@ def claims_txn(
     return [(claim.generation or 0) + 1 for claim in claims]
 
 
+@conditional
 def release_txn(tx: Transaction, consumer_uuid: str, generation: int | None, *, advance: bool = True) -> Released:
     """Empty a consumer and keep its generation as a tombstone. Raises `Refused` when `generation` is not its own.
 

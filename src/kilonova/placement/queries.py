@@ -159,6 +159,9 @@ def trait_in_use_txn(tx: Transaction, name: str) -> bool:
 
 
 _CONSUMER = Prepared(select(tables.consumers).where(tables.consumers.c.uuid == bindparam("uuid")))
+_CONSUMER_LOCKED = Prepared(
+    select(tables.consumers).where(tables.consumers.c.uuid == bindparam("uuid")).with_for_update()
+)
 
 
 def _consumer(row: Row[Any]) -> Consumer:
@@ -221,9 +224,9 @@ def allocations_txn(tx: Transaction, consumer: str) -> Allocations:
 
 
 def holder_txn(tx: Transaction, uuid: str) -> Holder:
-    """A consumer with what it holds."""
-    consumer = consumer_txn(tx, uuid)
-    return Holder(consumer, {} if consumer is None else allocations_txn(tx, uuid))
+    """A consumer with what it holds, for a transaction that changes it: until then nobody else does."""
+    row = tx.execute(_CONSUMER_LOCKED, {"uuid": uuid}).first()
+    return Holder(None, {}) if row is None else Holder(_consumer(row), allocations_txn(tx, uuid))
 
 
 def holdings_txn(tx: Transaction, provider: str) -> list[Holding]:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-import postgres_server
 from cloud import TestCloud
+from tools.postgres_server import server
 
 
 @pytest.fixture
@@ -26,5 +26,5 @@ def shared_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestCloud
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """A PostgreSQL server of this session's own; what uses it has the mark NEEDS_POSTGRES."""
-    with postgres_server.server() as url:
+    with server("fsync=off") as url:
         yield url

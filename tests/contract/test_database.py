@@ -15,7 +15,8 @@ from kilonova.database.postgres import PostgresDatabase
 from kilonova.database.sqlite import SqliteDatabase
 from kilonova.kernel.errors import Invalid, KilonovaError
 from kilonova.runtime.real import RealRuntime
-from postgres_server import NEEDS_POSTGRES, fresh_database
+from needs_postgres import NEEDS_POSTGRES
+from tools.postgres_server import fresh_database
 
 metadata = MetaData()
 numbers = Table("numbers", metadata, Column("value", Integer, primary_key=True))

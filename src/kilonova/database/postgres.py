@@ -93,6 +93,8 @@ class PostgresDatabase:
         self._workers = ThreadPoolExecutor(connections, thread_name_prefix=f"{name}-work")
         self._scanner = ThreadPoolExecutor(1, thread_name_prefix=f"{name}-scan")
         self._idle: deque[_Session] = deque()
+        self.repeated = 0
+        """How often a transaction was run again."""
 
     async def create(self, metadata: MetaData) -> None:
         """Create the tables of `metadata` that are not there yet, in one transaction. Raises `DatabaseUnusable`."""
@@ -127,6 +129,7 @@ class PostgresDatabase:
         for _ in range(TRIES_MAX - 1):
             with contextlib.suppress(_Repeat):
                 return await loop.run_in_executor(threads, self._once, begin, work)
+            self.repeated += 1
             await self._runtime.sleep(pause_s * self._runtime.random())
             pause_s = min(pause_s * 2, PAUSE_MOST_S)
         try:

@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from kilonova.cli.exit_codes import ExitCode
-from postgres_server import NEEDS_POSTGRES, fresh_database
+from needs_postgres import NEEDS_POSTGRES
+from tools.postgres_server import fresh_database
 from tools.up_cloud import KILONOVA
 
 PATIENCE_S = 30

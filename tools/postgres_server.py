@@ -1,25 +1,25 @@
-"""A PostgreSQL server of the tests' own: a cluster in a temporary directory, on a Unix socket, for the whole session."""
+"""A PostgreSQL server of our own, for tests and benchmarks: a cluster in a temporary directory, on a Unix socket."""
 
 import os
 import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
-import pytest
 
-_BIN = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name.split(".")[0]))
-NEEDS_POSTGRES = pytest.mark.skipif(not _BIN, reason="no PostgreSQL server is installed (Debian: postgresql)")
-_SETTINGS = ("listen_addresses=", "fsync=off", "max_connections=200", "shared_buffers=64MB", "autovacuum=off")
+PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name.split(".")[0]))
+"""Where Debian has the programs of each PostgreSQL that is installed, the oldest first."""
+_SETTINGS = ("listen_addresses=", "max_connections=200", "shared_buffers=64MB", "autovacuum=off")
 
 
 @contextmanager
 def server(*settings: str) -> Iterator[str]:
-    """A running server; the URL of its database `postgres`, of which our user is the owner."""
+    """A running server; the URL of its database `postgres`. `settings` are its own, e.g. `fsync=off`."""
     folder = Path(tempfile.mkdtemp(prefix="kn-pg-"))
     user = _user()
     if os.geteuid() == 0:
@@ -49,12 +49,14 @@ def server(*settings: str) -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _runner(user: str, folder: Path):
+def _runner(user: str, folder: Path) -> Callable[..., None]:
     """Runs one of the server's programs. It refuses to be root, so then it is somebody else's."""
 
     def run(program: str, *arguments: str) -> None:
-        command = [str(_BIN[-1] / program), *arguments]
-        demoted = {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}
+        command = [str(PROGRAMS[-1] / program), *arguments]
+        demoted: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            demoted = {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
         with (folder / f"{program}.out").open("ab") as output:
             done = subprocess.run(command, cwd=folder, stdout=output, stderr=output, check=False, **demoted)
         assert done.returncode == 0, (folder / f"{program}.out").read_text()
@@ -72,6 +74,7 @@ def _user() -> str:
 def fresh_database(url: str) -> str:
     """A new, empty database on the server of `url`; its URL."""
     with psycopg.connect(url, autocommit=True) as connection:
-        (number,) = connection.execute("SELECT count(*) FROM pg_database").fetchone()
+        found = connection.execute("SELECT count(*) FROM pg_database").fetchone()
+        number = 0 if found is None else found[0]
         connection.execute(f"CREATE DATABASE test{number}")
     return url.replace("/postgres?", f"/test{number}?")

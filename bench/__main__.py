@@ -7,9 +7,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import boots, cold_start, idle, many_hosts, reads
+from bench import boots, claims_postgresql, cold_start, idle, many_hosts, reads
 
-BENCHES = {"cold-start": cold_start, "idle": idle, "boots": boots, "reads": reads, "many-hosts": many_hosts}
+BENCHES = {
+    "cold-start": cold_start,
+    "idle": idle,
+    "boots": boots,
+    "reads": reads,
+    "many-hosts": many_hosts,
+    "claims-postgresql": claims_postgresql,
+}
 
 
 def main() -> int:

@@ -10,6 +10,7 @@
 The dialect is called `postgresql+kilonova` in URLs of SQLAlchemy.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -53,8 +54,9 @@ class _Double(types.Double[float]):
     """A float as the driver reads it; SQLAlchemy's own wants to know first what the column of a result is."""
 
     @override
-    def bind_processor(self, dialect: SqlDialect) -> None:
-        """Nothing is done to it."""
+    def bind_processor(self, dialect: SqlDialect) -> Callable[[float | None], float | None]:
+        """A whole number is one too."""
+        return lambda value: None if value is None else float(value)
 
     @override
     def result_processor(self, dialect: SqlDialect, coltype: object) -> None:

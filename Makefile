@@ -1,6 +1,6 @@
 # The ways into the project. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check bench bench-placement interop judge-placement judge-tempest judge-duplicates fuzz soak chaos mutants oracle clean
+.PHONY: help setup demo up test check bench bench-placement interop judge-placement judge-tempest judge-duplicates fuzz soak chaos race mutants oracle clean
 
 PYTHON := .venv/bin/python
 TESTS ?=
@@ -57,6 +57,10 @@ soak: setup ## simulate until a million faults have struck; goes on where it was
 chaos: setup ## kill and freeze a real cloud under load 200 times, and judge it; then compare a silent bus
 	@$(PYTHON) -m tools.chaos
 	@$(PYTHON) -m tools.chaos silent-bus
+
+race: setup ## let eight processes race on SQLite and on PostgreSQL, and judge what they leave behind
+	@tools/install-packages database
+	@$(PYTHON) -m tools.race
 
 mutants: setup ## break the design in every way that the simulation must see
 	@.venv/bin/kilonova sim mutants

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import boots, ci_import, cold_start, idle, many_hosts, reads
+from bench import boots, ci_import, claims_postgresql, cold_start, idle, many_hosts, reads
 
 BENCHES = {
     "cold-start": cold_start,
@@ -16,6 +16,7 @@ BENCHES = {
     "reads": reads,
     "many-hosts": many_hosts,
     "ci-import": ci_import,
+    "claims-postgresql": claims_postgresql,
 }
 
 

@@ -14,7 +14,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 BIN = Path(sys.executable).parent
 TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 PATIENCE_S = 60
-STAYS = {"up"}
+STAYS = {"up", "serve"}
 """Run in the foreground until they are stopped."""
 
 
@@ -65,7 +65,7 @@ def test_up__as_shown__becomes_ready(shell: dict[str, str], command: str) -> Non
     with subprocess.Popen(words, env=shell, stdout=subprocess.PIPE, text=True) as cloud:
         try:
             assert cloud.stdout is not None
-            assert cloud.stdout.readline().startswith("ready ")
+            assert cloud.stdout.readline().startswith("ready")
         finally:
             cloud.terminate()
             assert cloud.wait(PATIENCE_S) == 0

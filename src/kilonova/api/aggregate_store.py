@@ -64,7 +64,7 @@ def aggregates_txn(tx: Transaction) -> list[Aggregate]:
 
 def aggregate_find_txn(tx: Transaction, aggregate_id: int) -> Aggregate:
     """One aggregate. Raises `AggregateNotFound`."""
-    row = tx.execute(select(aggregates.c.body).where(aggregates.c.id == aggregate_id).with_for_update()).first()
+    row = tx.execute(select(aggregates.c.body).where(aggregates.c.id == aggregate_id)).first()
     if row is None:
         raise AggregateNotFound(id=aggregate_id)
     return _decode(row.body)

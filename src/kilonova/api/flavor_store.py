@@ -99,7 +99,7 @@ def flavor_add_txn(tx: Transaction, flavor: Flavor) -> None:
 
 def flavor_change_txn(tx: Transaction, flavor_id: str, change: Callable[[Flavor], Flavor]) -> Flavor:
     """Replace a flavor by `change` of it. Raises `FlavorNotFound`, and what `change` raises."""
-    row = tx.execute(select(flavors.c.body).where(flavors.c.id == flavor_id).with_for_update()).first()
+    row = tx.execute(select(flavors.c.body).where(flavors.c.id == flavor_id)).first()
     if row is None:
         raise FlavorNotFound(id=flavor_id)
     changed = change(_decode(row.body))

@@ -126,6 +126,28 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return None if self.directory is None else Path(self.directory).expanduser().absolute()
 
 
+class Database(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the databases are: files of the state directory, or PostgreSQL."""
+
+    url: Annotated[
+        str | None,
+        Meta(
+            description="`postgresql://USER@HOST/DATABASE`, with a schema for each database; files when not set.",
+            extra_json_schema={SECRET: True},
+        ),
+    ] = None
+    urls: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Databases that are elsewhere than `url` says, each as `NAME=URL`, e.g. `placement=postgresql://...`.",
+            extra_json_schema={SECRET: True},
+        ),
+    ] = ()
+    connections: Annotated[
+        int, _count("Most connections of a process to each database, and one more for scans.", 1, 100)
+    ] = 4
+
+
 class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The Placement API."""
 
@@ -295,6 +317,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     image: Image = Image()
     network: Network = Network()
     volume: Volume = Volume()
+    database: Database = Database()
     placement: Placement = Placement()
     api: Api = Api()
     quota: Quota = Quota()

@@ -17,9 +17,7 @@ def masked(config: Config) -> dict[str, dict[str, Any]]:
     for section in msgspec.structs.fields(Config):
         values = msgspec.structs.asdict(getattr(config, section.name))
         secrets = {key.name for key in msgspec.structs.fields(section.type) if _is_secret(key.type)}
-        document[section.name] = {
-            name: MASK if name in secrets and value is not None else value for name, value in values.items()
-        }
+        document[section.name] = {name: MASK if name in secrets and value else value for name, value in values.items()}
     return document
 
 

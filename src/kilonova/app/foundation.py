@@ -8,10 +8,11 @@ from typing import Any
 
 from sqlalchemy import MetaData
 
+from kilonova.app import databases
 from kilonova.app.config import Config
 from kilonova.app.state import State
 from kilonova.bus.local import LocalBus
-from kilonova.database.sqlite import SqliteDatabase
+from kilonova.database.database import Database, tables_create_txn
 from kilonova.runtime.runtime import Runtime
 
 
@@ -33,16 +34,16 @@ class Foundation:
         """Whether others are told what happens."""
         return self.config.notifications.sink != "none"
 
-    def database(self, name: str) -> SqliteDatabase:
-        """Open the database `name`."""
-        database = SqliteDatabase(name, self.state.database(name), self.runtime, tells=self._tells)
+    def database(self, name: str) -> Database:
+        """Open the database `name`, as it is configured."""
+        database = databases.opened(self.config, self.state, self.runtime, name, tells=self._tells)
         self.parts.push_async_callback(database.close)
         return database
 
-    async def database_with(self, name: str, metadata: MetaData) -> SqliteDatabase:
+    async def database_with(self, name: str, metadata: MetaData) -> Database:
         """Open the database `name`, with its tables made."""
         database = self.database(name)
-        await database.create(metadata)
+        await database.write(tables_create_txn, metadata)
         return database
 
     def run(self, name: str, work: Coroutine[Any, Any, None]) -> None:

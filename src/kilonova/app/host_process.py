@@ -9,8 +9,6 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -22,16 +20,11 @@ from kilonova.agent.gateway_remote import RemoteGateway, unix_transport
 from kilonova.app.config import Fake, Log
 from kilonova.app.fake_hosts import fake_driver
 from kilonova.app.logs import start_logging
-from kilonova.app.state_errors import StateInUse
-from kilonova.app.state_lock import StateLock
+from kilonova.app.state_lock import lock_held
 from kilonova.drivers.driver import Driver
 from kilonova.kernel.errors import KilonovaError
 from kilonova.kernel.ids import HostName
 from kilonova.runtime.runtime import Runtime
-
-LOCK_S = 20.0
-"""How long it waits for an agent of before, which is just ending."""
-LOCK_EVERY_S = 0.05
 
 
 class HostFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,7 +84,7 @@ def host_file_read(file: Path) -> HostFile:
 async def run(told: HostFile, folder: Path, runtime: Runtime) -> bool:
     """Work on the host's `folder` until standard input ends or SIGTERM comes; False when the host can't work."""
     start_logging(Path(told.log_folder), told.log, f"{told.host}.log")
-    async with host_lock(folder, runtime):
+    async with lock_held(folder / "lock", runtime):
         driver = _driver(told, folder, runtime)
         try:
             await driver.start()
@@ -131,28 +124,6 @@ async def _work(told: HostFile, runtime: Runtime, driver: Driver, gateway: Remot
     await asyncio.wait(roles)
     for task in done:
         task.result()  # a role that failed is a bug, and is raised here
-
-
-@asynccontextmanager
-async def host_lock(folder: Path, runtime: Runtime) -> AsyncIterator[None]:
-    """Be the only one who works on a host's directory. Raises `StateInUse` when another one doesn't end."""
-    give_up = runtime.monotonic() + LOCK_S
-    while (lock := _lock_taken(folder / "lock", last=runtime.monotonic() >= give_up)) is None:
-        await runtime.sleep(LOCK_EVERY_S)
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _lock_taken(file: Path, *, last: bool) -> StateLock | None:
-    """The lock; None when another one has it, and this was not the `last` try."""
-    try:
-        return StateLock.take(file)
-    except StateInUse:
-        if last:
-            raise
-        return None
 
 
 def _say(hello: Hello) -> None:

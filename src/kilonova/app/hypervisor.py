@@ -7,6 +7,7 @@ from pathlib import Path
 from kilonova.app.config import Fake, Up
 from kilonova.app.fake_hosts import fake_driver
 from kilonova.app.state import Made, State
+from kilonova.app.state_lock import lock_held
 from kilonova.drivers.driver import Driver
 from kilonova.kernel.errors import Conflict, Invalid
 from kilonova.kernel.ids import HostName
@@ -142,11 +143,11 @@ async def end_guests(state: State, runtime: Runtime) -> None:
     if not shape_.apart:
         await _end_guests_of(make(shape_, state, runtime))
         return
-    from kilonova.app.host_process import host_lock, qemu_host  # noqa: PLC0415 - only for hosts apart
+    from kilonova.app.host_process import qemu_host  # noqa: PLC0415 - only for hosts apart
 
     for number, (host, folder) in enumerate(hosts_apart(shape_, state).items(), 1):
         if folder.exists():
-            async with host_lock(folder, runtime):
+            async with lock_held(folder / "lock", runtime):
                 await _end_guests_of(qemu_host(folder, runtime, host, number, shape_.hosts, None))
 
 

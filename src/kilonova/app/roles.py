@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from kilonova.agent.images import ImagesInProcess
+from kilonova.app import databases
 from kilonova.app.foundation import Foundation
 from kilonova.app.hosts import Hypervisor, start_hosts
 from kilonova.app.hypervisor import Shape
@@ -26,14 +27,25 @@ LOCAL_BUS = "local:"
 
 
 async def parts_of(
-    foundation: Foundation, shape: Shape, networks: Networks, images: Images, placement: Placement, volumes: Volumes
+    foundation: Foundation,
+    shape: Shape,
+    networks: Networks,
+    images: Images,
+    placement: Placement,
+    volumes: Volumes,
+    *,
+    alone: bool,
 ) -> Parts:
-    """Open the API database and as many cells as `shape` has, and what works on them."""
+    """Open the API database and as many cells as `shape` has, and what works on them.
+
+    When this process is `alone` with them, the leases of whoever was there before are over.
+    """
     database = await foundation.database_with("api", api_database.metadata)
-    cells = Cells(database, lambda record: foundation.database(_file_of(record)))
+    cells = Cells(database, lambda record: foundation.database(databases.name_of(record.database_url)))
     await _make_cells(foundation, cells, shape.cells)
-    for opened in (database, *(cell.database for cell in cells.all)):
-        await opened.write(leases_expire_txn)  # the state directory's lock says that nobody else is at work
+    if alone:
+        for opened in (database, *(cell.database for cell in cells.all)):
+            await opened.write(leases_expire_txn)
     config = foundation.config
     return Parts(
         runtime=foundation.runtime,
@@ -55,10 +67,20 @@ async def start(
     """Start every role; they are stopped with the foundation's parts. `timers` are what begins by itself in the cells."""
     name = f"up-{parts.runtime.uuid()}"
     hypervisor = await start_hosts(foundation, parts, shape, ImagesInProcess(images))
+    start_conductor(foundation, parts, name)
+    start_cell_conductors(foundation, parts, name, timers)
+    return hypervisor
+
+
+def start_conductor(foundation: Foundation, parts: Parts, name: str) -> None:
+    """Start a global conductor, which schedules; any number may run. `name` is this incarnation's and no other's."""
     foundation.run("global conductor", GlobalConductor(parts, name).run())
+
+
+def start_cell_conductors(foundation: Foundation, parts: Parts, name: str, timers: Sequence[Timer]) -> None:
+    """Start a conductor of each cell; any number may run of each."""
     for cell in parts.cells.all:
         foundation.run(f"conductor of {cell.record.name}", CellConductor(parts, cell, name, timers=timers).run())
-    return hypervisor
 
 
 async def _make_cells(foundation: Foundation, cells: Cells, wanted: int) -> None:
@@ -76,12 +98,8 @@ def _record(foundation: Foundation, cell_id: CellId, name: str) -> CellRecord:
     return CellRecord(
         id=cell_id,
         name=name,
-        database_url=f"sqlite:{name}",
+        database_url=databases.registered(foundation.config, name),
         bus_url=LOCAL_BUS,
         disabled=False,
         created_at=foundation.runtime.now(),
     )
-
-
-def _file_of(record: CellRecord) -> str:
-    return record.database_url.removeprefix("sqlite:")

@@ -1,9 +1,10 @@
-"""The state directory: one place on disk that holds a whole cloud, used by one process at a time.
+"""The state directory: one place on disk that holds a whole cloud, used by one process at a time, or by roles that share it.
 
 | path | what it is |
 |---|---|
 | `state.json` | the format's number, and what the cloud was made with |
 | `lock` | held by the process that uses the directory; its process id |
+| `roles.lock` | held by a role while it starts |
 | `run.json` | address and process id while a cloud answers |
 | `clouds.yaml` | how clients log in (mode 0600) |
 | `secrets/` | generated passwords and keys (mode 0700) |
@@ -23,7 +24,7 @@ from pathlib import Path
 
 import msgspec
 
-from kilonova.app.state_errors import DiskFull, StateUnusable
+from kilonova.app.state_errors import DiskFull, StateInUse, StateUnusable
 from kilonova.app.state_format import FORMAT, Upgrade, upgraded
 from kilonova.app.state_lock import StateLock
 from kilonova.kernel.errors import Unavailable
@@ -33,6 +34,9 @@ ROOM_MB = 64
 """Free disk space without which a cloud doesn't start, in MB."""
 FOLDERS = {"secrets": 0o700, "databases": 0o700, "log": 0o700, "images": 0o700, "hypervisor": 0o711}
 """Modes keep other users out; `hypervisor` can be passed through, so that guests run as a user of their own."""
+
+
+ROLES_LOCK = "roles.lock"
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +61,9 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
 class State:
     """An open state directory. `close` it to let others use it."""
 
-    def __init__(self, path: Path, lock: StateLock, made: Made | None, notices: tuple[str, ...]) -> None:
+    def __init__(
+        self, path: Path, lock: StateLock, made: Made | None, notices: tuple[str, ...], *, shared: bool = False
+    ) -> None:
         """Use `open_state`."""
         self.path = path
         self.made = made
@@ -65,6 +71,7 @@ class State:
         self.notices = notices
         """What was done to the directory on opening, a sentence each."""
         self._lock = lock
+        self._announced = not shared
 
     def folder(self, name: str) -> Path:
         """One of `FOLDERS`."""
@@ -88,22 +95,27 @@ class State:
 
     def announce(self, url: str, driver: str, tls_cert: str | None) -> None:
         """Tell `kilonova status` and its kind where the cloud answers."""
+        self._announced = True
         running = Running(pid=os.getpid(), url=url, driver=driver, tls_cert=tls_cert)
         write_private(self.path / "run.json", msgspec.json.encode(running))
 
     def close(self) -> None:
         """Let go of the directory."""
-        (self.path / "run.json").unlink(missing_ok=True)
+        if self._announced:
+            (self.path / "run.json").unlink(missing_ok=True)
         self._lock.release()
 
 
-def open_state(path: Path, runtime: Runtime, upgrades: Mapping[int, Upgrade] | None = None) -> State:
+def open_state(
+    path: Path, runtime: Runtime, upgrades: Mapping[int, Upgrade] | None = None, *, shared: bool = False
+) -> State:
     """Open the state directory at `path`, or make it.
 
     Args:
         path: where it is.
         runtime: names the backup by the clock.
         upgrades: what to do to older formats; those of this version when None.
+        shared: whether other processes may use it too, each of which says so; one that comes first makes it ready for all.
 
     Raises:
         StateInUse: another process uses it.
@@ -115,12 +127,14 @@ def open_state(path: Path, runtime: Runtime, upgrades: Mapping[int, Upgrade] | N
         path.mkdir(mode=0o711, parents=True, exist_ok=True)
         if not (path / "state.json").exists() and _is_foreign(path):
             raise StateUnusable(path=path, reason="it holds files that are not Kilonova's")
-        lock = StateLock.take(path / "lock")
+        lock, first = _locked(path / "lock", shared=shared)
         try:
-            made, notices = _made(path, runtime, upgrades)
+            made, notices = _made(path, runtime, upgrades if first else {})
             for name, mode in FOLDERS.items():
                 (path / name).mkdir(mode=mode, exist_ok=True)
             _check_room(path)
+            if shared:
+                lock.share()
         except BaseException:
             lock.release()
             raise
@@ -128,14 +142,24 @@ def open_state(path: Path, runtime: Runtime, upgrades: Mapping[int, Upgrade] | N
         if error.errno == errno.ENOSPC:
             raise DiskFull(path=path, free_mb=0, needed_mb=ROOM_MB) from error
         raise StateUnusable(path=path, reason=error.strerror or str(error)) from error
-    return State(path, lock, made, notices)
+    return State(path, lock, made, notices, shared=shared)
+
+
+def _locked(file: Path, *, shared: bool) -> tuple[StateLock, bool]:
+    """The lock, and whether nobody else has it: then the directory may be changed. Raises `StateInUse`."""
+    try:
+        return StateLock.take(file), True
+    except StateInUse:
+        if not shared:
+            raise
+    return StateLock.take(file, shared=True), False
 
 
 @contextmanager
-def state_used(path: Path, runtime: Runtime) -> Iterator[State]:
+def state_used(path: Path, runtime: Runtime, *, shared: bool = False) -> Iterator[State]:
     """Hold a state directory. Raises what `open_state` does, also `DiskFull` for a disk that fills up meanwhile."""
     try:
-        state = open_state(path, runtime)
+        state = open_state(path, runtime, shared=shared)
         try:
             yield state
         finally:
@@ -179,7 +203,7 @@ def write_private(file: Path, content: bytes) -> None:
 
 def _is_foreign(path: Path) -> bool:
     """Whether the directory holds anything but what an interrupted first start leaves behind."""
-    own = {"lock", "run.json", "clouds.yaml", *FOLDERS}
+    own = {"lock", ROLES_LOCK, "run.json", "clouds.yaml", *FOLDERS}
     return any(entry.name not in own and not entry.name.endswith(".new") for entry in path.iterdir())
 
 

@@ -12,6 +12,7 @@ from kilonova.api.service import ComputeService
 from kilonova.app import hypervisor, roles
 from kilonova.app.config import Config
 from kilonova.app.foundation import Foundation
+from kilonova.app.hypervisor import Shape
 from kilonova.app.local_api import local_api
 from kilonova.app.metadata import metadata_service
 from kilonova.app.metrics import Metrics
@@ -23,8 +24,11 @@ from kilonova.app.services import Services, placement_service
 from kilonova.app.state import State
 from kilonova.bus.local import LocalBus
 from kilonova.clients.identity import Identity
+from kilonova.clients.image import Images
+from kilonova.clients.network import Networks
 from kilonova.clients.volume import Volumes
 from kilonova.drivers.driver import Driver
+from kilonova.operations.consoles import Consoles
 from kilonova.operations.measures import Measures
 from kilonova.operations.quota import Quota
 from kilonova.operations.servers import Servers
@@ -53,14 +57,74 @@ class Cloud:
     """Stop all roles and let go of everything; what is under way goes on at the next start."""
 
 
-def _unlisted(foundation: Foundation, compute: Compute, work: Parts, identity: Identity) -> dict[str, ASGIApp]:
-    """What answers beside OpenStack's services."""
-    token = foundation.state.secret("metrics-token", foundation.runtime)
-    return {
+@dataclass(frozen=True, kw_only=True)
+class Ground:
+    """What every role stands on: the services around Compute, and the databases."""
+
+    services: Services
+    identity: Identity
+    images: Images
+    networks: Networks
+    work: Parts
+
+
+async def ground(foundation: Foundation, shape: Shape, volumes: Volumes | None = None, *, alone: bool = True) -> Ground:
+    """Open services and databases. `alone` says that no other process works on them. Raises `KilonovaError`."""
+    services = Services(foundation)
+    identity = await services.identity()
+    images = await services.images(identity)
+    networks = await services.networks(identity)
+    placement = Placement(await foundation.database_with("placement", placement_tables.metadata))
+    volumes = volumes or await services.volumes()
+    work = await roles.parts_of(foundation, shape, networks, images, placement, volumes, alone=alone)
+    return Ground(services=services, identity=identity, images=images, networks=networks, work=work)
+
+
+def compute_of(foundation: Foundation, ground_: Ground, consoles: Consoles) -> Compute:
+    """What the Compute API works with."""
+    config, work = foundation.config, ground_.work
+    quota = Quota(work.database, msgspec.structs.asdict(config.quota))
+    return Compute(
+        runtime=foundation.runtime,
+        database=work.database,
+        servers=Servers(work, quota, consoles),
+        hosts=work.hosts,
+        placement=work.placement,
+        quota=quota,
+        identity=ground_.identity,
+        images=ground_.images,
+        networks=ground_.networks,
+        volumes=work.volumes,
+        image_api=ground_.services.api("image"),
+        network_api=ground_.services.api("network"),
+        volume_api=ground_.services.api("volume"),
+        policy=compute_policy(foundation),
+        aliases=work.scheduler.aliases,
+        page_max=config.api.max_limit,
+        deletes_at_once=config.compute.reclaim_window_s == 0,
+        offload_at_once=config.compute.shelved_offload_s == 0,
+        resize_to_same_host=config.compute.allow_resize_to_same_host,
+        link_prefix=config.api.link_prefix,
+        identity_url=config.identity.url or f"{foundation.url}/identity/v3",
+    )
+
+
+def app_of(foundation: Foundation, ground_: Ground, compute: Compute) -> ASGIApp:
+    """All that answers over HTTP, under one address."""
+    config, runtime, work = foundation.config, foundation.runtime, ground_.work
+    placement = placement_service(config, work.placement.database, ground_.identity, runtime, work.placement.fleet)
+    answering: dict[str, ASGIApp] = {
+        **ground_.services.answering,
+        "placement": placement,
+        "compute": ComputeService(compute, ground_.identity),
+    }
+    token = foundation.state.secret("metrics-token", runtime)
+    unlisted: dict[str, ASGIApp] = {
         METADATA: metadata_service(foundation, compute.servers),
-        OWN: local_api(compute.servers, work, identity, foundation.runtime),
+        OWN: local_api(compute.servers, work, ground_.identity, runtime),
         METRICS: Metrics(Measures(work), token),
     }
+    return mounted(foundation.url, answering, unlisted)
 
 
 async def build(
@@ -83,66 +147,30 @@ async def build(
         bus = LocalBus(silent=not config.bus.hints)
         foundation = Foundation(config=config, state=state, runtime=runtime, bus=bus, url=url, parts=parts)
         shape = hypervisor.shape(config.up, state)
-
-        services = Services(foundation)
-        identity = await services.identity()
-        images = await services.images(identity)
-        networks = await services.networks(identity)
-
-        database = await foundation.database_with("placement", placement_tables.metadata)
-        placement = Placement(database)
-        services.answering["placement"] = placement_service(config, database, identity, runtime, placement.fleet)
-
-        volumes = volumes or await services.volumes()
-        work = await roles.parts_of(foundation, shape, networks, images, placement, volumes)
-        hosts = await roles.start(foundation, work, shape, images, _timers(config))
-        publish(foundation, work)
-        quota = Quota(work.database, msgspec.structs.asdict(config.quota))
-        compute = Compute(
-            runtime=runtime,
-            database=work.database,
-            servers=Servers(work, quota, hosts.consoles),
-            hosts=work.hosts,
-            placement=work.placement,
-            quota=quota,
-            identity=identity,
-            images=images,
-            networks=networks,
-            volumes=volumes,
-            image_api=services.api("image"),
-            network_api=services.api("network"),
-            volume_api=services.api("volume"),
-            policy=compute_policy(foundation),
-            aliases=work.scheduler.aliases,
-            page_max=config.api.max_limit,
-            deletes_at_once=config.compute.reclaim_window_s == 0,
-            offload_at_once=config.compute.shelved_offload_s == 0,
-            resize_to_same_host=config.compute.allow_resize_to_same_host,
-            link_prefix=config.api.link_prefix,
-            identity_url=config.identity.url or f"{url}/identity/v3",
-        )
-        services.answering["compute"] = ComputeService(compute, identity)
-
+        stands_on = await ground(foundation, shape, volumes)
+        hosts = await roles.start(foundation, stands_on.work, shape, stands_on.images, timers(config))
+        publish(foundation, stands_on.work)
+        compute = compute_of(foundation, stands_on, hosts.consoles)
         state.remember(driver=shape.driver, hosts=shape.hosts, cells=shape.cells)
         return Cloud(
-            app=mounted(url, services.answering, _unlisted(foundation, compute, work, identity)),
+            app=app_of(foundation, stands_on, compute),
             url=url,
             driver=shape.driver,
             hypervisor=hosts.driver,
             compute=compute,
-            work=work,
+            work=stands_on.work,
             notices=(*shape.notices, *hosts.notices),
             close=parts.pop_all().aclose,
         )
     raise AssertionError("an exit stack of closers swallows no errors")
 
 
-def _timers(config: Config) -> list[Timer]:
+def timers(config: Config) -> list[Timer]:
     """What begins by itself."""
     window_s, on_host_s = config.compute.resize_confirm_window_s, config.compute.shelved_offload_s
-    timers = [resize_confirmation(window_s)] if window_s else []
+    chosen = [resize_confirmation(window_s)] if window_s else []
     if on_host_s >= 0:
-        timers.append(shelved_offload(on_host_s))
+        chosen.append(shelved_offload(on_host_s))
     if config.compute.reclaim_window_s:
-        timers.append(reclaim(config.compute.reclaim_window_s))
-    return timers
+        chosen.append(reclaim(config.compute.reclaim_window_s))
+    return chosen

@@ -23,6 +23,7 @@ class ExitCode(enum.IntEnum):
     NOT_RUNNING = 12
     NOT_THERE = 13
     REFUSED = 14
+    DATABASE = 15
 
 
 MEANINGS = {
@@ -43,6 +44,7 @@ MEANINGS = {
     ExitCode.NOT_RUNNING: "No cloud runs on this state directory.",
     ExitCode.NOT_THERE: "What was named does not exist, or has nothing to connect to.",
     ExitCode.REFUSED: "The cloud runs and refuses: what was asked makes no sense as things are.",
+    ExitCode.DATABASE: "A database server lets nobody in, has no such database, or is too old.",
 }
 
 _BY_CODE = {
@@ -60,6 +62,7 @@ _BY_CODE = {
     "bad-listen": ExitCode.LISTEN_REFUSED,
     "cannot-listen": ExitCode.LISTEN_REFUSED,
     "not-secure": ExitCode.LISTEN_REFUSED,
+    "database-unusable": ExitCode.DATABASE,
     "hypervisor-failure": ExitCode.HYPERVISOR,
     "not-running": ExitCode.NOT_RUNNING,
     "no-server": ExitCode.NOT_THERE,

@@ -1,4 +1,4 @@
-"""`kilonova serve`: one role of a cloud as a process of its own."""
+"""`kilonova serve`: roles of a cloud as processes of their own."""
 
 import asyncio
 import logging
@@ -11,13 +11,20 @@ from kilonova.cli.exit_codes import ExitCode
 from kilonova.cli.options import config_options, loaded
 from kilonova.runtime.real import RealRuntime
 
+ROLES = {
+    "api": "Answer over HTTP.",
+    "conductor": "Schedule servers, and audit.",
+    "cell-conductor": "Carry operations out in the cells.",
+    "hosts": "Serve the hosts: their agents and the hypervisor.",
+}
+"""The roles that share a cloud's databases, and what each does."""
 PLACEMENT_STATE = "~/.local/share/kilonova-placement"
 PLACEMENT_LISTEN = "127.0.0.1:8778"
 
 
 @click.group("serve")
 def command() -> None:
-    """Run one role of a cloud as a process of its own."""
+    """Run roles of a cloud as a process of their own."""
 
 
 @command.command("placement")
@@ -39,6 +46,33 @@ def placement(file: Path | None, **up: object) -> None:
     config = loaded(file, **{key: defaults.get(key) if value is None else value for key, value in up.items()})
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run(config, RealRuntime(), say=click.echo))
+
+
+def _role(name: str, does: str) -> None:
+    """Add the command of one role, which takes further roles after its name."""
+
+    @command.command(name, help=f"{does} Further roles may follow: one process then has all of them.")
+    @click.argument("further", nargs=-1, metavar="[ROLE]...", type=click.Choice(ROLES))
+    @config_options
+    @click.option("--listen", metavar="HOST:PORT", help="Where the API answers; port 0 takes a free one.")
+    @click.option("--driver", type=click.Choice(["auto", "qemu", "fake"]), help="Hypervisor to use.")
+    @click.option("--hosts", type=int, metavar="N", help="Hypervisor hosts; QEMU hosts share this machine.")
+    @click.option("--cells", type=int, metavar="N", help="Cells beside cell0.")
+    @click.option("--tls-cert", metavar="FILE", help="Certificate to serve HTTPS with.")
+    @click.option("--tls-key", metavar="FILE", help="Its private key.")
+    @click.option("--insecure", is_flag=True, default=None, help="Allow plain HTTP on addresses that others reach.")
+    def role(further: tuple[str, ...], file: Path | None, **up: object) -> None:
+        import uvloop  # noqa: PLC0415 - only what these roles need
+
+        from kilonova.app.role_process import run  # noqa: PLC0415
+
+        config = loaded(file, **up)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(run(config, RealRuntime(), frozenset({name, *further}), say=click.echo))
+
+
+for _name, _does in ROLES.items():
+    _role(_name, _does)
 
 
 @command.command("agent", hidden=True)

@@ -70,6 +70,22 @@ class Database(Protocol):
         """Finish what runs and let go of files and connections."""
 
 
+def conditional(work: Callable[P, T]) -> Callable[P, T]:
+    """Mark a writing transaction function whose every rule is a condition of its own writes.
+
+    A function without the mark may decide by what it has read: databases with several writers see to it that this holds until
+    the commit. One with the mark reads only what its writes ask for again (`WHERE generation = ...`), or what it has locked, and
+    waits for whoever else writes the same rows rather than being run again.
+    """
+    vars(work)["is_conditional"] = True
+    return work
+
+
+def is_conditional(work: Callable[..., object]) -> bool:
+    """Whether the function has the mark of `conditional`."""
+    return getattr(work, "is_conditional", False)
+
+
 def tables_create_txn(tx: Transaction, metadata: MetaData) -> None:
     """Create those tables of `metadata`, with their indexes, that are not there yet. Costs one query when all are."""
     there = set(inspect(tx.connection).get_table_names())

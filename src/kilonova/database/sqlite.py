@@ -33,11 +33,14 @@ T = TypeVar("T")
 GROUP_MAX = 64
 """Most transactions that share one commit; bounds how long the first of them waits."""
 
+BUSY_MS = 20_000
+"""How long a transaction waits for other processes that write, in milliseconds."""
+
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
-    "PRAGMA busy_timeout=5000",
+    f"PRAGMA busy_timeout={BUSY_MS}",
     "PRAGMA mmap_size=67108864",
     "PRAGMA temp_store=MEMORY",
 )
@@ -69,6 +72,7 @@ class SqliteDatabase:
         self._scanner = ThreadPoolExecutor(1, thread_name_prefix=f"{name}-scan")
         self._scan_connection: Connection | None = None
         self._writer = self._connect()
+        _raw(self._writer).execute("PRAGMA busy_timeout=0")  # nobody waits on the loop: see `_begin_group`
         self._committer = ThreadPoolExecutor(1, thread_name_prefix=f"{name}-commit")
         self._waiting: deque[_Job] = deque()
         self._at_work = False
@@ -136,7 +140,32 @@ class SqliteDatabase:
 
     def _begin_group(self, loop: asyncio.AbstractEventLoop) -> None:
         """Run the transaction functions that wait, and send them to the disk."""
+        try:
+            _raw(self._writer).execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:  # another process writes
+                waiting = loop.run_in_executor(self._committer, self._begin_patiently)
+                waiting.add_done_callback(lambda done: self._go_on(loop, done.exception()))
+                return
+            self._go_on(loop, error)
+        else:
+            self._go_on(loop, None)
+
+    def _begin_patiently(self) -> None:
+        """On a thread: begin once no other process writes. Raises sqlite3.OperationalError after a while."""
+        raw = _raw(self._writer)
+        raw.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+        try:
+            raw.execute("BEGIN IMMEDIATE")
+        finally:
+            raw.execute("PRAGMA busy_timeout=0")
+
+    def _go_on(self, loop: asyncio.AbstractEventLoop, refused: BaseException | None) -> None:
+        """With the transaction begun, run its functions; or, when it was `refused`, tell why."""
         group = [self._waiting.popleft() for _ in range(min(GROUP_MAX, len(self._waiting)))]
+        if refused is not None:
+            self._end_group(loop, group, self._all_failed(group, refused))
+            return
         try:
             results = self._run([job.work for job in group])
         except sqlite3.Error as error:
@@ -151,7 +180,6 @@ class SqliteDatabase:
     def _run(self, works: Sequence[Callable[[Transaction], Any]]) -> list[Any]:
         """The results of `works`, an exception in place of each that failed. Raises sqlite3.Error when none can be kept."""
         raw = _raw(self._writer)
-        raw.execute("BEGIN IMMEDIATE")
         transaction = Transaction(self._writer, self._runtime.now(), tells=self._tells)
         if len(works) == 1:
             return [self._alone(raw, transaction, works[0])]

@@ -9,7 +9,7 @@ transaction function as an exception, which undoes all of it, and becomes a valu
 
 from collections.abc import Sequence
 
-from kilonova.database.database import Transaction
+from kilonova.database.database import Transaction, conditional
 from kilonova.placement import queries, store
 from kilonova.placement.queries import Holder
 from kilonova.placement.shapes import Allocations, Claim, Claimed, Consumer, Crowded, Full, Released, Stale
@@ -25,14 +25,16 @@ class Refused(Exception):
         self.answer = answer
 
 
+@conditional
 def claim_txn(tx: Transaction, claim: Claim) -> Claimed:
     """Grant one claim; raises `Refused`. A claim whose answer was lost may be made again: it is `Claimed`, replayed."""
     return together_txn(tx, [claim])[0]
 
 
+@conditional
 def together_txn(tx: Transaction, claims: Sequence[Claim]) -> list[Claimed]:
     """Grant claims of different consumers, all or none; raises `Refused`. Repeated as a whole after a lost answer: replayed."""
-    holders = [queries.holder_txn(tx, claim.consumer) for claim in claims]
+    holders = queries.holders_txn(tx, [claim.consumer for claim in claims])
     if all(_is_replay(claim, holder) for claim, holder in zip(claims, holders, strict=True)):
         return [Claimed(holder.generation or 0, replayed=True) for holder in holders]
     return [Claimed(generation) for generation in claims_txn(tx, claims, holders)]
@@ -51,9 +53,14 @@ def claims_txn(
             raise Refused(claim, Stale(holder.generation))
     held = [holder.held for holder in holders]
     _move(tx, claims, held)
-    for claim, (consumer, before) in zip(claims, holders, strict=True):
-        store.allocations_replace_txn(tx, claim, held=bool(before))
-        _advance(tx, claim, consumer)
+    store.allocations_replace_txn(
+        tx, claims, [claim.consumer for claim, before in zip(claims, held, strict=True) if before]
+    )
+    for claim, (consumer, _) in zip(claims, holders, strict=True):
+        if consumer is not None:
+            _advance(tx, claim, consumer)
+    new = [claim for claim, (consumer, _) in zip(claims, holders, strict=True) if consumer is None]
+    store.consumers_insert_txn(tx, {claim.consumer: _consumer_values(tx, claim, None) for claim in new})
     touched = {uuid for side in (*held, *(claim.allocations for claim in claims)) for uuid in side}
     if advance:
         store.providers_advance_txn(tx, touched)
@@ -62,6 +69,7 @@ def claims_txn(
     return [(claim.generation or 0) + 1 for claim in claims]
 
 
+@conditional
 def release_txn(tx: Transaction, consumer_uuid: str, generation: int | None, *, advance: bool = True) -> Released:
     """Empty a consumer and keep its generation as a tombstone. Raises `Refused` when `generation` is not its own.
 
@@ -83,7 +91,7 @@ def release_txn(tx: Transaction, consumer_uuid: str, generation: int | None, *, 
             raise Refused(empty, Stale(current))
         return Released(generation + 1)
     if consumer is None:
-        store.consumer_insert_txn(tx, consumer_uuid, {})
+        store.consumers_insert_txn(tx, {consumer_uuid: {}})
         return Released(1)
     return Released(claims_txn(tx, [empty], [holder], advance=advance)[0])
 
@@ -149,18 +157,21 @@ def _refusal(tx: Transaction, part: Sequence[tuple[int, Claim, str, str, int]]) 
     return Refused(claim, Full(provider, name, "the claims together do not fit", "room"))
 
 
-def _advance(tx: Transaction, claim: Claim, consumer: Consumer | None) -> None:
-    """Write the consumer with its next generation and its place in its set."""
-    values = {
+def _advance(tx: Transaction, claim: Claim, consumer: Consumer) -> None:
+    """Write a consumer that is known with its next generation and its place in its set."""
+    values = _consumer_values(tx, claim, consumer)
+    if not store.consumer_advance_txn(tx, claim.consumer, consumer.generation, values):
+        raise Refused(claim, Stale(None))
+
+
+def _consumer_values(tx: Transaction, claim: Claim, consumer: Consumer | None) -> dict[str, str | None]:
+    """A consumer's columns after the claim, for which it moves to its place in its set."""
+    return {
         "project_id": claim.project_id,
         "user_id": claim.user_id,
         "consumer_type": claim.consumer_type,
         **_join(tx, claim, consumer),
     }
-    if consumer is None:
-        store.consumer_insert_txn(tx, claim.consumer, values)
-    elif not store.consumer_advance_txn(tx, claim.consumer, consumer.generation, values):
-        raise Refused(claim, Stale(None))
 
 
 def _join(tx: Transaction, claim: Claim, consumer: Consumer | None) -> dict[str, str | None]:

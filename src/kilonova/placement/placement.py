@@ -42,7 +42,8 @@ class Placement:
 
     def __init__(self, database: Database) -> None:
         """Work on `database`, whose tables (`placement.tables.metadata`) are there already."""
-        self._database = database
+        self.database = database
+        """Where the providers are kept; for the Placement API of the same process."""
         self.fleet = LiveFleet(database)
         """All providers in memory; the Placement API of the same process searches it too."""
 
@@ -61,15 +62,15 @@ class Placement:
             ProviderInUse: a child would go of which something is held.
             UnknownClass, UnknownTrait: a name is neither standard nor custom.
         """
-        await self._database.write(providers.ensure_txn, specs)
+        await self.database.write(providers.ensure_txn, specs)
 
     async def providers_remove(self, uuids: Sequence[str]) -> None:
         """Delete providers; those that are not there are no error. Raises `ProviderInUse`, and then deletes none."""
-        await self._database.write(providers.remove_txn, uuids)
+        await self.database.write(providers.remove_txn, uuids)
 
     async def tree_remove(self, root: str) -> None:
         """Delete a root provider with all below it; none there is no error. Raises `ProviderInUse`, and then deletes none."""
-        await self._database.write(providers.tree_remove_txn, root)
+        await self.database.write(providers.tree_remove_txn, root)
 
     async def candidates(self, query: CandidateQuery) -> Candidates:
         """Every provider that can give what `query` asks for, those made first first, as of one moment."""
@@ -106,7 +107,7 @@ class Placement:
 
     async def consumer_generation(self, consumer: str) -> int | None:
         """The generation of a consumer, also of one that holds nothing any more; None when it was never heard of."""
-        return await self._database.read(queries.consumer_generation_txn, consumer)
+        return await self.database.read(queries.consumer_generation_txn, consumer)
 
     async def claim(self, claim: Claim) -> Claimed | Full | Crowded | Stale:
         """Let a consumer hold exactly `claim.allocations`: all of it, or nothing is changed.
@@ -115,7 +116,7 @@ class Placement:
         that happened to the consumer, the answer is `Claimed` with `replayed`. With empty allocations it is a release.
         """
         try:
-            return await self._database.write(claims.claim_txn, claim)
+            return await self.database.write(claims.claim_txn, claim)
         except Refused as refused:
             return refused.answer
 
@@ -126,7 +127,7 @@ class Placement:
         enter spread sets in the order given. May be repeated after a lost answer, as a whole, like `claim`.
         """
         try:
-            return await self._database.write(claims.together_txn, claims_)
+            return await self.database.write(claims.together_txn, claims_)
         except Refused as refused:
             return refused.answer
 
@@ -137,7 +138,7 @@ class Placement:
         a repetition); with None in any case.
         """
         try:
-            return await self._database.write(claims.release_txn, consumer, generation)
+            return await self.database.write(claims.release_txn, consumer, generation)
         except Refused as refused:
             if isinstance(refused.answer, Stale):
                 return refused.answer
@@ -145,44 +146,44 @@ class Placement:
 
     async def forget_tombstones(self, before: float) -> int:
         """Forget consumers that have held nothing since `before`, which must lie longer ago than any deadline; how many."""
-        return await self._database.write(store.consumers_forget_txn, before)
+        return await self.database.write(store.consumers_forget_txn, before)
 
     async def allocations_of(self, consumer: str) -> Allocations:
         """What a consumer holds, by provider and class."""
-        return await self._database.read(queries.allocations_txn, consumer)
+        return await self.database.read(queries.allocations_txn, consumer)
 
     async def consumers(self, marker: str = "", limit: int = PAGE_MAX) -> Sequence[Consumer]:
         """A page of the consumers that hold something, in order of UUID, after `marker`: for auditors."""
-        return await self._database.scan(queries.consumers_txn, marker, min(limit, PAGE_MAX))
+        return await self.database.scan(queries.consumers_txn, marker, min(limit, PAGE_MAX))
 
     async def spread_members(self, set_id: str, besides: str = "") -> Mapping[str, int]:
         """How many members of a spread set are on each provider, not counting the consumer `besides`."""
-        return await self._database.read(queries.spread_members_txn, set_id, besides)
+        return await self.database.read(queries.spread_members_txn, set_id, besides)
 
     async def traits_of(self, provider: str) -> frozenset[str]:
         """The traits of a provider; none for one that isn't there."""
-        found = await self._database.read(queries.traits_txn, [provider])
+        found = await self.database.read(queries.traits_txn, [provider])
         return frozenset(found.get(provider, {}))
 
     async def given(self) -> Sequence[Given]:
         """Every inventory with what of it is held, for overviews."""
-        return await self._database.scan(books.given_txn)
+        return await self.database.scan(books.given_txn)
 
     async def books(self) -> Books:
         """Whether all inventories are as they should be, for auditors."""
-        return await self._database.scan(books.books_txn)
+        return await self.database.scan(books.books_txn)
 
     async def tree(self, name: str) -> Sequence[Described]:
         """The whole tree that the provider with this UUID or name is in. Raises `NoSuchProvider`."""
-        return await self._database.scan(books.tree_txn, name)
+        return await self.database.scan(books.tree_txn, name)
 
     async def usages(self, provider: str) -> Mapping[str, int]:
         """What is used of a provider, by class. Raises `NoSuchProvider`."""
-        return await self._database.read(_usages_txn, provider)
+        return await self.database.read(_usages_txn, provider)
 
     async def usages_by_project(self, project_id: str, user_id: str | None = None) -> Mapping[str, int]:
         """What a project, or a user in it, holds, by class."""
-        by_type = await self._database.scan(queries.usages_txn, project_id, user_id)
+        by_type = await self.database.scan(queries.usages_txn, project_id, user_id)
         totals: dict[str, int] = {}
         for _, amounts in by_type.values():
             for name, amount in amounts.items():

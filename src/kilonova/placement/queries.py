@@ -159,6 +159,9 @@ def trait_in_use_txn(tx: Transaction, name: str) -> bool:
 
 
 _CONSUMER = Prepared(select(tables.consumers).where(tables.consumers.c.uuid == bindparam("uuid")))
+_CONSUMER_LOCKED = Prepared(
+    select(tables.consumers).where(tables.consumers.c.uuid == bindparam("uuid")).with_for_update()
+)
 
 
 def _consumer(row: Row[Any]) -> Consumer:
@@ -221,9 +224,34 @@ def allocations_txn(tx: Transaction, consumer: str) -> Allocations:
 
 
 def holder_txn(tx: Transaction, uuid: str) -> Holder:
-    """A consumer with what it holds."""
-    consumer = consumer_txn(tx, uuid)
-    return Holder(consumer, {} if consumer is None else allocations_txn(tx, uuid))
+    """A consumer with what it holds, for a transaction that changes it: until then nobody else does."""
+    row = tx.execute(_CONSUMER_LOCKED, {"uuid": uuid}).first()
+    return Holder(None, {}) if row is None else Holder(_consumer(row), allocations_txn(tx, uuid))
+
+
+_CONSUMERS_LOCKED = (
+    select(tables.consumers)
+    .where(tables.consumers.c.uuid.in_(bindparam("uuids", expanding=True)))
+    .order_by(tables.consumers.c.uuid)  # who locks several does it in one order
+    .with_for_update()
+)
+_ALLOCATIONS_OF = select(tables.allocations).where(
+    tables.allocations.c.consumer_uuid.in_(bindparam("uuids", expanding=True))
+)
+
+
+def holders_txn(tx: Transaction, uuids: Sequence[str]) -> list[Holder]:
+    """Several consumers, each as `holder_txn` has it."""
+    if len(uuids) == 1:
+        return [holder_txn(tx, uuids[0])]
+    consumers: dict[str, Consumer] = {}
+    for part in chunks(sorted(set(uuids))):
+        consumers |= {row.uuid: _consumer(row) for row in tx.execute(_CONSUMERS_LOCKED, {"uuids": part})}
+    held: dict[str, dict[str, dict[str, int]]] = {}
+    for part in chunks(list(consumers)):
+        for row in tx.execute(_ALLOCATIONS_OF, {"uuids": part}):
+            held.setdefault(row.consumer_uuid, {}).setdefault(row.provider_uuid, {})[row.resource_class] = row.used
+    return [Holder(consumers.get(uuid), held.get(uuid, {})) for uuid in uuids]
 
 
 def holdings_txn(tx: Transaction, provider: str) -> list[Holding]:

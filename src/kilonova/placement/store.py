@@ -92,19 +92,26 @@ def providers_delete_txn(tx: Transaction, uuids: Sequence[str]) -> None:
     changed_txn(tx, uuids)
 
 
-_ADVANCE = Prepared(
-    update(_PROVIDERS)
-    .where(_PROVIDERS.c.uuid == bindparam("u"))
-    .values(generation=_PROVIDERS.c.generation + 1, updated_at=bindparam("now"))
-)
+FEW = 8
+"""Most providers whose generations are raised one by one: that statement needs no list."""
+PART = 500
+"""Most values of a list in a statement."""
+_RAISED = update(_PROVIDERS).values(generation=_PROVIDERS.c.generation + 1, updated_at=bindparam("now"))
+_ADVANCE = Prepared(_RAISED.where(_PROVIDERS.c.uuid == bindparam("u")))
+_ADVANCE_MANY = _RAISED.where(_PROVIDERS.c.uuid.in_(bindparam("uuids", expanding=True)))
 
 
 def providers_advance_txn(tx: Transaction, uuids: Iterable[str]) -> None:
     """Raise the generation of providers."""
-    rows: list[dict[str, Any]] = [{"u": uuid, "now": tx.now} for uuid in sorted(set(uuids))]
-    if rows:
-        tx.execute(_ADVANCE, rows)
-        changed_txn(tx, (row["u"] for row in rows))
+    touched = sorted(set(uuids))
+    if not touched:
+        return
+    if len(touched) <= FEW:
+        tx.execute(_ADVANCE, [{"u": uuid, "now": tx.now} for uuid in touched])
+    else:
+        for at in range(0, len(touched), PART):
+            tx.execute(_ADVANCE_MANY, {"uuids": touched[at : at + PART], "now": tx.now})
+    changed_txn(tx, touched)
 
 
 def provider_advance_from_txn(tx: Transaction, uuid: str, generation: int) -> bool:
@@ -262,12 +269,13 @@ _ALLOCATION_INSERT = Prepared(insert(_ALLOCATIONS))
 _ALLOCATION_DELETE = Prepared(delete(_ALLOCATIONS).where(_ALLOCATIONS.c.consumer_uuid == bindparam("consumer")))
 
 
-def allocations_replace_txn(tx: Transaction, claim: Claim, *, held: bool) -> None:
-    """Write what the consumer holds from now on; `held` says whether it held anything."""
+def allocations_replace_txn(tx: Transaction, claims: Sequence[Claim], held: Sequence[str]) -> None:
+    """Write what the consumers hold from now on; those in `held` held something before."""
     if held:
-        tx.execute(_ALLOCATION_DELETE, {"consumer": claim.consumer})
+        tx.execute(_ALLOCATION_DELETE, [{"consumer": consumer} for consumer in held])
     rows = [
         {"consumer_uuid": claim.consumer, "provider_uuid": provider, "resource_class": name, "used": amount}
+        for claim in claims
         for provider, resources in claim.allocations.items()
         for name, amount in resources.items()
     ]
@@ -278,10 +286,11 @@ def allocations_replace_txn(tx: Transaction, claim: Claim, *, held: bool) -> Non
 _CONSUMER_INSERT = Prepared(insert(_CONSUMERS))
 
 
-def consumer_insert_txn(tx: Transaction, consumer: str, values: Mapping[str, Any]) -> None:
-    """Insert a consumer that was never heard of, at generation 1."""
-    times = {"created_at": tx.now, "updated_at": tx.now}
-    tx.execute(_CONSUMER_INSERT, {"uuid": consumer, "generation": 1, **times, **values})
+def consumers_insert_txn(tx: Transaction, consumers: Mapping[str, Mapping[str, Any]]) -> None:
+    """Insert consumers that were never heard of, with their values, at generation 1."""
+    fixed = {"generation": 1, "created_at": tx.now, "updated_at": tx.now}
+    if consumers:
+        tx.execute(_CONSUMER_INSERT, [{"uuid": uuid, **fixed, **values} for uuid, values in consumers.items()])
 
 
 _CONSUMER_ADVANCE = Prepared(

@@ -22,7 +22,7 @@ def spoiled(tmp_path: Path, spoil: Callable[[Transaction], Any], check: Callable
     async def work(placement: Placement) -> None:
         await placement.providers_ensure([host(1)])
         await placement.claim(claim("one"))
-        await placement._database.write(spoil)
+        await placement.database.write(spoil)
         await check(placement)
 
     with_placement(tmp_path, work)

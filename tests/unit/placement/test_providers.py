@@ -12,7 +12,7 @@ from unit.placement.placing import claim, host, uuid_of, with_placement
 
 def test_ensure__again_unchanged__keeps_the_generation_and_a_change_raises_it(tmp_path):
     async def work(placement: Placement) -> None:
-        database = placement._database
+        database = placement.database
         await placement.providers_ensure([host(1), host(2)])
         await placement.providers_ensure([host(1), host(2, vcpus=16)])
         found = await database.read(queries.providers_txn, [uuid_of(1), uuid_of(2)])

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import delete, select
-from sqlalchemy.exc import IntegrityError
 
 from kilonova.database.database import Transaction
 from kilonova.standalone.network.errors import SecurityGroupRuleExists
@@ -31,14 +30,12 @@ def of_groups_txn(tx: Transaction, ids: Sequence[str]) -> dict[str, list[dict[st
 def insert_txn(tx: Transaction, row: Mapping[str, Any]) -> dict[str, Any]:
     """Make a rule. Raises `SecurityGroupRuleExists` when the group has one that allows the same thing."""
     meaning = _meaning(row)
-    try:
-        return rows.insert_txn(tx, security_group_rules, {**row, "meaning": meaning})
-    except IntegrityError:
-        same = select(security_group_rules.c.id).where(
-            security_group_rules.c.security_group_id == row["security_group_id"],
-            security_group_rules.c.meaning == meaning,
-        )
-        raise SecurityGroupRuleExists(id=tx.execute(same).scalar_one()) from None
+    same = select(security_group_rules.c.id).where(
+        security_group_rules.c.security_group_id == row["security_group_id"], security_group_rules.c.meaning == meaning
+    )
+    if (there := tx.execute(same).scalar()) is not None:
+        raise SecurityGroupRuleExists(id=there)
+    return rows.insert_txn(tx, security_group_rules, {**row, "meaning": meaning})
 
 
 def insert_defaults_txn(

@@ -11,6 +11,7 @@ from kilonova.scheduler.decide import RESOURCES, Explanation, NoValidHost, Ranke
 from kilonova.scheduler.filters import FILTERS, Filter
 from kilonova.scheduler.hosts import HostState, Look
 from kilonova.scheduler.prefilters import Prefilter
+from kilonova.scheduler.quick.choose import Chooser
 from kilonova.scheduler.request import ServerRequest
 from kilonova.scheduler.weighers import WEIGHERS, Weigher
 
@@ -68,7 +69,7 @@ class Leaving(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Scheduler:
-    """Chooses hosts. Keeps no state: any number of them work side by side on one placement database."""
+    """Chooses hosts. Owns no state but a copy: any number of them work side by side on one placement database."""
 
     def __init__(
         self,
@@ -84,6 +85,7 @@ class Scheduler:
         self._runtime = runtime
         self._filters = filters
         self._weighers = weighers
+        self._chooser = Chooser(filters, weighers)
 
     @property
     def looks_at(self) -> Look:
@@ -146,6 +148,12 @@ class Scheduler:
         if kept is not None:
             return kept
         for _ in range(ROUNDS_MAX):
+            host = await self._best(request, hosts, owner.consumer)
+            if host is not None:
+                answer = await self._claim(request, host, owner, leaving)
+                if isinstance(answer, Placed | Stale):
+                    return answer
+                continue
             decision = await self.select(request, hosts, owner.consumer)
             if isinstance(decision, NoValidHost):
                 return await self._stayed(request, decision, owner, leaving)
@@ -155,6 +163,14 @@ class Scheduler:
                     return answer
         lost = NoValidHost(total=len(hosts), reasons=(Reason(LOST_RACE, len(hosts), hosts[0].name),))
         return await self._stayed(request, lost, owner, leaving)
+
+    async def _best(self, request: ServerRequest, hosts: Sequence[HostState], consumer: str) -> HostState | None:
+        """The host that `select` would name first; None when there is none, or `select` must look at all to know."""
+        request = await self._with_members(request, hosts, consumer)
+        if not self._chooser.can(request):
+            return None
+        self._chooser.refresh(hosts, await self._placement.fleet.fresh())
+        return next(iter(self._chooser.best(request, self._runtime.random(), 1)), None)
 
     async def _kept(
         self, request: ServerRequest, hosts: Sequence[HostState], owner: Owner, leaving: Leaving | None

@@ -56,10 +56,58 @@ def claims_txn(
         _advance(tx, claim, consumer)
     touched = {uuid for side in (*held, *(claim.allocations for claim in claims)) for uuid in side}
     if advance:
-        store.providers_advance_txn(tx, touched)
+        store.providers_advance_txn(tx, touched, only_used=True)
     else:
-        store.changed_txn(tx, sorted(touched))
+        store.changed_txn(tx, sorted(touched), only_used=True)
     return [(claim.generation or 0) + 1 for claim in claims]
+
+
+def is_new(claim: Claim) -> bool:
+    """Whether it may be granted by `new_txn`."""
+    return claim.generation is None and claim.spread is None and bool(claim.allocations)
+
+
+def new_txn(tx: Transaction, claims: Sequence[Claim]) -> None:
+    """Grant claims that are new, of different consumers, all or none; raises `Refused`. One statement for all of a kind."""
+    known = queries.consumers_known_txn(tx, [claim.consumer for claim in claims])
+    for claim in claims:
+        if claim.consumer in known:
+            raise Refused(claim, Stale(None))
+    rows = sorted(
+        (provider, name, amount, amount, False)
+        for claim in claims
+        for provider, resources in claim.allocations.items()
+        for name, amount in resources.items()
+    )
+    if not store.take_txn(tx, rows):
+        provider, name, _, _, _ = rows[0]
+        raise Refused(claims[0], Full(provider, name, "the claims together do not fit", "room"))
+    store.allocations_insert_txn(tx, claims)
+    store.consumers_insert_txn(tx, claims)
+    store.providers_advance_txn(tx, {uuid for claim in claims for uuid in claim.allocations}, only_used=True)
+
+
+def fitting_new_txn(tx: Transaction, claims: Sequence[Claim]) -> list[bool]:
+    """Grant those of the new claims that fit, in their order; which. Raises `Refused` when others claim at the same moment."""
+    known = queries.consumers_known_txn(tx, [claim.consumer for claim in claims])
+    stocks = queries.stocks_txn(tx, sorted({uuid for claim in claims for uuid in claim.allocations}))
+    taken: dict[tuple[str, str], int] = {}
+
+    def fits(claim: Claim) -> bool:
+        rows = [(uuid, name, amount) for uuid, held in claim.allocations.items() for name, amount in held.items()]
+        for uuid, name, amount in rows:
+            stock = stocks.get(uuid, {}).get(name)
+            if stock is None or not stock.gives(taken.get((uuid, name), 0) + amount, amount):
+                return False
+        for uuid, name, amount in rows:
+            taken[uuid, name] = taken.get((uuid, name), 0) + amount
+        return True
+
+    granted = [claim.consumer not in known and fits(claim) for claim in claims]
+    some = [claim for claim, one in zip(claims, granted, strict=True) if one]
+    if some:
+        new_txn(tx, some)
+    return granted
 
 
 def release_txn(tx: Transaction, consumer_uuid: str, generation: int | None, *, advance: bool = True) -> Released:

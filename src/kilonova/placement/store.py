@@ -35,9 +35,9 @@ _CONSUMERS, _ALLOCATIONS, _SLOTS = tables.consumers, tables.allocations, tables.
 _CHANGED = Prepared(insert(tables.provider_changes))
 
 
-def changed_txn(tx: Transaction, uuids: Iterable[str]) -> None:
-    """Tell copies of these providers that something of them is not as it was."""
-    rows = [{"provider_uuid": uuid, "changed_at": tx.now} for uuid in uuids]
+def changed_txn(tx: Transaction, uuids: Iterable[str], *, only_used: bool = False) -> None:
+    """Tell copies of these providers that something of them is not as it was; `only_used`: no more than what of it is used."""
+    rows = [{"provider_uuid": uuid, "changed_at": tx.now, "only_used": only_used} for uuid in uuids]
     if rows:
         tx.execute(_CHANGED, rows)
 
@@ -99,12 +99,12 @@ _ADVANCE = Prepared(
 )
 
 
-def providers_advance_txn(tx: Transaction, uuids: Iterable[str]) -> None:
-    """Raise the generation of providers."""
+def providers_advance_txn(tx: Transaction, uuids: Iterable[str], *, only_used: bool = False) -> None:
+    """Raise the generation of providers; `only_used` as in `changed_txn`."""
     rows: list[dict[str, Any]] = [{"u": uuid, "now": tx.now} for uuid in sorted(set(uuids))]
     if rows:
         tx.execute(_ADVANCE, rows)
-        changed_txn(tx, (row["u"] for row in rows))
+        changed_txn(tx, (row["u"] for row in rows), only_used=only_used)
 
 
 def provider_advance_from_txn(tx: Transaction, uuid: str, generation: int) -> bool:
@@ -266,8 +266,14 @@ def allocations_replace_txn(tx: Transaction, claim: Claim, *, held: bool) -> Non
     """Write what the consumer holds from now on; `held` says whether it held anything."""
     if held:
         tx.execute(_ALLOCATION_DELETE, {"consumer": claim.consumer})
+    allocations_insert_txn(tx, [claim])
+
+
+def allocations_insert_txn(tx: Transaction, claims: Sequence[Claim]) -> None:
+    """Write what consumers hold that have held nothing."""
     rows = [
         {"consumer_uuid": claim.consumer, "provider_uuid": provider, "resource_class": name, "used": amount}
+        for claim in claims
         for provider, resources in claim.allocations.items()
         for name, amount in resources.items()
     ]
@@ -282,6 +288,22 @@ def consumer_insert_txn(tx: Transaction, consumer: str, values: Mapping[str, Any
     """Insert a consumer that was never heard of, at generation 1."""
     times = {"created_at": tx.now, "updated_at": tx.now}
     tx.execute(_CONSUMER_INSERT, {"uuid": consumer, "generation": 1, **times, **values})
+
+
+def consumers_insert_txn(tx: Transaction, claims: Sequence[Claim]) -> None:
+    """Insert the consumers of claims, which were never heard of and are in no set, at generation 1."""
+    fixed = {"generation": 1, "created_at": tx.now, "updated_at": tx.now}
+    rows: list[dict[str, Any]] = [
+        {
+            **fixed,
+            "uuid": claim.consumer,
+            "project_id": claim.project_id,
+            "user_id": claim.user_id,
+            "consumer_type": claim.consumer_type,
+        }
+        for claim in claims
+    ]
+    tx.execute(_CONSUMER_INSERT, rows)
 
 
 _CONSUMER_ADVANCE = Prepared(

@@ -1,6 +1,6 @@
 """The scheduler at work: asks placement, decides, claims."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -86,6 +86,8 @@ class Scheduler:
         self._filters = filters
         self._weighers = weighers
         self._chooser = Chooser(filters, weighers)
+        self.repeated = 0
+        """How many decisions of `place_each` were made again, because others had claimed the room."""
 
     @property
     def looks_at(self) -> Look:
@@ -164,13 +166,61 @@ class Scheduler:
         lost = NoValidHost(total=len(hosts), reasons=(Reason(LOST_RACE, len(hosts), hosts[0].name),))
         return await self._stayed(request, lost, owner, leaving)
 
+    async def place_each(
+        self, wishes: Sequence[tuple[ServerRequest, Owner]], hosts: Sequence[HostState]
+    ) -> list[Placed | NoValidHost | Stale]:
+        """`place` for many servers that are new: decided one after the other, and claimed together.
+
+        Each decision reckons with those before it. Where a claim is refused, because others were faster, it is decided anew.
+        Servers of groups, and those for which all hosts must be looked at, are placed one by one.
+        """
+        answers: dict[int, Placed | NoValidHost | Stale] = {}
+        waiting = {at: (self._prefiltered(request, hosts), owner) for at, (request, owner) in enumerate(wishes)}
+        for _ in range(ROUNDS_MAX):
+            if not waiting:
+                break
+            chosen = await self._reserved(waiting, hosts)
+            claims = [_claimed(*waiting[at], host) for at, host in chosen.items()]
+            refused = dict(chosen)
+            try:
+                for at, answer in zip(chosen, await self._placement.claim_each(claims), strict=True):
+                    if isinstance(answer, Claimed):
+                        answers[at] = Placed(refused.pop(at), answer.generation)
+                    elif isinstance(answer, Stale):
+                        answers[at] = answer
+            finally:
+                for host in refused.values():
+                    self._chooser.look_again(host)
+            self.repeated += sum(at not in answers for at in chosen)
+            for at in waiting.keys() - chosen.keys():
+                answers[at] = await self.place(wishes[at][0], hosts, wishes[at][1])
+            waiting = {at: wish for at, wish in waiting.items() if at not in answers}
+        for at in waiting:
+            answers[at] = NoValidHost(total=len(hosts), reasons=(Reason(LOST_RACE, len(hosts), hosts[0].name),))
+        return [answers[at] for at in range(len(wishes))]
+
+    async def _reserved(
+        self, waiting: Mapping[int, tuple[ServerRequest, Owner]], hosts: Sequence[HostState]
+    ) -> dict[int, HostState]:
+        """The best host of each request that can be decided without looking at all, reserved until it is claimed."""
+        self._chooser.refresh(hosts, await self._placement.fleet.fresh())
+        alike: dict[bytes, list[int]] = {}
+        for at, (request, _) in waiting.items():
+            if request.group is None and not request.away and self._chooser.can(request):
+                alike.setdefault(self._chooser.alike(request), []).append(at)
+        chosen: dict[int, HostState] = {}
+        for these in alike.values():
+            found = self._chooser.reserve_each(waiting[these[0]][0], [self._runtime.random() for _ in these])
+            chosen.update(zip(these, found, strict=False))
+        return chosen
+
     async def _best(self, request: ServerRequest, hosts: Sequence[HostState], consumer: str) -> HostState | None:
         """The host that `select` would name first; None when there is none, or `select` must look at all to know."""
         request = await self._with_members(request, hosts, consumer)
         if not self._chooser.can(request):
             return None
         self._chooser.refresh(hosts, await self._placement.fleet.fresh())
-        return next(iter(self._chooser.best(request, self._runtime.random(), 1)), None)
+        return self._chooser.best(request, self._runtime.random())
 
     async def _kept(
         self, request: ServerRequest, hosts: Sequence[HostState], owner: Owner, leaving: Leaving | None
@@ -211,18 +261,10 @@ class Scheduler:
     ) -> Placed | Stale | Full | Crowded:
         """Claim one host, which may be full, or forbidden by the group's rule, by now."""
         stays = leaving is not None and leaving.host.uuid == host.uuid
-        wanted = request.resources
+        claim = _claimed(request, owner, host)
         if leaving is not None and stays:
-            wanted = larger(wanted, leaving.resources)
-        claim = Claim(
-            consumer=owner.consumer,
-            generation=owner.generation,
-            allocations={host.uuid: wanted},
-            project_id=owner.project_id,
-            user_id=owner.user_id,
-            consumer_type=owner.consumer_type,
-            spread=request.spread(host.uuid),
-        )
+            wanted = larger(request.resources, leaving.resources)
+            claim = msgspec.structs.replace(claim, allocations={host.uuid: wanted})
         if leaving is None:
             one = await self._placement.claim(claim)
             return Placed(host, one.generation) if isinstance(one, Claimed) else one
@@ -268,6 +310,19 @@ class Scheduler:
 def larger(one: Resources, other: Resources) -> dict[str, int]:
     """Of each class the larger amount: what a server holds that may have either size."""
     return {name: max(one.get(name, 0), other.get(name, 0)) for name in dict.fromkeys((*one, *other))}
+
+
+def _claimed(request: ServerRequest, owner: Owner, host: HostState) -> Claim:
+    """What a server claims that comes to a host."""
+    return Claim(
+        consumer=owner.consumer,
+        generation=owner.generation,
+        allocations={host.uuid: request.resources},
+        project_id=owner.project_id,
+        user_id=owner.user_id,
+        consumer_type=owner.consumer_type,
+        spread=request.spread(host.uuid),
+    )
 
 
 def _left(request: ServerRequest, leaving: Leaving, owner: Owner, *, stays: bool) -> Claim:

@@ -151,6 +151,19 @@ class Fleet:
         for one in facts:
             self.put(one)
 
+    def use(self, uuid: str, amounts: Mapping[str, int]) -> None:
+        """Let so much of a provider be used, by class; nothing else of it has changed. What isn't known is left out."""
+        row = self.row_of.get(uuid)
+        if row is None:
+            return
+        self._note(row)
+        self.fragments.pop(row, None)
+        for name, used in amounts.items():
+            shelf = self.shelves.get(name)
+            stock = None if shelf is None else shelf.stocks.get(row)
+            if shelf is not None and stock is not None and stock.used != used:
+                shelf.put(row, msgspec.structs.replace(stock, used=used))
+
     def remove(self, uuid: str) -> None:
         """Forget a provider, if it is known."""
         row = self.row_of.pop(uuid, None)

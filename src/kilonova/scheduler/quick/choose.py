@@ -1,46 +1,31 @@
-"""The best hosts for a request, found from an index: the same ones, in the same order, as `decide` finds.
+"""The best host for a request, found from an index: the one that `decide` finds.
 
 Design notes. What a request's filters and weighers say of each kind is worked out once and kept as a plan. A decision then
-takes the ends of each weigher's scale from the kinds (`Kind.high`, `Kind.low`), and opens boxes, always the one that promises
-most, until enough hosts are found that are at least as good as any box still closed. What a box promises is worked out like the
-weight of a host, from the best coordinates in it, in the same order of additions, so that rounding can't deceive.
+takes the ends of each weigher's scale from the kinds (`Kind.span`), and searches them (`frontier.py`).
 """
 
-import heapq
-import math
-from collections.abc import Iterator, Sequence
-from itertools import chain, islice
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from kilonova.placement.search.fleet import Fleet
 from kilonova.placement.shapes import CandidateQuery, Resources
-from kilonova.scheduler.decide import turned
 from kilonova.scheduler.filters.filter import By, Filter
 from kilonova.scheduler.hosts import HostState
 from kilonova.scheduler.quick.boxes import NOTHING, Point
+from kilonova.scheduler.quick.frontier import Frontier, Search, Term, bounding
 from kilonova.scheduler.quick.index import Index, Kind, amounts_of
 from kilonova.scheduler.quick.kinds import HostList, plain
 from kilonova.scheduler.request import ServerRequest
 from kilonova.scheduler.weighers import Weigher, multiplier
 
-ROUNDING = 1e-9
-"""More than what promises lose by rounding, in parts of a weight."""
 PLANS_MAX = 512
 """Most plans that are kept."""
 INDEXES_MAX = 4
 """Most sets of resource classes for which hosts are indexed."""
 AWAY_MAX = 256
 """Most hosts that are taken out for one decision; with more of them looking at all hosts is no slower."""
-
-
-class Term(NamedTuple):
-    """One part of a weight: a coordinate from `low` on, times `scale`; or the fixed amount `low`, where there is none."""
-
-    at: int | None
-    low: float
-    scale: float
 
 
 class Plan(NamedTuple):
@@ -54,18 +39,8 @@ class Plan(NamedTuple):
     """Of each kind the first one that weighers treat alike."""
 
 
-class Search(NamedTuple):
-    """Where the best hosts of one kind are looked for."""
-
-    kind: Kind
-    terms: Sequence[Term]
-    """Of the weight of a host."""
-    bounding: Sequence[Term]
-    """Of what a box promises."""
-
-
 class Chooser:
-    """Finds the best hosts of those that it was last told of."""
+    """Finds the best host of those that it was last told of."""
 
     def __init__(self, filters: Sequence[Filter], weighers: Sequence[Weigher]) -> None:
         """Begin with no hosts."""
@@ -102,23 +77,51 @@ class Chooser:
             for index in self._indexes.values():
                 index.refresh(positions)
 
-    def best(self, request: ServerRequest, chance: float, most: int) -> list[HostState]:
-        """The best hosts, best first, no more than `most`; none when none may have the server, or all must be looked at.
+    def best(self, request: ServerRequest, chance: float) -> HostState | None:
+        """The best host; None when none may have the server, or all must be looked at to know.
 
         The request is one that it `can` answer.
         """
         index = self._index(request.resources)
         plan = self._plan(index, request)
-        if plan is None:
-            return []
-        least = amounts_of(index.classes, request.resources)
         away = request.away
+        if plan is None or len(away) > AWAY_MAX:
+            return None
+        least = amounts_of(index.classes, request.resources)
         if not away:
-            return self._best(plan, least, chance, most)
-        if len(away) > AWAY_MAX:
-            return []
+            return self._host(_frontier(plan, least).best(chance))
         with index.without(self._listed.positions_of(away)):
-            return self._best(plan, least, chance, most)
+            return self._host(_frontier(plan, least).best(chance))
+
+    def reserve_each(self, request: ServerRequest, chances: Sequence[float]) -> list[HostState]:
+        """The best host for each of as many requests alike as there are `chances`, reserved; fewer when no more fit.
+
+        The request is one that it `can` answer, and no host is out of the question by its name.
+        """
+        index = self._index(request.resources)
+        plan = self._plan(index, request)
+        found: list[HostState] = []
+        if plan is None:
+            return found
+        least = amounts_of(index.classes, request.resources)
+        frontier = _frontier(plan, least)
+        for chance in chances:
+            if not frontier.holds:
+                frontier = _frontier(plan, least)
+            host = self._host(frontier.best(chance))
+            if host is None:
+                break
+            found.append(host)
+            self.reserve(host, request.resources)
+            frontier.came(*index.at(self._listed.position_of[host.uuid]))
+        return found
+
+    def alike(self, request: ServerRequest) -> bytes:
+        """Equal for requests that can be answered by one `reserve_each`."""
+        return _sort_of(request)
+
+    def _host(self, position: int | None) -> HostState | None:
+        return None if position is None else self._listed.hosts[position]
 
     def reserve(self, host: HostState, resources: Resources) -> None:
         """Let a host have so much less free until it is heard of again, or looked at again."""
@@ -193,18 +196,9 @@ class Chooser:
         first = {how: at for at, how in reversed(list(enumerate(treated)))}
         return Plan(kinds, weighed, [first[how] for how in treated])
 
-    def _best(self, plan: Plan, least: Point, chance: float, most: int) -> list[HostState]:
-        searches = _searches(plan, least)
-        found: list[int] = []
-        for equals in _groups(searches, least, only_best=most == 1):
-            found += islice(turned(equals, chance), most - len(found))
-            if len(found) >= most:
-                break
-        return [self._listed.hosts[position] for position in found]
 
-
-def _searches(plan: Plan, least: Point) -> list[Search]:
-    """The kinds that have hosts with enough free, and how the weight of these is worked out: as `weights` does."""
+def _frontier(plan: Plan, least: Point) -> Frontier:
+    """The search among the kinds that have hosts with enough free; how these are weighed is worked out as `weights` does."""
     fitting = [(at, span) for at, kind in enumerate(plan.kinds) if (span := kind.span(least)).highs[0] > -NOTHING]
     terms: dict[int, list[Term]] = {plan.like[at]: [] for at, _ in fitting}
     for at, raw, factors in plan.weighed:
@@ -218,94 +212,9 @@ def _searches(plan: Plan, least: Point) -> list[Search]:
             for one, of_kind in terms.items():
                 scale = factors[one] / (high - low)
                 of_kind.append(Term(None, (raw[one] - low) * scale, 0.0) if at is None else Term(at, low, scale))
-    bounding = {one: _bounding(of_kind, plan.kinds[one].boxes.units) for one, of_kind in terms.items()}
-    return [Search(plan.kinds[at], terms[plan.like[at]], bounding[plan.like[at]]) for at, _ in fitting]
-
-
-def _bounding(terms: Sequence[Term], units: Sequence[float]) -> Sequence[Term]:
-    """Terms that promise no less for a box than `terms` make of any point in it, and little more.
-
-    As much as possible of every coordinate is counted by the sum of all of them, whose bound is closer.
-    """
-    scales = [0.0] * len(units)
-    for at, _, scale in terms:
-        if at is not None:
-            scales[at] += scale
-    share = min(abs(scale) / unit for scale, unit in zip(scales, units, strict=True))
-    if not share or not (all(scale > 0 for scale in scales) or all(scale < 0 for scale in scales)):
-        return terms
-    share = math.copysign(share, scales[0])
-    rest = [scale - share * unit for scale, unit in zip(scales, units, strict=True)]
-    fixed = sum(low if at is None else -low * scale for at, low, scale in terms)
-    rounding = ROUNDING * (1 + sum(abs(low * max(scale, 1.0)) for _, low, scale in terms))
-    bounding = [Term(None, fixed + rounding, 0.0), Term(len(units), 0.0, share)]
-    return bounding + [Term(at, 0.0, scale) for at, scale in enumerate(rest) if scale]
-
-
-def _groups(searches: Sequence[Search], least: Point, *, only_best: bool) -> Iterator[Sequence[int]]:
-    """The positions of equally good hosts, ascending; the best ones first. With `only_best` no others."""
-    waiting: list[tuple[float, int, int, int, Point]] = []
-    """What was not looked into yet: minus its weight, the number of the search, level, box; or, without a level, a point."""
-    floors = (*least, searches[0].kind.boxes.sum_of(least)) if searches else ()
-    for number, (kind, _, bounding) in enumerate(searches):
-        highs, lows = kind.boxes.highs[0], kind.boxes.lows[0]
-        waiting.append((-_weighed(bounding, highs, lows, floors, 1)[0], number, 0, 0, ()))
-    heapq.heapify(waiting)
-    equal: list[Sequence[int]] = []
-    weight, floor = 0.0, -math.inf
-    while waiting:
-        bound, number, level, node, point = heapq.heappop(waiting)
-        if equal and bound > weight:
-            yield _merged(equal)
-            equal = []
-        kind, terms, bounding = searches[number]
-        boxes = kind.boxes
-        if level < 0:
-            weight = bound
-            equal.append(kind.positions[point])
-        elif level == boxes.depth:
-            points = boxes.within(node, least)
-            if not points:
-                continue
-            columns: list[Sequence[float]] = list(zip(*points, strict=True))
-            found = _weighed(terms, columns, columns, floors, len(points))
-            floor = max(floor, *found) if only_best else floor
-            for one, there in zip(found, points, strict=True):
-                if one >= floor:
-                    heapq.heappush(waiting, (-one, number, -1, 0, there))
-        else:
-            nodes, inner_highs, inner_lows = boxes.inner(level, node, least)
-            promised = _weighed(bounding, inner_highs, inner_lows, floors, len(nodes))
-            for one, inner in zip(promised, nodes, strict=True):
-                if one >= floor:
-                    heapq.heappush(waiting, (-one, number, level + 1, inner, ()))
-    if equal:
-        yield _merged(equal)
-
-
-def _merged(equal: Sequence[Sequence[int]]) -> Sequence[int]:
-    return equal[0] if len(equal) == 1 else sorted(chain.from_iterable(equal))
-
-
-def _weighed(
-    terms: Sequence[Term],
-    highs: Sequence[Sequence[float]],
-    lows: Sequence[Sequence[float]],
-    least: Sequence[float],
-    count: int,
-) -> list[float]:
-    """What each of `count` boxes with these bounds weighs at most; of a point, which is its own bounds, what it does weigh."""
-    sums = [0.0] * count
-    for at, low, scale in terms:
-        if at is None:
-            sums = [so_far + low for so_far in sums]
-        elif scale >= 0:
-            sums = [so_far + (one - low) * scale for so_far, one in zip(sums, highs[at], strict=True)]
-        else:
-            amount = least[at]
-            column = [max(amount, one) for one in lows[at]]
-            sums = [so_far + (one - low) * scale for so_far, one in zip(sums, column, strict=True)]
-    return sums
+    promises = {one: bounding(of_kind, plan.kinds[one].boxes.units) for one, of_kind in terms.items()}
+    searches = [Search(plan.kinds[at], terms[plan.like[at]], promises[plan.like[at]]) for at, _ in fitting]
+    return Frontier(searches, least, [kind.span(least) for kind in plan.kinds])
 
 
 def _sort_of(request: ServerRequest) -> bytes:

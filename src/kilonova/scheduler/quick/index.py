@@ -23,7 +23,7 @@ SPANS_MAX = 32
 class Span:
     """The highest and the lowest of each coordinate among the points that have at least so much."""
 
-    __slots__ = ("broken", "highs", "lows")
+    __slots__ = ("broken", "changes", "highs", "lows")
 
     def __init__(self, boxes: Boxes, least: Point) -> None:
         """Find them."""
@@ -31,20 +31,26 @@ class Span:
         self.lows = [boxes.lowest(at, least) for at in range(len(least))]
         self.broken = False
         """Whether a point at one of the ends has gone."""
+        self.changes = 0
+        """How often any end has moved."""
 
     def came(self, point: Point) -> None:
         """Reach to a new point."""
         for at, coordinate in enumerate(point):
-            self.highs[at] = max(self.highs[at], coordinate)
-            self.lows[at] = min(self.lows[at], coordinate)
+            if coordinate > self.highs[at] or coordinate < self.lows[at]:
+                self.highs[at] = max(self.highs[at], coordinate)
+                self.lows[at] = min(self.lows[at], coordinate)
+                self.changes += 1
 
     def went(self, point: Point) -> None:
         """Remember that the ends at this point are to be found anew."""
         for at, coordinate in enumerate(point):
             if coordinate == self.highs[at]:
                 self.highs[at], self.broken = NOTHING, True
+                self.changes += 1
             if coordinate == self.lows[at]:
                 self.lows[at], self.broken = -NOTHING, True
+                self.changes += 1
 
     def mend(self, boxes: Boxes, least: Point) -> None:
         """Find the ends anew that went."""
@@ -154,6 +160,10 @@ class Index:
         """Let a host have so much less free until it is looked at again."""
         point = tuple([free - amount for free, amount in zip(self._point_of[position], amounts, strict=True)])
         self._move(position, self._kind_of[position], point)
+
+    def at(self, position: int) -> tuple[Kind | None, Point]:
+        """The kind of a host, and what is free of it."""
+        return self._kind_of[position], self._point_of[position]
 
     def renew(self) -> None:
         """Forget kinds that no host is of any more, and let hosts as they are now stand for the others."""

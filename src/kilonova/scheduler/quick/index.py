@@ -158,8 +158,10 @@ class Index:
 
     def change(self, position: int, amounts: Point) -> None:
         """Let a host have so much less free until it is looked at again."""
-        point = tuple([free - amount for free, amount in zip(self._point_of[position], amounts, strict=True)])
-        self._move(position, self._kind_of[position], point)
+        kind, point = self.at(position)
+        if kind is not None:
+            left = tuple([free - amount for free, amount in zip(point, amounts, strict=True)])
+            self._move(position, kind, left)
 
     def at(self, position: int) -> tuple[Kind | None, Point]:
         """The kind of a host, and what is free of it."""

@@ -39,6 +39,7 @@ _PRAGMAS = (
     "PRAGMA foreign_keys=ON",
     "PRAGMA busy_timeout=5000",
     "PRAGMA mmap_size=67108864",
+    "PRAGMA cache_size=-16384",  # KiB: else a large transaction goes to the file before its commit, and again with it
     "PRAGMA temp_store=MEMORY",
 )
 

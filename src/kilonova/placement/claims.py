@@ -8,6 +8,7 @@ transaction function as an exception, which undoes all of it, and becomes a valu
 """
 
 from collections.abc import Sequence
+from operator import itemgetter
 
 from kilonova.database.database import Transaction
 from kilonova.placement import queries, store
@@ -73,12 +74,13 @@ def new_txn(tx: Transaction, claims: Sequence[Claim]) -> None:
     for claim in claims:
         if claim.consumer in known:
             raise Refused(claim, Stale(None))
-    rows = sorted(
+    rows = [
         (provider, name, amount, amount, False)
         for claim in claims
         for provider, resources in claim.allocations.items()
         for name, amount in resources.items()
-    )
+    ]
+    rows.sort(key=itemgetter(1, 0))  # as they lie in the table
     if not store.take_txn(tx, rows):
         provider, name, _, _, _ = rows[0]
         raise Refused(claims[0], Full(provider, name, "the claims together do not fit", "room"))

@@ -11,7 +11,7 @@ from kilonova.database.database import Transaction
 from kilonova.database.sqlite import SqliteDatabase
 from kilonova.placement import store, tables
 from kilonova.placement.placement import Placement
-from kilonova.placement.search.fleet import Facts, Fleet
+from kilonova.placement.search.fleet import Facts, Fleet, Stock
 from kilonova.placement.search.loader import (
     GAP_MAX,
     TRANSACTION_MAX_S,
@@ -21,6 +21,7 @@ from kilonova.placement.search.loader import (
     load_txn,
     seen_after,
 )
+from kilonova.placement.shapes import Claimed
 from kilonova.runtime.real import RealRuntime
 from unit.placement.placing import MemoryDatabase, claim, host, uuid_of
 
@@ -201,5 +202,25 @@ def test_steady__a_provider_goes_meanwhile__seen_by_who_asks_next() -> None:
             assert list(fleet.row_of) == [uuid_of(1)], "nobody changes it under the one who works with it"
             assert not other.done()
         assert not (await other).row_of
+
+    in_memory(work)
+
+
+def test_fresh__only_use_has_changed__is_read_and_the_rest_stays() -> None:
+    async def work(database: MemoryDatabase) -> None:
+        placement, live = Placement(database), LiveFleet(database)
+        await placement.providers_ensure([host(1, traits=frozenset({"HW_CPU_X86_AVX2"}))])
+        fleet = await live.fresh()
+        before = fleet.changes
+        assert isinstance(await placement.claim(claim("one")), Claimed)
+        assert await live.fresh() is fleet
+        assert fleet.shelves["VCPU"].stocks[0].used == 2
+        assert fleet.traits_of[0] == {"HW_CPU_X86_AVX2"}
+        assert list(fleet.changed_since(before) or ()) == [0]
+        await placement.release("one")
+        await placement.providers_ensure([host(1, vcpus=16)])
+        assert (await live.fresh()).shelves["VCPU"].stocks[0] == Stock(
+            capacity=16, used=0, min_unit=1, max_unit=2**31 - 1, step_size=1
+        )
 
     in_memory(work)

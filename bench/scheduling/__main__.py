@@ -68,8 +68,9 @@ def _decisions(quick: dict[int, float], scans: dict[int, float]) -> list[Judged]
 
 def _durable() -> list[Judged]:
     with tempfile.TemporaryDirectory(prefix="kilonova-bench-") as scratch:
-        line = [sys.executable, "-m", "bench.scheduling.durable", str(MANY), scratch]
-        done = subprocess.run(line, check=True, capture_output=True)
+        line = [sys.executable, "-m", "bench.scheduling.durable"]
+        subprocess.run([*line, "register", str(MANY), scratch], check=True)
+        done = subprocess.run([*line, "measure", str(MANY), scratch], check=True, capture_output=True)
     found = msgspec.json.decode(done.stdout, type=Measured)
     floor, floor_is = (
         f"{1e6 / found.floor_us:,.0f}",
@@ -84,7 +85,8 @@ def _durable() -> list[Judged]:
         rows.append(
             (Figure(name, shown, must, floor if must else "", floor_is if must else ""), not must or rate >= 10_000)
         )
-    memory = Figure(f"memory with {MANY:,} hosts", f"{found.memory_mb:.0f} MB", "≤ 200 MB", "", "")
+    mapped = f"{found.resident_mb:.0f} MB with the pages of the database that it maps"
+    memory = Figure(f"memory with {MANY:,} hosts", f"{found.memory_mb:.0f} MB", "≤ 200 MB", "", mapped)
     return [*rows, (memory, found.memory_mb <= 200)]
 
 

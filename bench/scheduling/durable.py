@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench.figures import rss_mb
+from bench.figures import own_mb, rss_mb
 from bench.scheduling.fleets import REQUESTS, Imagined
 from kilonova.database.sqlite import SqliteDatabase
 from kilonova.placement import tables
@@ -30,26 +30,37 @@ class Measured(msgspec.Struct, frozen=True):
     per_cpu_s: dict[int, float]
     """Placements by size of the batch."""
     wall_per_s: dict[int, float]
-    floor_us: float
     memory_mb: float
+    """Of the process for itself; with `resident_mb` all of it, pages of the database that it maps included."""
+    resident_mb: float
+    floor_us: float
 
 
 def main() -> None:
-    """`python -m bench.scheduling.durable HOSTS DIRECTORY`: measure in a process of its own, and print as JSON."""
-    print(msgspec.json.encode(asyncio.run(measured(int(sys.argv[1]), Path(sys.argv[2])))).decode())
+    """`python -m bench.scheduling.durable register|measure HOSTS DIRECTORY`: each in a process of its own; prints JSON."""
+    work, count, directory = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
+    if work == "register":
+        asyncio.run(register(count, directory))
+    else:
+        print(msgspec.json.encode(asyncio.run(measured(count, directory))).decode())
+
+
+async def register(count: int, directory: Path) -> None:
+    """Make the database, and so many providers in it."""
+    database = SqliteDatabase("placement", directory / "placement.sqlite", RealRuntime())
+    try:
+        await database.create(tables.metadata)
+        await Imagined(count, filled=False).register(Placement(database))
+    finally:
+        await database.close()
 
 
 async def measured(count: int, directory: Path) -> Measured:
     """Place servers on so many empty hosts."""
-    runtime, world = RealRuntime(), Imagined(count, filled=False)
+    runtime, hosts = RealRuntime(), Imagined(count, filled=False).hosts
     database = SqliteDatabase("placement", directory / "placement.sqlite", runtime)
     try:
-        await database.create(tables.metadata)
-        placement = Placement(database)
-        await world.register(placement)
-        hosts = world.hosts
-        del world
-        scheduler, chance = Scheduler(placement, runtime), random.Random(3)
+        scheduler, chance = Scheduler(Placement(database), runtime), random.Random(3)
 
         def wishes(size: int) -> list[tuple[ServerRequest, Owner]]:
             return [(chance.choice(REQUESTS), owner(runtime.uuid())) for _ in range(size)]
@@ -65,7 +76,8 @@ async def measured(count: int, directory: Path) -> Measured:
                 assert all(isinstance(answer, Placed) for answer in answers)
             per_cpu_s[size] = size * times / (time.process_time() - cpu)
             wall_per_s[size] = size * times / (time.perf_counter() - begun)
-        return Measured(per_cpu_s, wall_per_s, floor_us(directory, max(BATCHES)), rss_mb(os.getpid()))
+        memory, resident = own_mb(os.getpid()), rss_mb(os.getpid())
+        return Measured(per_cpu_s, wall_per_s, memory, resident, floor_us(directory, max(BATCHES)))
     finally:
         await database.close()
 

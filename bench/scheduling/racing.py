@@ -3,7 +3,8 @@
 import asyncio
 import multiprocessing
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,10 +14,14 @@ from bench.scheduling.durable import owner
 from bench.scheduling.fleets import Imagined, amounts
 from kilonova.database.database import Database
 from kilonova.database.sqlite import SqliteDatabase
+from kilonova.kernel.errors import Unavailable
 from kilonova.placement.placement import Placement
+from kilonova.placement.shapes import Stale
 from kilonova.runtime.real import RealRuntime
+from kilonova.scheduler.decide import NoValidHost
+from kilonova.scheduler.hosts import HostState
 from kilonova.scheduler.request import ServerRequest
-from kilonova.scheduler.service import Placed, Scheduler
+from kilonova.scheduler.service import Owner, Placed, Scheduler
 
 T = TypeVar("T")
 
@@ -74,11 +79,20 @@ def _fill(open_: Opener, count: int, wanted: int, number: int) -> tuple[int, int
             wishes = [
                 (ServerRequest(resources=amounts(chance.choice(FLAVORS))), owner(runtime.uuid())) for _ in range(BATCH)
             ]
-            answers = await scheduler.place_each(wishes, hosts)
+            answers = await _placed(scheduler, wishes, hosts)
             placed += sum(isinstance(answer, Placed) for answer in answers)
         return placed, -(-wanted // BATCH) * BATCH - placed, scheduler.repeated
 
     return asyncio.run(_with_placement(open_, work))
+
+
+async def _placed(
+    scheduler: Scheduler, wishes: Sequence[tuple[ServerRequest, Owner]], hosts: Sequence[HostState]
+) -> list[Placed | NoValidHost | Stale]:
+    """The answers, once the database that eight processes write to has had time for this one."""
+    while True:
+        with suppress(Unavailable):
+            return await scheduler.place_each(wishes, hosts)
 
 
 async def _with_placement(open_: Opener, work: Callable[[Placement], Awaitable[T]]) -> T:

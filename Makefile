@@ -1,6 +1,6 @@
 # The ways into the project. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check bench bench-placement interop judge-placement judge-tempest judge-duplicates fuzz soak chaos race mutants oracle clean
+.PHONY: help setup demo up test check bench bench-placement bench-scheduling interop judge-placement judge-tempest judge-duplicates fuzz soak chaos race mutants oracle clean
 
 PYTHON := .venv/bin/python
 TESTS ?=
@@ -35,6 +35,9 @@ bench: setup ## measure, and print each figure with the floor of the same run
 
 bench-placement: setup ## compare the real openstack-placement with ours, and measure both in turns
 	@$(PYTHON) -m bench.placement
+
+bench-scheduling: setup ## measure choosing hosts among up to 200,000, and placements until they are on the disk
+	@$(PYTHON) -m bench.scheduling
 
 interop: setup ## judge the cloud with real clients and real Keystone, Glance, Neutron and Cinder
 	@$(PYTHON) -m tools.interop

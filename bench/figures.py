@@ -38,6 +38,14 @@ def rss_mb(pid: int) -> float:
     return 0.0
 
 
+def own_mb(pid: int) -> float:
+    """Resident memory that a process has for itself, in MB: without pages of files that it maps."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("RssAnon:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
 def median_s(work: Callable[[], object], times: int) -> float:
     """Median wall time of `work`, in seconds."""
     taken = []

@@ -42,6 +42,7 @@ _PRAGMAS = (
     "PRAGMA foreign_keys=ON",
     f"PRAGMA busy_timeout={BUSY_MS}",
     "PRAGMA mmap_size=67108864",
+    "PRAGMA cache_size=-16384",  # KiB: else a large transaction goes to the file before its commit, and again with it
     "PRAGMA temp_store=MEMORY",
 )
 

@@ -8,6 +8,7 @@ transaction function as an exception, which undoes all of it, and becomes a valu
 """
 
 from collections.abc import Sequence
+from operator import itemgetter
 
 from kilonova.database.database import Transaction, conditional
 from kilonova.placement import queries, store
@@ -63,10 +64,71 @@ def claims_txn(
     store.consumers_insert_txn(tx, {claim.consumer: _consumer_values(tx, claim, None) for claim in new})
     touched = {uuid for side in (*held, *(claim.allocations for claim in claims)) for uuid in side}
     if advance:
-        store.providers_advance_txn(tx, touched)
+        store.providers_advance_txn(tx, touched, only_used=True)
     else:
-        store.changed_txn(tx, sorted(touched))
+        store.changed_txn(tx, sorted(touched), only_used=True)
     return [(claim.generation or 0) + 1 for claim in claims]
+
+
+def is_new(claim: Claim) -> bool:
+    """Whether it may be granted by `new_txn`."""
+    return claim.generation is None and claim.spread is None and bool(claim.allocations)
+
+
+@conditional
+def new_txn(tx: Transaction, claims: Sequence[Claim]) -> None:
+    """Grant claims that are new, of different consumers, all or none; raises `Refused`. One statement for all of a kind."""
+    known = queries.consumers_known_txn(tx, [claim.consumer for claim in claims])
+    for claim in claims:
+        if claim.consumer in known:
+            raise Refused(claim, Stale(None))
+    rows = [
+        (provider, name, amount, amount, False)
+        for claim in claims
+        for provider, resources in claim.allocations.items()
+        for name, amount in resources.items()
+    ]
+    rows.sort(key=itemgetter(1, 0))  # as they lie in the table
+    if not store.take_txn(tx, rows):
+        provider, name, _, _, _ = rows[0]
+        raise Refused(claims[0], Full(provider, name, "the claims together do not fit", "room"))
+    store.allocations_insert_txn(tx, claims)
+    store.consumers_insert_txn(
+        tx,
+        {
+            claim.consumer: {
+                "project_id": claim.project_id,
+                "user_id": claim.user_id,
+                "consumer_type": claim.consumer_type,
+            }
+            for claim in claims
+        },
+    )
+    store.providers_advance_txn(tx, {uuid for claim in claims for uuid in claim.allocations}, only_used=True)
+
+
+@conditional
+def fitting_new_txn(tx: Transaction, claims: Sequence[Claim]) -> list[bool]:
+    """Grant those of the new claims that fit, in their order; which. Raises `Refused` when others claim at the same moment."""
+    known = queries.consumers_known_txn(tx, [claim.consumer for claim in claims])
+    stocks = queries.stocks_txn(tx, sorted({uuid for claim in claims for uuid in claim.allocations}))
+    taken: dict[tuple[str, str], int] = {}
+
+    def fits(claim: Claim) -> bool:
+        rows = [(uuid, name, amount) for uuid, held in claim.allocations.items() for name, amount in held.items()]
+        for uuid, name, amount in rows:
+            stock = stocks.get(uuid, {}).get(name)
+            if stock is None or not stock.gives(taken.get((uuid, name), 0) + amount, amount):
+                return False
+        for uuid, name, amount in rows:
+            taken[uuid, name] = taken.get((uuid, name), 0) + amount
+        return True
+
+    granted = [claim.consumer not in known and fits(claim) for claim in claims]
+    some = [claim for claim, one in zip(claims, granted, strict=True) if one]
+    if some:
+        new_txn(tx, some)
+    return granted
 
 
 @conditional

@@ -1,5 +1,6 @@
 """What the rest of the cloud calls: providers registered, candidates found, capacity claimed and released."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
@@ -119,6 +120,29 @@ class Placement:
             return await self.database.write(claims.claim_txn, claim)
         except Refused as refused:
             return refused.answer
+
+    async def claim_each(self, claims_: Sequence[Claim]) -> list[Claimed | Full | Crowded | Stale]:
+        """`claim` for each of the claims of different consumers, in few transactions; the answers in the same order."""
+        new = [claim for claim in claims_ if claims.is_new(claim)]
+        granted = set(await self._granted(new)) if len(new) > 1 else set()
+        others = [claim for claim in claims_ if claim.consumer not in granted]
+        answers = dict(zip((claim.consumer for claim in others), await self._claim_all(others), strict=True))
+        return [answers.get(claim.consumer) or Claimed(1) for claim in claims_]
+
+    async def _claim_all(self, claims_: Sequence[Claim]) -> list[Claimed | Full | Crowded | Stale]:
+        return await asyncio.gather(*map(self.claim, claims_)) if claims_ else []
+
+    async def _granted(self, new: Sequence[Claim]) -> list[str]:
+        """Grant those of the new claims that fit, if nobody else claims at the same moment; whose."""
+        try:
+            await self.database.write(claims.new_txn, new)
+        except Refused:
+            try:
+                granted = await self.database.write(claims.fitting_new_txn, new)
+            except Refused:
+                return []
+            return [claim.consumer for claim, one in zip(new, granted, strict=True) if one]
+        return [claim.consumer for claim in new]
 
     async def claim_together(self, claims_: Sequence[Claim]) -> Sequence[Claimed] | Full | Crowded | Stale:
         """Let several consumers hold exactly what their claims say: all of it, or nothing is changed.

@@ -22,6 +22,11 @@ class Stock(NamedTuple):
     used: int
     updated_at: float
 
+    def gives(self, total: int, amount: int) -> bool:
+        """Whether there is room for `total` more, and `amount` of it is a portion that it gives."""
+        of = self.inventory
+        return self.used + total <= of.capacity and of.min_unit <= amount <= of.max_unit and amount % of.step_size == 0
+
 
 class Holding(NamedTuple):
     """What one consumer holds of one provider."""
@@ -252,6 +257,12 @@ def holders_txn(tx: Transaction, uuids: Sequence[str]) -> list[Holder]:
         for row in tx.execute(_ALLOCATIONS_OF, {"uuids": part}):
             held.setdefault(row.consumer_uuid, {}).setdefault(row.provider_uuid, {})[row.resource_class] = row.used
     return [Holder(consumers.get(uuid), held.get(uuid, {})) for uuid in uuids]
+
+
+def consumers_known_txn(tx: Transaction, consumers: Iterable[str]) -> set[str]:
+    """Those of `consumers` that were heard of."""
+    column = tables.consumers.c.uuid
+    return {uuid for part in chunks(consumers) for uuid in tx.execute(select(column).where(column.in_(part))).scalars()}
 
 
 def holdings_txn(tx: Transaction, provider: str) -> list[Holding]:

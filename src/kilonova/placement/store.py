@@ -35,9 +35,9 @@ _CONSUMERS, _ALLOCATIONS, _SLOTS = tables.consumers, tables.allocations, tables.
 _CHANGED = Prepared(insert(tables.provider_changes))
 
 
-def changed_txn(tx: Transaction, uuids: Iterable[str]) -> None:
-    """Tell copies of these providers that something of them is not as it was."""
-    rows = [{"provider_uuid": uuid, "changed_at": tx.now} for uuid in uuids]
+def changed_txn(tx: Transaction, uuids: Iterable[str], *, only_used: bool = False) -> None:
+    """Tell copies of these providers that something of them is not as it was; `only_used`: no more than what of it is used."""
+    rows = [{"provider_uuid": uuid, "changed_at": tx.now, "only_used": only_used} for uuid in uuids]
     if rows:
         tx.execute(_CHANGED, rows)
 
@@ -101,8 +101,8 @@ _ADVANCE = Prepared(_RAISED.where(_PROVIDERS.c.uuid == bindparam("u")))
 _ADVANCE_MANY = _RAISED.where(_PROVIDERS.c.uuid.in_(bindparam("uuids", expanding=True)))
 
 
-def providers_advance_txn(tx: Transaction, uuids: Iterable[str]) -> None:
-    """Raise the generation of providers."""
+def providers_advance_txn(tx: Transaction, uuids: Iterable[str], *, only_used: bool = False) -> None:
+    """Raise the generation of providers; `only_used` as in `changed_txn`."""
     touched = sorted(set(uuids))
     if not touched:
         return
@@ -111,7 +111,7 @@ def providers_advance_txn(tx: Transaction, uuids: Iterable[str]) -> None:
     else:
         for at in range(0, len(touched), PART):
             tx.execute(_ADVANCE_MANY, {"uuids": touched[at : at + PART], "now": tx.now})
-    changed_txn(tx, touched)
+    changed_txn(tx, touched, only_used=only_used)
 
 
 def provider_advance_from_txn(tx: Transaction, uuid: str, generation: int) -> bool:
@@ -273,6 +273,11 @@ def allocations_replace_txn(tx: Transaction, claims: Sequence[Claim], held: Sequ
     """Write what the consumers hold from now on; those in `held` held something before."""
     if held:
         tx.execute(_ALLOCATION_DELETE, [{"consumer": consumer} for consumer in held])
+    allocations_insert_txn(tx, claims)
+
+
+def allocations_insert_txn(tx: Transaction, claims: Sequence[Claim]) -> None:
+    """Write what consumers hold that have held nothing."""
     rows = [
         {"consumer_uuid": claim.consumer, "provider_uuid": provider, "resource_class": name, "used": amount}
         for claim in claims

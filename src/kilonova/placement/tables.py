@@ -4,7 +4,7 @@ Standard resource classes and traits are the libraries'; only custom ones have r
 can be read without looking anything up. Times are seconds since the epoch.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, MetaData, String, Table
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, MetaData, String, Table, false
 
 metadata = MetaData()
 
@@ -31,6 +31,7 @@ provider_changes = Table(
     Column("seq", Integer, primary_key=True, autoincrement=True),  # never given twice
     Column("provider_uuid", String(36), nullable=False),
     Column("changed_at", Double, nullable=False),
+    Column("only_used", Boolean, nullable=False, server_default=false()),  # nothing changed but what of it is used
     Index("provider_changes_at", "changed_at"),
     sqlite_autoincrement=True,
 )

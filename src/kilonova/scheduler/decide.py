@@ -1,6 +1,7 @@
 """One decision: request, hosts and candidates in; ranked hosts, or the reasons why none, out. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, groupby, islice
 
 import msgspec
 from typing_extensions import override
@@ -104,12 +105,17 @@ def decide(
         if left:
             reasons.append(Reason(RESOURCES, len(left), left[0].name))
         return NoValidHost(total=len(hosts), reasons=tuple(reasons))
-    start = int(chance * len(fitting))
-    turned = fitting[start:] + fitting[:start]
-    free = _rows(free_of(candidates.capacity, candidates.used), [row_of[host.uuid] for host in turned])
-    weight = weights(request, turned, free, weighers)
-    order = sorted(range(len(turned)), key=weight.__getitem__, reverse=True)
-    return Ranked(tuple(turned[at] for at in order))
+    free = _rows(free_of(candidates.capacity, candidates.used), [row_of[host.uuid] for host in fitting])
+    weight = weights(request, fitting, free, weighers)
+    order = sorted(range(len(fitting)), key=weight.__getitem__, reverse=True)
+    equals = (turned(list(equal), chance) for _, equal in groupby(order, weight.__getitem__))
+    return Ranked(tuple(fitting[at] for equal in equals for at in equal))
+
+
+def turned(equals: Sequence[int], chance: float) -> Iterator[int]:
+    """Equally good ones, in their order from the one on that `chance` picks, and then those before it."""
+    start = int(chance * len(equals))
+    return chain(islice(equals, start, None), islice(equals, start))
 
 
 def filtered(

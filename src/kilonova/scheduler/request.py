@@ -75,6 +75,15 @@ class ServerRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Ids of aggregates in which the host must not be."""
 
     @property
+    def away(self) -> frozenset[HostName]:
+        """The hosts that are out of the question by their names: left, failed, hinted away from, full of the group's members."""
+        names = self.ignored if self.different_host is None else self.ignored | self.different_host
+        group = self.group
+        if group is None or group.policy != "anti-affinity":
+            return names
+        return names | {name for name, count in group.members.items() if count >= group.most_per_host}
+
+    @property
     def query(self) -> CandidateQuery:
         """What placement is asked."""
         required = tuple(frozenset({trait}) for trait in sorted(self.required))

@@ -1,6 +1,6 @@
 """The scheduler at work: asks placement, decides, claims."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -13,6 +13,7 @@ from kilonova.scheduler.filters import FILTERS, Filter
 from kilonova.scheduler.hosts import HostState, Look
 from kilonova.scheduler.pci import Aliases
 from kilonova.scheduler.prefilters import Prefilter
+from kilonova.scheduler.quick.choose import Chooser
 from kilonova.scheduler.request import ServerRequest
 from kilonova.scheduler.weighers import WEIGHERS, Weigher
 from kilonova.scheduler.wishes import NO_ALIASES
@@ -81,7 +82,7 @@ class Leaving(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Scheduler:
-    """Chooses hosts. Keeps no state: any number of them work side by side on one placement database."""
+    """Chooses hosts. Owns no state but a copy: any number of them work side by side on one placement database."""
 
     def __init__(
         self,
@@ -100,6 +101,9 @@ class Scheduler:
         self._runtime = runtime
         self._filters = filters
         self._weighers = weighers
+        self._chooser = Chooser(filters, weighers)
+        self.repeated = 0
+        """How many decisions of `place_each` were made again, because others had claimed the room."""
 
     @property
     def looks_at(self) -> Look:
@@ -162,6 +166,12 @@ class Scheduler:
         if kept is not None:
             return kept
         for _ in range(ROUNDS_MAX):
+            host = await self._best(request, hosts, owner.consumer)
+            if host is not None:
+                answer = await self._claim(request, host, owner, leaving)
+                if isinstance(answer, Placed | Stale):
+                    return answer
+                continue
             decision = await self.select(request, hosts, owner.consumer)
             if isinstance(decision, NoValidHost):
                 return await self._stayed(request, decision, owner, leaving)
@@ -171,6 +181,70 @@ class Scheduler:
                     return answer
         lost = NoValidHost(total=len(hosts), reasons=(Reason(LOST_RACE, len(hosts), hosts[0].name),))
         return await self._stayed(request, lost, owner, leaving)
+
+    async def place_each(
+        self, wishes: Sequence[tuple[ServerRequest, Owner]], hosts: Sequence[HostState]
+    ) -> list[Placed | NoValidHost | Stale]:
+        """`place` for many servers that are new: decided one after the other, and claimed together.
+
+        Each decision reckons with those before it. Where a claim is refused, because others were faster, it is decided anew.
+        Servers of groups, and those for which all hosts must be looked at, are placed one by one.
+        """
+        answers: dict[int, Placed | NoValidHost | Stale] = {}
+        waiting = {at: (self._prefiltered(request, hosts), owner) for at, (request, owner) in enumerate(wishes)}
+        for _ in range(ROUNDS_MAX):
+            if not waiting:
+                break
+            chosen = await self._reserved(waiting, hosts)
+            claims = [
+                _claimed(*waiting[at], host, {host.uuid: waiting[at][0].resources}) for at, host in chosen.items()
+            ]
+            refused = dict(chosen)
+            try:
+                for at, answer in zip(chosen, await self._placement.claim_each(claims), strict=True):
+                    if isinstance(answer, Claimed):
+                        answers[at] = Placed(refused.pop(at), answer.generation)
+                    elif isinstance(answer, Stale):
+                        answers[at] = answer
+            finally:
+                for host in refused.values():
+                    self._chooser.look_again(host)
+            self.repeated += sum(at not in answers for at in chosen)
+            for at in waiting.keys() - chosen.keys():
+                answers[at] = await self.place(wishes[at][0], hosts, wishes[at][1])
+            waiting = {at: wish for at, wish in waiting.items() if at not in answers}
+        for at in waiting:
+            answers[at] = NoValidHost(total=len(hosts), reasons=(Reason(LOST_RACE, len(hosts), hosts[0].name),))
+        return [answers[at] for at in range(len(wishes))]
+
+    async def _reserved(
+        self, waiting: Mapping[int, tuple[ServerRequest, Owner]], hosts: Sequence[HostState]
+    ) -> dict[int, HostState]:
+        """The best host of each request that can be decided without looking at all, reserved until it is claimed."""
+        fleet = await self._placement.fleet.fresh()
+        if fleet.nested:
+            return {}
+        self._chooser.refresh(hosts, fleet)
+        alike: dict[bytes, list[int]] = {}
+        for at, (request, _) in waiting.items():
+            if request.group is None and not request.away and self._chooser.can(request):
+                alike.setdefault(self._chooser.alike(request), []).append(at)
+        chosen: dict[int, HostState] = {}
+        for these in alike.values():
+            found = self._chooser.reserve_each(waiting[these[0]][0], [self._runtime.random() for _ in these])
+            chosen.update(zip(these, found, strict=False))
+        return chosen
+
+    async def _best(self, request: ServerRequest, hosts: Sequence[HostState], consumer: str) -> HostState | None:
+        """The host that `select` would name first; None when there is none, or `select` must look at all to know."""
+        request = await self._with_members(request, hosts, consumer)
+        if not self._chooser.can(request):
+            return None
+        fleet = await self._placement.fleet.fresh()
+        if fleet.nested:
+            return None
+        self._chooser.refresh(hosts, fleet)
+        return self._chooser.best(request, self._runtime.random())
 
     async def _kept(
         self, request: ServerRequest, hosts: Sequence[HostState], owner: Owner, leaving: Leaving | None
@@ -236,15 +310,7 @@ class Scheduler:
             wanted = larger_of_each(wanted, leaving.allocations)
         plain = way.allocations == {host.uuid: request.resources} and not request.alternatives
         portion = None if plain else Portion(allocations=way.allocations, groups=way.groups)
-        claim = Claim(
-            consumer=owner.consumer,
-            generation=owner.generation,
-            allocations=wanted,
-            project_id=owner.project_id,
-            user_id=owner.user_id,
-            consumer_type=owner.consumer_type,
-            spread=request.spread(host.uuid),
-        )
+        claim = _claimed(request, owner, host, wanted)
         if leaving is None:
             one = await self._placement.claim(claim)
             return Placed(host, one.generation, portion) if isinstance(one, Claimed) else one
@@ -295,6 +361,19 @@ def larger(one: Resources, other: Resources) -> dict[str, int]:
 def larger_of_each(one: Allocations, other: Allocations) -> Allocations:
     """The same for each provider."""
     return {uuid: larger(one.get(uuid, {}), other.get(uuid, {})) for uuid in dict.fromkeys((*one, *other))}
+
+
+def _claimed(request: ServerRequest, owner: Owner, host: HostState, allocations: Allocations) -> Claim:
+    """What a server claims that comes to a host, or stays there."""
+    return Claim(
+        consumer=owner.consumer,
+        generation=owner.generation,
+        allocations=allocations,
+        project_id=owner.project_id,
+        user_id=owner.user_id,
+        consumer_type=owner.consumer_type,
+        spread=request.spread(host.uuid),
+    )
 
 
 def _left(request: ServerRequest, leaving: Leaving, owner: Owner, *, stays: bool) -> Claim:

@@ -11,6 +11,7 @@ from operator import sub
 from typing import NamedTuple
 
 from kilonova.kernel.errors import Invalid
+from kilonova.scheduler.filters.filter import By, ByOf, by_host, by_kind
 from kilonova.scheduler.hosts import HostState, Look
 from kilonova.scheduler.options import SchedulerOptions
 from kilonova.scheduler.request import ServerRequest
@@ -37,6 +38,10 @@ class Weigher(NamedTuple):
     """The name of its multiplier, also in the metadata of aggregates; none there when empty."""
     looks_at: Look = Look.NOTHING
     """As of a `Filter`; it is looked at only when `multiplier` is not 0, whatever aggregates say."""
+    by: ByOf = by_host
+    """As of a `Filter`."""
+    amount_of: str = ""
+    """The class of which what is left is the raw weight, instead of anything that `by` is about."""
 
 
 def _free(resource_class: str) -> Raw:
@@ -74,6 +79,11 @@ def _soft_anti_affinity(request: ServerRequest, hosts: Sequence[HostState], _fre
     return [-members.get(host.name, 0) for host in hosts]
 
 
+def _by_members(request: ServerRequest) -> By:
+    """Each host, when the server has a group that wishes; else nothing is weighed."""
+    return By.HOST if request.group is not None and request.group.soft else By.KIND
+
+
 def _image_props(weights_of: Mapping[str, float]) -> Raw:
     """How many servers with the same value of each property are there; without settings every property counts 1."""
 
@@ -97,21 +107,24 @@ def _image_props(weights_of: Mapping[str, float]) -> Raw:
 def enabled(options: SchedulerOptions) -> tuple[Weigher, ...]:
     """Our weighers with the multipliers that are set. Raises `BadWeightSetting`."""
     setting = dict(weight_setting("image_props_weight_setting", text) for text in options.image_props_weight_setting)
-    of_settings: tuple[tuple[str, str, Raw, Look], ...] = (
-        ("CPUWeigher", "cpu", _free("VCPU"), Look.NOTHING),
-        ("RAMWeigher", "ram", _free("MEMORY_MB"), Look.NOTHING),
-        ("DiskWeigher", "disk", _free("DISK_GB"), Look.NOTHING),
-        ("NumInstancesWeigher", "num_instances", _num_instances, Look.SERVERS),
-        ("IoOpsWeigher", "io_ops", _io_ops, Look.SERVERS),
-        ("BuildFailureWeigher", "build_failure", _build_failure, Look.FAILURES),
-        ("ServerGroupSoftAffinityWeigher", "soft_affinity", _soft_affinity, Look.NOTHING),
-        ("ServerGroupSoftAntiAffinityWeigher", "soft_anti_affinity", _soft_anti_affinity, Look.NOTHING),
-        ("HypervisorVersionWeigher", "hypervisor_version", _hypervisor_version, Look.NOTHING),
-        ("ImagePropertiesWeigher", "image_props", _image_props(setting), Look.IMAGES),
+    of_settings: tuple[tuple[str, str, Raw, Look, ByOf], ...] = (
+        ("NumInstancesWeigher", "num_instances", _num_instances, Look.SERVERS, by_host),
+        ("IoOpsWeigher", "io_ops", _io_ops, Look.SERVERS, by_host),
+        ("BuildFailureWeigher", "build_failure", _build_failure, Look.FAILURES, by_host),
+        ("ServerGroupSoftAffinityWeigher", "soft_affinity", _soft_affinity, Look.NOTHING, _by_members),
+        ("ServerGroupSoftAntiAffinityWeigher", "soft_anti_affinity", _soft_anti_affinity, Look.NOTHING, _by_members),
+        ("HypervisorVersionWeigher", "hypervisor_version", _hypervisor_version, Look.NOTHING, by_kind),
+        ("ImagePropertiesWeigher", "image_props", _image_props(setting), Look.IMAGES, by_host),
     )
-    return tuple(
-        Weigher(name, getattr(options, f"{about}_weight_multiplier"), raw, f"{about}_weight_multiplier", looks)
-        for name, about, raw, looks in of_settings
+    of_amounts = (("CPUWeigher", "cpu", "VCPU"), ("RAMWeigher", "ram", "MEMORY_MB"), ("DiskWeigher", "disk", "DISK_GB"))
+
+    def multiplied(name: str, about: str, raw: Raw) -> Weigher:
+        option = f"{about}_weight_multiplier"
+        return Weigher(name, getattr(options, option), raw, option)
+
+    return (
+        *(multiplied(name, about, _free(of))._replace(amount_of=of) for name, about, of in of_amounts),
+        *(multiplied(name, about, raw)._replace(looks_at=looks, by=by) for name, about, raw, looks, by in of_settings),
     )
 
 
@@ -138,13 +151,13 @@ def weights(
     sums = [0.0] * len(hosts)
     of_aggregates = {id(host.aggregates): host for host in hosts}
     for weigher in weighers:
-        own = {key: _multiplier(weigher, host) for key, host in of_aggregates.items()}
+        own = {key: multiplier(weigher, host) for key, host in of_aggregates.items()}
         raw = weigher.raw(request, hosts, free) if any(own.values()) else None
         if raw is None:
             continue
         low, high = min(raw), max(raw)
         if high > low:
-            scale = {key: multiplier / (high - low) for key, multiplier in own.items()}
+            scale = {key: factor / (high - low) for key, factor in own.items()}
             if len(scale) == 1:
                 (same,) = scale.values()
                 sums = [so_far + (one - low) * same for so_far, one in zip(sums, raw, strict=True)]
@@ -156,7 +169,7 @@ def weights(
     return sums
 
 
-def _multiplier(weigher: Weigher, host: HostState) -> float:
+def multiplier(weigher: Weigher, host: HostState) -> float:
     """What counts for the hosts of the same aggregates: the least of theirs, or the configured one."""
     found: list[float] = []
     for text in host.aggregate_values(weigher.option) if weigher.option else ():

@@ -277,3 +277,40 @@ def test_claim_together__one_is_refused__nothing_is_changed(tmp_path):
         assert await placement.consumer_generation("move") is None
 
     with_placement(tmp_path, work)
+
+
+def test_claim_each__all_fit__each_is_held_and_counted(tmp_path):
+    async def work(placement: Placement) -> None:
+        await placement.providers_ensure([host(1), host(2)])
+        answers = await placement.claim_each([claim("a"), claim("b"), claim("c", provider=2)])
+        assert answers == [Claimed(1)] * 3
+        assert await placement.usages(uuid_of(1)) == {"VCPU": 4, "MEMORY_MB": 1024}
+        assert await placement.allocations_of("c") == {uuid_of(2): SMALL}
+        assert not (await placement.books()).unbalanced
+
+    with_placement(tmp_path, work)
+
+
+def test_claim_each__more_than_fit__the_first_ones_are_granted_and_the_others_are_told_why(tmp_path):
+    async def work(placement: Placement) -> None:
+        await placement.providers_ensure([host(1, vcpus=4), host(2)])
+        answers = await placement.claim_each([claim("a"), claim("b"), claim("c"), claim("d", provider=2)])
+        assert answers[:2] == [Claimed(1), Claimed(1)]
+        assert answers[2] == Full(uuid_of(1), "VCPU", "2 more do not fit into the capacity of 4", "room")
+        assert answers[3] == Claimed(1)
+
+    with_placement(tmp_path, work)
+
+
+def test_claim_each__some_are_not_new__these_are_judged_as_alone(tmp_path):
+    async def work(placement: Placement) -> None:
+        await placement.providers_ensure([host(1), host(2)])
+        assert await placement.claim(claim("a")) == Claimed(1)
+        assert await placement.release("b") == Released(1)
+        set_ = SpreadSet(id="g", provider=uuid_of(2), most=1)
+        answers = await placement.claim_each(
+            [claim("a"), claim("b"), claim("b2", generation=7), claim("c"), claim("d", provider=2, spread=set_)]
+        )
+        assert answers == [Claimed(1, replayed=True), Stale(1), Stale(None), Claimed(1), Claimed(1)]
+
+    with_placement(tmp_path, work)

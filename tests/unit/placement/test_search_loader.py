@@ -11,7 +11,7 @@ from kilonova.database.database import Transaction
 from kilonova.database.sqlite import SqliteDatabase
 from kilonova.placement import store, tables
 from kilonova.placement.placement import Placement
-from kilonova.placement.search.fleet import Facts, Fleet
+from kilonova.placement.search.fleet import Facts, Fleet, Stock
 from kilonova.placement.search.loader import (
     GAP_MAX,
     TRANSACTION_MAX_S,
@@ -21,6 +21,7 @@ from kilonova.placement.search.loader import (
     load_txn,
     seen_after,
 )
+from kilonova.placement.shapes import Claimed
 from kilonova.runtime.real import RealRuntime
 from unit.placement.placing import MemoryDatabase, claim, host, uuid_of
 
@@ -125,10 +126,10 @@ def test_changes__committed_out_of_order__the_late_one_is_read() -> None:
         _, seen = await database.read(load_txn)
         await database.write(changes(4, 5))  # 3 is still on its way
         changed, seen = await database.read(changes_txn, seen)
-        assert (changed, seen.last, list(seen.missing)) == ([uuid_of(4), uuid_of(5)], 5, [3])
+        assert (list(changed), seen.last, list(seen.missing)) == ([uuid_of(4), uuid_of(5)], 5, [3])
         await database.write(changes(3))
         changed, seen = await database.read(changes_txn, seen)
-        assert (changed, seen.last, list(seen.missing)) == ([uuid_of(3)], 5, [])
+        assert (list(changed), seen.last, list(seen.missing)) == ([uuid_of(3)], 5, [])
 
     in_memory(work)
 
@@ -139,7 +140,7 @@ def test_load__a_lower_number_is_on_its_way__is_read_when_it_comes() -> None:
         _, seen = await database.read(load_txn)
         await database.write(changes(8))
         changed, _ = await database.read(changes_txn, seen)
-        assert changed == [uuid_of(8)]
+        assert list(changed) == [uuid_of(8)]
 
     in_memory(work)
 
@@ -159,7 +160,7 @@ def test_changes__forgotten_before_they_were_read__all_is_read_anew() -> None:
         assert await database.write(store.changes_forget_txn, 1e9) == 4, "the newest stays"
         assert await database.read(changes_txn, seen) is None
         _, seen = await database.read(load_txn)
-        assert await database.read(changes_txn, seen) == ([], seen)
+        assert await database.read(changes_txn, seen) == ({}, seen)
 
     in_memory(work)
 
@@ -201,5 +202,25 @@ def test_steady__a_provider_goes_meanwhile__seen_by_who_asks_next() -> None:
             assert list(fleet.row_of) == [uuid_of(1)], "nobody changes it under the one who works with it"
             assert not other.done()
         assert not (await other).row_of
+
+    in_memory(work)
+
+
+def test_fresh__only_use_has_changed__is_read_and_the_rest_stays() -> None:
+    async def work(database: MemoryDatabase) -> None:
+        placement, live = Placement(database), LiveFleet(database)
+        await placement.providers_ensure([host(1, traits=frozenset({"HW_CPU_X86_AVX2"}))])
+        fleet = await live.fresh()
+        before = fleet.changes
+        assert isinstance(await placement.claim(claim("one")), Claimed)
+        assert await live.fresh() is fleet
+        assert fleet.shelves["VCPU"].stocks[0].used == 2
+        assert fleet.traits_of[0] == {"HW_CPU_X86_AVX2"}
+        assert list(fleet.changed_since(before) or ()) == [0]
+        await placement.release("one")
+        await placement.providers_ensure([host(1, vcpus=16)])
+        assert (await live.fresh()).shelves["VCPU"].stocks[0] == Stock(
+            capacity=16, used=0, min_unit=1, max_unit=2**31 - 1, step_size=1
+        )
 
     in_memory(work)

@@ -93,6 +93,48 @@ def test_place__somebody_released_meanwhile__is_stale(tmp_path):
     with_placement(tmp_path, work)
 
 
+def test_place_each__more_servers_than_fit__the_room_is_filled_and_the_rest_are_told_why(tmp_path):
+    async def work(placement: Placement) -> None:
+        scheduler = await scheduler_of(placement, 3, vcpus=4)
+        answers = await scheduler.place_each([(SMALL, owner(f"c{n}")) for n in range(9)], states(3))
+        assert sum(isinstance(answer, Placed) for answer in answers) == 6
+        assert answers[6:] == [NoValidHost(total=3, reasons=(Reason("VCPU: 2", 3, "host-1"),))] * 3
+
+    with_placement(tmp_path, work)
+
+
+def test_place_each__two_schedulers_at_once__never_more_than_fits_and_what_was_refused_is_decided_again(tmp_path):
+    async def work(placement: Placement) -> None:
+        one = await scheduler_of(placement, 10, vcpus=2)
+        other = Scheduler(placement, RealRuntime())
+        both = await asyncio.gather(
+            *(
+                by.place_each([(SMALL, owner(f"{n}-{at}")) for n in range(5)], states(10))
+                for at, by in enumerate((one, other))
+            )
+        )
+        hosts = [answer.host.name for answers in both for answer in answers if isinstance(answer, Placed)]
+        assert len(hosts) == len(set(hosts)) == 10
+        books = await placement.books()
+        assert not books.beyond
+        assert not books.unbalanced
+
+    with_placement(tmp_path, work)
+
+
+def test_place_each__groups_among_them__their_rules_hold(tmp_path):
+    async def work(placement: Placement) -> None:
+        scheduler = await scheduler_of(placement, 4)
+        apart = ServerRequest(resources=SMALL.resources, group=GroupRequest(id="g", policy="anti-affinity"))
+        answers = await scheduler.place_each(
+            [(wish, owner(f"{n}")) for n, wish in enumerate([apart, SMALL] * 3)], states(4)
+        )
+        hosts = [answer.host.name for answer in answers[::2] if isinstance(answer, Placed)]
+        assert len(hosts) == len(set(hosts)) == 3
+
+    with_placement(tmp_path, work)
+
+
 def test_select__traits_and_unregistered_hosts__are_told_apart(tmp_path):
     async def work(placement: Placement) -> None:
         await placement.providers_ensure(

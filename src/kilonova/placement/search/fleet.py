@@ -6,6 +6,7 @@ for lately, and kept up with every change, so that a search costs what it finds.
 of them are, and then the fleet is loaded anew.
 """
 
+from array import array
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
@@ -18,6 +19,8 @@ H = TypeVar("H", bound=Hashable)
 SHARES = "MISC_SHARES_VIA_AGGREGATE"
 """The trait of providers whose resources may be used together with those of any provider in one of their aggregates."""
 
+CHANGES_MAX = 65536
+"""Most changes that are remembered for those who follow a fleet."""
 AMOUNTS_MAX = 64
 """Most amounts of one class whose rows are remembered."""
 
@@ -118,6 +121,10 @@ class Fleet:
         self._below = Bits()
         self._sharers: dict[int, list[int]] | None = None
         self._alike: dict[Hashable, Hashable] = {}
+        self._changed = array("I")
+        """The rows that were put or removed, the latest last."""
+        self._forgotten = 0
+        """How many changes came before those."""
 
     # --- changes -----------------------------------------------------------------------------------------------------
 
@@ -126,6 +133,7 @@ class Fleet:
         row = self.row_of.get(facts.uuid)
         if row is None:
             row = self._new_row(facts.uuid)
+        self._note(row)
         self.fragments.pop(row, None)
         self.names[row] = facts.name
         self._place(row, facts.parent_uuid, facts.root_uuid)
@@ -143,11 +151,25 @@ class Fleet:
         for one in facts:
             self.put(one)
 
+    def use(self, uuid: str, amounts: Mapping[str, int]) -> None:
+        """Let so much of a provider be used, by class; nothing else of it has changed. What isn't known is left out."""
+        row = self.row_of.get(uuid)
+        if row is None:
+            return
+        self._note(row)
+        self.fragments.pop(row, None)
+        for name, used in amounts.items():
+            shelf = self.shelves.get(name)
+            stock = None if shelf is None else shelf.stocks.get(row)
+            if shelf is not None and stock is not None and stock.used != used:
+                shelf.put(row, msgspec.structs.replace(stock, used=used))
+
     def remove(self, uuid: str) -> None:
         """Forget a provider, if it is known."""
         row = self.row_of.pop(uuid, None)
         if row is None:
             return
+        self._note(row)
         self.fragments.pop(row, None)
         self._mark(row, self._traits, self.traits_of, frozenset())
         self._mark(row, self._aggregates, self.aggregates_of, frozenset())
@@ -156,6 +178,12 @@ class Fleet:
         self._leave(row)
         self.classes_of[row] = ()
         self.there.discard(row)
+
+    def _note(self, row: int) -> None:
+        if len(self._changed) >= CHANGES_MAX:
+            del self._changed[: CHANGES_MAX // 2]
+            self._forgotten += CHANGES_MAX // 2
+        self._changed.append(row)
 
     def _new_row(self, uuid: str) -> int:
         row = len(self.uuids)
@@ -218,6 +246,15 @@ class Fleet:
         return msgspec.structs.replace(unused, used=stock.used)
 
     # --- questions ---------------------------------------------------------------------------------------------------
+
+    @property
+    def changes(self) -> int:
+        """How many changes there were."""
+        return self._forgotten + len(self._changed)
+
+    def changed_since(self, changes: int) -> Sequence[int] | None:
+        """The rows that were changed after so many changes, in order; None when that is too long ago to tell."""
+        return self._changed[changes - self._forgotten :] if changes >= self._forgotten else None
 
     @property
     def nested(self) -> bool:

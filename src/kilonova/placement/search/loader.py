@@ -27,6 +27,8 @@ CHANGES_MAX = 2000
 """Most changes that are read one by one. Where there are more, all providers are read anew."""
 FEW = 20
 """Most providers that are read on the loop."""
+FEW_USED = 300
+"""Most providers of which what is used is read on the loop."""
 EMPTY_MIN = 1000
 """Fewest empty rows for which a fleet is made anew."""
 CHANGES_KEPT_S = 3600.0
@@ -89,9 +91,15 @@ class LiveFleet:
         if changes is None:
             return await self._load()
         changed, seen = changes
-        if changed:
-            read = self._database.read if len(changed) <= FEW else self._database.scan
-            _bring_up(fleet, changed, await read(facts_txn, changed))
+        whole = [uuid for uuid, only_used in changed.items() if not only_used]
+        used = [uuid for uuid, only_used in changed.items() if only_used]
+        if whole:
+            read = self._database.read if len(whole) <= FEW else self._database.scan
+            _bring_up(fleet, whole, await read(facts_txn, whole))
+        if used:
+            look = self._database.read if len(used) <= FEW_USED else self._database.scan
+            for uuid, amounts in (await look(used_txn, used)).items():
+                fleet.use(uuid, amounts)
         self._seen = seen
         await self._forget()
         return fleet
@@ -121,21 +129,21 @@ def load_txn(tx: Transaction) -> tuple[Fleet, Seen]:
     return fleet, seen
 
 
-_SINCE = select(_CHANGES.seq, _CHANGES.provider_uuid).order_by(_CHANGES.seq).limit(CHANGES_MAX)
+_SINCE = select(_CHANGES.seq, _CHANGES.provider_uuid, _CHANGES.only_used).order_by(_CHANGES.seq).limit(CHANGES_MAX)
 _AFTER = _SINCE.where(_CHANGES.seq > bindparam("last"))
 _AFTER_OR_MISSING = _SINCE.where(
     or_(_CHANGES.seq > bindparam("last"), _CHANGES.seq.in_(bindparam("missing", expanding=True)))
 )
 
 
-def changes_txn(tx: Transaction, seen: Seen) -> tuple[list[str], Seen] | None:
-    """The providers that were changed since, each once; None when all must be read anew."""
+def changes_txn(tx: Transaction, seen: Seen) -> tuple[dict[str, bool], Seen] | None:
+    """The providers that were changed since, each with whether only what is used of it was; None when all must be read anew."""
     if seen.missing:
         rows = tx.execute(_AFTER_OR_MISSING, {"last": seen.last, "missing": sorted(seen.missing)}).fetchall()
     else:
         rows = tx.execute(_AFTER, {"last": seen.last}).fetchall()
     if not rows and not seen.missing:
-        return [], seen
+        return {}, seen
     numbers = [row.seq for row in rows]
     first = next((number for number in numbers if number > seen.last), seen.last + 1)
     if first > seen.last + 1 and tx.execute(select(func.min(_CHANGES.seq))).scalar_one() > seen.last + 1:
@@ -143,7 +151,10 @@ def changes_txn(tx: Transaction, seen: Seen) -> tuple[list[str], Seen] | None:
     after = seen_after(seen, numbers, tx.now)
     if len(rows) == CHANGES_MAX or len(after.missing) > GAP_MAX:
         return None
-    return list(dict.fromkeys(row.provider_uuid for row in rows)), after
+    changed: dict[str, bool] = {}
+    for row in rows:
+        changed[row.provider_uuid] = row.only_used and changed.get(row.provider_uuid, True)
+    return changed, after
 
 
 def seen_after(seen: Seen, numbers: Sequence[int], now: float) -> Seen:
@@ -154,6 +165,19 @@ def seen_after(seen: Seen, numbers: Sequence[int], now: float) -> Seen:
     if last - seen.last > len(read):  # else there can be no gap
         missing |= dict.fromkeys(range(seen.last + 1, min(last, seen.last + 2 * GAP_MAX + CHANGES_MAX)), now)
     return Seen(last, {number: since for number, since in missing.items() if number not in read})
+
+
+_USED_IN = select(
+    tables.inventories.c.provider_uuid, tables.inventories.c.resource_class, tables.inventories.c.used
+).where(tables.inventories.c.provider_uuid.in_(bindparam("uuids", expanding=True)))
+
+
+def used_txn(tx: Transaction, uuids: Sequence[str]) -> dict[str, dict[str, int]]:
+    """What is used of these providers, by class."""
+    found: dict[str, dict[str, int]] = {}
+    for row in _rows(tx, _USED_IN, uuids):
+        found.setdefault(row.provider_uuid, {})[row.resource_class] = row.used
+    return found
 
 
 def facts_txn(tx: Transaction, uuids: Sequence[str]) -> list[Facts]:

@@ -16,9 +16,9 @@ from kilonova.scheduler.filters.aggregate_type_affinity import aggregate_type_af
 from kilonova.scheduler.filters.all_hosts import all_hosts
 from kilonova.scheduler.filters.availability_zone import availability_zone
 from kilonova.scheduler.filters.compute import compute
-from kilonova.scheduler.filters.compute_capabilities import compute_capabilities
+from kilonova.scheduler.filters.compute_capabilities import capabilities_by, compute_capabilities
 from kilonova.scheduler.filters.different_host import different_host
-from kilonova.scheduler.filters.filter import Filter
+from kilonova.scheduler.filters.filter import Filter, by_kind, by_name
 from kilonova.scheduler.filters.ignored_hosts import ignored_hosts
 from kilonova.scheduler.filters.image_properties import image_properties
 from kilonova.scheduler.filters.io_ops import aggregate_io_ops, io_ops
@@ -39,15 +39,15 @@ from kilonova.scheduler.hosts import Look
 from kilonova.scheduler.options import SchedulerOptions
 
 ALWAYS_FIRST: tuple[Filter, ...] = (
-    Filter("SameCell", same_cell),
-    Filter("IgnoredHosts", ignored_hosts),
+    Filter("SameCell", same_cell, by=by_kind),
+    Filter("IgnoredHosts", ignored_hosts, by=by_name),
     Filter("RequestedHost", requested_host),
-    Filter("AvailabilityZoneFilter", availability_zone),
-    Filter("TenantAggregates", tenant_aggregates),
-    Filter("IsolatedAggregates", isolated_aggregates),
+    Filter("AvailabilityZoneFilter", availability_zone, by=by_kind),
+    Filter("TenantAggregates", tenant_aggregates, by=by_kind),
+    Filter("IsolatedAggregates", isolated_aggregates, by=by_kind),
 )
 ALWAYS_LAST: tuple[Filter, ...] = (
-    Filter("ServerGroupAntiAffinityFilter", server_group_anti_affinity),
+    Filter("ServerGroupAntiAffinityFilter", server_group_anti_affinity, by=by_name),
     Filter("ServerGroupAffinityFilter", server_group_affinity),
 )
 """What the claim holds anyway: without these, claims would be refused instead of hosts left out."""
@@ -67,12 +67,12 @@ def available(options: SchedulerOptions) -> dict[str, Filter]:
         options.isolated_hosts, options.isolated_images, restrict=options.restrict_isolated_hosts_to_isolated_images
     )
     found = (
-        Filter("AllHostsFilter", all_hosts),
-        Filter("ComputeFilter", compute),
-        Filter("ComputeCapabilitiesFilter", compute_capabilities),
-        Filter("ImagePropertiesFilter", image_properties, on_rebuild=True),
+        Filter("AllHostsFilter", all_hosts, by=by_kind),
+        Filter("ComputeFilter", compute, by=by_kind),
+        Filter("ComputeCapabilitiesFilter", compute_capabilities, by=capabilities_by),
+        Filter("ImagePropertiesFilter", image_properties, on_rebuild=True, by=by_kind),
         Filter("SameHostFilter", same_host),
-        Filter("DifferentHostFilter", different_host),
+        Filter("DifferentHostFilter", different_host, by=by_name),
         Filter("SimpleCIDRAffinityFilter", simple_cidr_affinity),
         Filter("NUMATopologyFilter", numa_topology),
         Filter("PciPassthroughFilter", pci_passthrough),
@@ -90,10 +90,11 @@ def available(options: SchedulerOptions) -> dict[str, Filter]:
             "AggregateImagePropertiesIsolation",
             aggregate_image_properties_isolation(namespace, separator),
             on_rebuild=True,
+            by=by_kind,
         ),
-        Filter("AggregateInstanceExtraSpecsFilter", aggregate_instance_extra_specs),
-        Filter("AggregateMultiTenancyIsolation", aggregate_multi_tenancy_isolation),
-        Filter("AggregateTypeAffinityFilter", aggregate_type_affinity),
+        Filter("AggregateInstanceExtraSpecsFilter", aggregate_instance_extra_specs, by=by_kind),
+        Filter("AggregateMultiTenancyIsolation", aggregate_multi_tenancy_isolation, by=by_kind),
+        Filter("AggregateTypeAffinityFilter", aggregate_type_affinity, by=by_kind),
     )
     return {one.name: one for one in found}
 

@@ -19,6 +19,8 @@ FACTS: Mapping[str, Callable[[HostState], object]] = MappingProxyType(
         "availability_zone": lambda host: host.zone,
     }
 )
+OWN_FACTS = frozenset({"host", "hypervisor_hostname", "host_ip"})
+"""Those that hosts of the same kind differ in."""
 LOAD_FACTS: Mapping[str, Callable[[HostState], object]] = MappingProxyType(
     {"num_instances": lambda host: host.load.servers, "num_io_ops": lambda host: host.load.io_ops}
 )

@@ -65,7 +65,7 @@ def test_discovery__a_host_tells_of_fewer_nodes__the_others_go_and_what_others_p
     async def work(rig: Rig) -> None:
         await cloud(rig, "host-1")
         ((root,),) = rig.placement.rows("SELECT uuid FROM providers WHERE name = 'host-1'")
-        database = (await rig.parts("other")).placement._database
+        database = (await rig.parts("other")).placement.database
         await database.write(trees.create_txn, "cccccccc-0000-4000-8000-000000000001", "rack_NUMA_card", root)
         assert nodes_known(rig) == ["host-1_NUMA0", "host-1_NUMA1", "rack_NUMA_card"]
         await retold(rig, NODES[:1])

@@ -169,7 +169,7 @@ class Overtaken(Placement):
 
 def test_place__the_first_way_of_the_best_host_is_taken_meanwhile__its_next_way_is_claimed(tmp_path):
     async def work(placement: Placement, _: Scheduler) -> None:
-        overtaken = Overtaken(placement._database)
+        overtaken = Overtaken(placement.database)
         scheduler = Scheduler(overtaken, RealRuntime())
         placed = await scheduler.place(wanted(resources1__CUSTOM_FPGA="1"), states(1), owner("c"))
         assert isinstance(placed, Placed)

@@ -82,13 +82,9 @@ def new_txn(tx: Transaction, claims: Sequence[Claim]) -> None:
     for claim in claims:
         if claim.consumer in known:
             raise Refused(claim, Stale(None))
-    rows = [
-        (provider, name, amount, amount, False)
-        for claim in claims
-        for provider, resources in claim.allocations.items()
-        for name, amount in resources.items()
-    ]
-    rows.sort(key=itemgetter(1, 0))  # as they lie in the table
+    held = sorted(((uuid, each) for claim in claims for uuid, each in claim.allocations.items()), key=itemgetter(0))
+    names = sorted({name for _, resources in held for name in resources})  # as they lie in the table
+    rows = [(uuid, name, each[name], each[name], False) for name in names for uuid, each in held if name in each]
     if not store.take_txn(tx, rows):
         provider, name, _, _, _ = rows[0]
         raise Refused(claims[0], Full(provider, name, "the claims together do not fit", "room"))

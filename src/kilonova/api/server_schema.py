@@ -112,7 +112,7 @@ _KEY = {**_PASSWORD, "key_name": or_null(TEXT)}
 REBUILT = (
     Gives(body=obj({"server": also(UPDATED, _PASSWORD)}), until="2.53"),
     Gives(body=obj({"server": also(UPDATED, _KEY)}), since="2.54", until="2.56"),
-    Gives(body=obj({"server": also(UPDATED, {**_KEY, "OS-EXT-SRV-ATTR:user_data": or_null(TEXT)})}), since="2.57"),
+    Gives(body=obj({"server": also(UPDATED, {**_KEY, "user_data": or_null(TEXT)})}), since="2.57"),
 )
 CREATED = either(
     obj(

@@ -35,7 +35,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 
 
 def body_key(operation: dict[str, Any]) -> str:
-    return next(iter(operation["request"][0][2])).rstrip("*")
+    return next((key.rstrip("*") for key in operation["request"][0][2]), "x")
 
 
 def field_names(operation: dict[str, Any]) -> list[str]:
@@ -43,7 +43,7 @@ def field_names(operation: dict[str, Any]) -> list[str]:
     for _, _, keys in operation["request"]:
         for key, value in keys.items():
             names |= {name.rstrip("*") for name in value} if isinstance(value, dict) else {key.rstrip("*")}
-    return sorted(names)
+    return sorted(names) or ["x"]
 
 
 def path_of(operation: dict[str, Any], filling: str) -> str:

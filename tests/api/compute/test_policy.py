@@ -119,6 +119,7 @@ class Door:
         self.known = {
             "/servers": one.id,
             "/os-quota-sets": PROJECT,
+            "/os-simple-tenant-usage": PROJECT,
             "/os-server-groups": rig.ok("POST", "/os-server-groups", group)["server_group"]["id"],
         }
 
@@ -165,7 +166,9 @@ def test_operation__no_token__401(door: Door, operation: list[Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "operation", [o for o in OPERATIONS if re.match(r"/(servers|os-quota-sets|os-server-groups)/\{", o[1])], ids=name
+    "operation",
+    [o for o in OPERATIONS if re.match(r"/(servers|os-quota-sets|os-server-groups|os-simple-tenant-usage)/\{", o[1])],
+    ids=name,
 )
 def test_operation__on_something_of_another_project__only_for_administrators(door: Door, operation: list[Any]) -> None:
     said = {role: verdict(door.ask(operation, f"{role}:{OTHER_PROJECT}:somebody")) for role in ROLES}

@@ -29,10 +29,12 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     """The routes of nodes."""
 
     async def index(call: Call) -> Reply:
+        """List nodes: answers that there is no bare metal service."""
         compute.policy.enforce(_RULE + "list", call.user)
         raise NoBareMetal
 
     async def show(call: Call) -> Reply:
+        """Show a node: answers that there is no bare metal service."""
         compute.policy.enforce(_RULE + "show", call.user)
         raise NoBareMetal
 
@@ -51,4 +53,5 @@ def routes(compute: Compute) -> list[ComputeRoute]:
 
 
 async def _refuse(_call: Call) -> Reply:
+    """Refuse to change nodes: the bare metal service does that."""
     raise CommandNotSupported

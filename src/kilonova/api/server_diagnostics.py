@@ -12,6 +12,7 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     """One route."""
 
     async def show(call: Call) -> Reply:
+        """Show how a server's guest does just now."""
         server = await find(call, compute, "os_compute_api:os-server-diagnostics")
         told = to_builtins(await compute.servers.diagnostics(server))
         return Reply(call.version.down("server_diagnostics", {**told, "config_drive": server.config_drive}))

@@ -10,6 +10,7 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     """One route."""
 
     async def show(call: Call) -> Reply:
+        """Show the NUMA nodes of a server."""
         await find(call, compute, "compute:server:topology:index")
         return Reply({"nodes": [], "pagesize_kb": None})
 

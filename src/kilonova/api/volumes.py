@@ -114,11 +114,24 @@ def routes(compute: Compute) -> list[ComputeRoute]:
         index, detail = (partial(storage.index, noun, action) for action in ("list", "detail"))
         show, delete = partial(storage.show, noun), partial(storage.delete, noun)
         made += [
-            ComputeRoute(method="GET", path=every, handler=index, until=UNTIL, query=PAGES),
-            ComputeRoute(method="GET", path=every + "/detail", handler=detail, until=UNTIL, query=PAGES),
+            ComputeRoute(
+                method="GET", path=every, handler=index, until=UNTIL, query=PAGES, summary=f"List {noun.key}s."
+            ),
+            ComputeRoute(
+                method="GET",
+                path=every + "/detail",
+                handler=detail,
+                until=UNTIL,
+                query=PAGES,
+                summary=f"List {noun.key}s in detail.",
+            ),
             ComputeRoute(method="POST", path=every, handler=create, until=UNTIL, body=Body.JSON),
-            ComputeRoute(method="GET", path=one, handler=show, until=UNTIL, query=ANY_QUERY),
-            ComputeRoute(method="DELETE", path=one, handler=delete, until=UNTIL, success=202),
+            ComputeRoute(
+                method="GET", path=one, handler=show, until=UNTIL, query=ANY_QUERY, summary=f"Show a {noun.key}."
+            ),
+            ComputeRoute(
+                method="DELETE", path=one, handler=delete, until=UNTIL, success=202, summary=f"Delete a {noun.key}."
+            ),
         ]
     return made
 

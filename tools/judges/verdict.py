@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-HERE = Path(__file__).parent
+INSIDE = Path(__file__).parent / "inside"
 SHOWN = 6
 """Lines that are shown of each failure."""
 
@@ -37,7 +37,7 @@ def judged(
     report.unlink(missing_ok=True)
     path = {
         "PATH": f"{Path(python).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": f"{HERE}{os.pathsep}{judge.script.parent}",
+        "PYTHONPATH": f"{INSIDE}{os.pathsep}{judge.script.parent}",
     }
     with (cache / f"{judge.script.stem}.log").open("wb") as log:
         line = [python, str(judge.script), *arguments, str(report), *names]

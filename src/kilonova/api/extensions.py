@@ -23,6 +23,7 @@ _EXTENSIONS = {
     "os-baremetal-nodes": "BareMetalNodes",
     "os-config-drive": "ConfigDrive",
     "os-console-output": "ConsoleOutput",
+    "os-consoles": "Consoles",
     "os-create-server-ext": "Createserverext",
     "os-extended-hypervisors": "ExtendedHypervisors",
     "os-extended-quotas": "ExtendedQuotas",

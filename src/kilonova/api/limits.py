@@ -22,12 +22,14 @@ _MAXIMA = (
     ("maxTotalKeypairs", "key_pairs"),
     ("maxServerGroups", "server_groups"),
     ("maxServerGroupMembers", "server_group_members"),
+    ("maxSecurityGroups", "security_groups"),
+    ("maxSecurityGroupRules", "security_group_rules"),
+    ("maxTotalFloatingIps", "floating_ips"),
 )
 
-
 _USED = (
-    *("maxSecurityGroups", "maxSecurityGroupRules", "maxTotalFloatingIps", "totalInstancesUsed", "totalCoresUsed"),
-    *("totalRAMUsed", "totalServerGroupsUsed", "totalFloatingIpsUsed", "totalSecurityGroupsUsed"),
+    *("totalInstancesUsed", "totalCoresUsed", "totalRAMUsed", "totalServerGroupsUsed", "totalFloatingIpsUsed"),
+    "totalSecurityGroupsUsed",
 )
 _NAMES = (*(name for name, _ in _MAXIMA), *_USED)
 LIMITS = obj({"rate": listed(ANYTHING), "absolute": shaped(obj(dict.fromkeys(_NAMES, WHOLE)), "limits")})
@@ -64,12 +66,9 @@ def routes(compute: Compute) -> list[ComputeRoute]:
 
 
 def _document(limits: dict[str, int], usage: Usage) -> Doc:
-    """Limits and usage in the newest shape and what older ones show; what networks limit is not for us to say."""
+    """Limits and usage in the newest shape and what older ones show; what is used of networks is not for us to say."""
     doc: Doc = {name: limits[resource] for name, resource in _MAXIMA}
     return doc | {
-        "maxSecurityGroups": -1,
-        "maxSecurityGroupRules": -1,
-        "maxTotalFloatingIps": -1,
         "totalInstancesUsed": usage.instances,
         "totalCoresUsed": usage.cores,
         "totalRAMUsed": usage.ram,

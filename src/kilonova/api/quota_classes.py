@@ -3,7 +3,7 @@
 from kilonova.api import body
 from kilonova.api.compute import Compute
 from kilonova.api.query import ComputeRoute
-from kilonova.api.quota_fields import LIMITS, QuotaValues, shown, values_of
+from kilonova.api.quota_fields import LIMITS, QuotaValues, values_of
 from kilonova.api.shapes import TEXT, Takes, gives, obj, shaped
 from kilonova.kernel.versions import Doc
 from kilonova.web.call import Call, Reply
@@ -37,7 +37,7 @@ class QuotaClasses:
         return Reply({"quota_class_set": await self._told(call, name)})
 
     async def _told(self, call: Call, name: str) -> Doc:
-        return call.version.down("quota_class_set", shown(await self._compute.quota.class_limits(name)))
+        return call.version.down("quota_class_set", dict(await self._compute.quota.class_limits(name)))
 
 
 def routes(compute: Compute) -> list[ComputeRoute]:

@@ -6,10 +6,6 @@ from msgspec import UNSET, Struct, UnsetType, structs
 
 from kilonova.api.fields import QuotaValue
 from kilonova.api.shapes import WHOLE, obj
-from kilonova.kernel.versions import Doc
-
-NETWORK = ("fixed_ips", "floating_ips", "security_groups", "security_group_rules")
-"""Quotas of the network service. Older microversions show and take them here: they are unlimited, and setting them is idle."""
 
 Value = QuotaValue | UnsetType
 
@@ -44,8 +40,3 @@ def values_of(asked: QuotaValues, known: Mapping[str, int]) -> dict[str, int]:
     """The limits to set, of the resources that are `known` here."""
     named = {resource: getattr(asked, resource) for resource in known}
     return {resource: int(value) for resource, value in named.items() if value is not UNSET}
-
-
-def shown(limits: Mapping[str, int]) -> Doc:
-    """Limits in the newest shape, and with what older ones show besides."""
-    return {**limits, **dict.fromkeys(NETWORK, -1)}

@@ -7,7 +7,7 @@ from kilonova.api.compute import Compute
 from kilonova.api.fields import Truth
 from kilonova.api.projects import check_project
 from kilonova.api.query import ComputeRoute, Query
-from kilonova.api.quota_fields import LIMITS, USED, QuotaValues, shown, values_of
+from kilonova.api.quota_fields import LIMITS, USED, QuotaValues, values_of
 from kilonova.api.shapes import NO_BODY, TEXT, Gives, Takes, gives, obj, shaped
 from kilonova.kernel.errors import Invalid
 from kilonova.kernel.ids import ProjectId, UserId
@@ -68,7 +68,7 @@ class QuotaSets:
         used = _used(await self._compute.quota.usage(project_id, user_id))
         doc: Doc = {
             resource: {"limit": limit, "in_use": used.get(resource, 0), "reserved": 0}
-            for resource, limit in shown(limits).items()
+            for resource, limit in limits.items()
         }
         return _wrapped(call, doc, project_id)
 
@@ -163,7 +163,7 @@ def _check_project(values: dict[str, int], limits: dict[str, int], given: dict[s
 
 
 def _told(call: Call, limits: dict[str, int], project_id: ProjectId | None) -> Reply:
-    return _wrapped(call, shown(limits), project_id)
+    return _wrapped(call, dict(limits), project_id)
 
 
 def _wrapped(call: Call, doc: Doc, project_id: ProjectId | None) -> Reply:

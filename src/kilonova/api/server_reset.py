@@ -13,6 +13,9 @@ from kilonova.kernel.errors import Conflict
 from kilonova.web.call import Call, Reply
 from kilonova.web.routing import Body
 
+WITHIN_S = 5.0
+"""How long an answer waits for what the operation that was ended has left to be cleared away."""
+
 
 class NotOnAHost(Conflict):
     """Server {id} is on no host, so that it can't be active; reset it to 'error', or delete it."""
@@ -33,12 +36,19 @@ class ServerReset:
         self._compute = compute
 
     async def reset(self, call: Call) -> Reply:
-        """Set a server's state, and end whatever is being done to it but its delete."""
+        """Set a server's state, and end whatever is being done to it but its delete.
+
+        The answer leaves when the server can be acted on again, as Nova's does; where a worker of the ended operation may still be
+        at work it leaves before that, after WITHIN_S.
+        """
         wish = body.read(call, "os-resetState", ResetState)
         server = await find_to_change(call, self._compute, "os_compute_api:os-admin-actions:reset_state")
         if wish.state == "active" and server.host is None:
             raise NotOnAHost(id=server.id)
-        await self._compute.servers.act(call.user, call.request_id, server.id, "reset_state", {"state": wish.state})
+        params = {"state": wish.state}
+        await self._compute.servers.act_and_wait(
+            call.user, call.request_id, server.id, "reset_state", params, within_s=WITHIN_S
+        )
         return Reply()
 
 

@@ -32,6 +32,9 @@ DEFAULTS = {
 }
 """Nova's resources and defaults (Compute configuration reference, `[quota]`); -1 is unlimited."""
 
+NETWORK = dict.fromkeys(("fixed_ips", "floating_ips", "security_groups", "security_group_rules"), -1)
+"""Quotas that are the network service's. Older microversions of the API set and show them: they are kept, and limit nothing."""
+
 _DEFAULT_CLASS = "class:default"
 _COUNTED = ("instances", "cores", "ram")
 """What the ledger counts."""
@@ -83,7 +86,7 @@ class Quota:
     def __init__(self, database: Database, defaults: Mapping[str, int] | None = None) -> None:
         """`database` is the API database; `defaults` replace some of DEFAULTS (`[quota]` of the configuration)."""
         self._database = database
-        self.defaults = {**DEFAULTS, **(defaults or {})}
+        self.defaults = {**DEFAULTS, **NETWORK, **(defaults or {})}
 
     async def limits(self, project_id: ProjectId, user_id: UserId | None = None) -> dict[str, int]:
         """The limits in force by resource: the user's, else the project's, else the default class's, else the defaults."""

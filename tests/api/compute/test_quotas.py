@@ -91,6 +91,17 @@ def test_update__bad_value__400(rig: Rig, value: Any) -> None:
     assert rig.ask("PUT", f"/os-quota-sets/{PROJECT}", {"quota_set": {"cores": value}}).status_code == 400
 
 
+@pytest.mark.parametrize("version", ["2.1", "2.35"])
+@pytest.mark.parametrize("of", ["quota_set", "quota_class_set"])
+def test_network_quotas__set_where_there_are_some__kept(rig: Rig, of: str, version: str) -> None:
+    path = {"quota_set": f"/os-quota-sets/{PROJECT}", "quota_class_set": "/os-quota-class-sets/default"}[of]
+    wish = dict.fromkeys(sorted(NETWORK), 99)
+    rig.ok("PUT", path, {of: wish}, version=version)
+    shown = rig.ok("GET", path, version=version)[of]
+    assert {name: shown[name] for name in wish} == wish
+    assert rig.ok("GET", "/limits", version=version)["limits"]["absolute"]["maxTotalFloatingIps"] == 99
+
+
 def test_limits__fall_back_from_user_to_project_to_class(rig: Rig) -> None:
     path = f"/os-quota-sets/{PROJECT}"
 

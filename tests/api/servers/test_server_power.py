@@ -92,6 +92,13 @@ def test_reset_state__there_and_back_by_administrators_only(stage: Stage, server
     assert stage.cloud.member.get(path)["instanceActions"][0]["action"] == "resetState"
 
 
+def test_reset_state__answered__the_server_can_be_acted_on(stage: Stage, server_id: str) -> None:
+    for state, status in (("error", "ERROR"), ("active", "ACTIVE")):
+        stage.act(server_id, {"os-resetState": {"state": state}}, who=stage.cloud.admin)
+        shown = stage.show(server_id)
+        assert (shown["status"], shown["OS-EXT-STS:task_state"]) == (status, None)
+
+
 @pytest.mark.parametrize("wish", [None, {}, {"state": "gone"}, {"state": "active", "more": 1}], ids=str)
 def test_reset_state__malformed__bad_request(stage: Stage, server_id: str, wish: Any) -> None:
     stage.act(server_id, {"os-resetState": wish}, who=stage.cloud.admin, status=400)

@@ -9,7 +9,7 @@ import pytest
 from kilonova.kernel.errors import OverLimit
 from kilonova.kernel.ids import ProjectId, UserId
 from kilonova.objects.boot import Boot
-from kilonova.operations.quota import DEFAULTS, Quota, Usage
+from kilonova.operations.quota import DEFAULTS, NETWORK, Quota, Usage
 from kilonova.operations.servers import Servers
 from unit.operations.rig import CALLER, REQUEST, Rig, play, server, server_id
 
@@ -83,9 +83,9 @@ def test_limits__the_narrower_wins_and_reset_brings_the_wider_back() -> None:
         await quota.set_class_limits("default", {"instances": 8, "cores": 80})
         await quota.set_limits(PROJECT, {"instances": 9})
         await quota.set_limits(PROJECT, {"cores": -1}, user)
-        assert await quota.limits(PROJECT, user) == {**DEFAULTS, "instances": 9, "cores": -1}
-        assert await quota.limits(PROJECT) == {**DEFAULTS, "instances": 9, "cores": 80}
-        assert await quota.limits(ProjectId("other")) == {**DEFAULTS, "instances": 8, "cores": 80}
+        assert await quota.limits(PROJECT, user) == {**DEFAULTS, **NETWORK, "instances": 9, "cores": -1}
+        assert await quota.limits(PROJECT) == {**DEFAULTS, **NETWORK, "instances": 9, "cores": 80}
+        assert await quota.limits(ProjectId("other")) == {**DEFAULTS, **NETWORK, "instances": 8, "cores": 80}
         assert (await quota.class_limits("default"))["cores"] == 80
         await quota.set_limits(PROJECT, {"instances": 3})
         assert (await quota.limits(PROJECT))["instances"] == 3

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kilonova.api.shapes import ANYTHING, TEXT, UUID, WHOLE, by_key, listed, obj, or_null, shaped, words
+from kilonova.api.shapes import ANYTHING, TEXT, UUID, WHOLE, Gives, by_key, listed, obj, or_null, shaped, words
 from kilonova.cells.hosts import HostUsage
 from kilonova.kernel.ids import HostName
 from kilonova.kernel.versions import Doc
@@ -39,6 +39,11 @@ HYPERVISOR = shaped(
 )
 SEARCHED = obj({**_BRIEF, "id": WHOLE})
 """As searches by path told one, until 2.52."""
+_UP = {**_BRIEF, "uptime": TEXT}
+UPTIMES = (
+    Gives(body=obj({"hypervisor": obj({**_UP, "id": WHOLE})}), until="2.52"),
+    Gives(body=obj({"hypervisor": obj(_UP)}), since="2.53"),
+)
 STATISTICS = obj(dict.fromkeys(("count", *_RESOURCES), WHOLE))
 UNUSED = HostUsage(vcpus=0, memory_mb=0, disk_gb=0, servers=0)
 
@@ -53,6 +58,16 @@ def brief(host: Host, now: float) -> Doc:
     }
 
 
+def uptime(host: Host, now: float) -> str | None:
+    """How long a host has been up, e.g. `up 3 days, 2:04`; None where that is not known, and of a host that is down."""
+    started = host.description.booted_at
+    if started is None or not host.up(now):
+        return None
+    minutes = max(0, int(now - started)) // 60
+    days, of_day = divmod(minutes, 24 * 60)
+    return f"up {days} days, {of_day // 60}:{of_day % 60:02}"
+
+
 def document(host: Host, now: float, usage: HostUsage) -> Doc:
     """All there is to tell of a hypervisor; `usage` is shown before 2.88 only."""
     described = host.description
@@ -62,7 +77,7 @@ def document(host: Host, now: float, usage: HostUsage) -> Doc:
         "hypervisor_version": described.hypervisor_version,
         "host_ip": described.host_ip,
         "service": service,
-        "uptime": None,
+        "uptime": uptime(host, now),
         "cpu_info": described.cpu_info,
         **_resources(host, usage),
     }

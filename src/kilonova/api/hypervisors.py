@@ -111,11 +111,15 @@ class Hypervisors:
 
     async def uptime(self, call: Call) -> Reply:
         """How long a host has been up, where its driver can say."""
+        now = self._compute.runtime.now()
         self._compute.policy.enforce(_RULE + "uptime", call.user)
         host = await self._find(call)
-        if not host.up(self._compute.runtime.now()):
+        if not host.up(now):
             raise HostDown(host=host.name)
-        raise NoUptime
+        uptime = view.uptime(host, now)
+        if uptime is None:
+            raise NoUptime
+        return Reply({"hypervisor": self._brief(call, host) | {"uptime": uptime}})
 
     async def _list(self, call: Call, used: Mapping[HostName, HostUsage] | None) -> Reply:
         asked, level = LIST.read(call), call.version
@@ -214,7 +218,7 @@ def routes(compute: Compute) -> list[ComputeRoute]:
             gives=gives({"hypervisors": listed(view.SEARCHED)}),
         ),
         ComputeRoute(
-            method="GET", path=one + "/uptime", handler=handlers.uptime, until="2.87", gives=(), faults=(501,)
+            method="GET", path=one + "/uptime", handler=handlers.uptime, until="2.87", gives=view.UPTIMES, faults=(501,)
         ),
     ]
 

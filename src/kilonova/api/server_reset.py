@@ -38,8 +38,8 @@ class ServerReset:
     async def reset(self, call: Call) -> Reply:
         """Set a server's state, and end whatever is being done to it but its delete.
 
-        The answer leaves when the server can be acted on again, as Nova's does; where a worker of the ended operation may still be
-        at work it leaves before that, after WITHIN_S.
+        The answer leaves when the server can be acted on again, as Nova's does; where a worker of the ended operation may be at
+        work still, it leaves after WITHIN_S.
         """
         wish = body.read(call, "os-resetState", ResetState)
         server = await find_to_change(call, self._compute, "os_compute_api:os-admin-actions:reset_state")

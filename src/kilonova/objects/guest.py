@@ -143,3 +143,5 @@ class HostDescription(msgspec.Struct, frozen=True, kw_only=True):
     """PCI devices that it may give to guests."""
     connector: dict[str, Any] = {}
     """What the volume service needs to know of this host to connect a volume (Cinder API, "Attachments", `connector`)."""
+    booted_at: float | None = None
+    """When the machine was started, seconds since the epoch; None where that can't be told."""

@@ -2,13 +2,17 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import select
 
-from api.compute_rig import MEMBER, Rig
+from api.compute_rig import MEMBER, Rig, describe
+from kilonova.cells.hosts import hosts_register_txn
+from kilonova.objects.history.wire import WIRE
 from kilonova.operations.discovery import provider_of
 from kilonova.placement.shapes import Claim, Claimed
 from kilonova.placement.tables import providers
+from kilonova.runtime.real import RealRuntime
 
 BRIEF = {"id", "hypervisor_hostname", "state", "status"}
 LASTING = BRIEF | {"hypervisor_type", "hypervisor_version", "host_ip", "service"}
@@ -93,6 +97,18 @@ def test_hypervisor__bad_id__404_then_400(rig: Rig, version: str, status: int) -
 @pytest.mark.parametrize(("version", "status"), [("2.52", 200), ("2.53", 400)])
 def test_hypervisors__unknown_parameter__refused_since_2_53(rig: Rig, version: str, status: int) -> None:
     assert rig.ask("GET", "/os-hypervisors?x=1", version=version).status_code == status
+
+
+@pytest.mark.parametrize("version", ["2.1", "2.53", "2.87", "2.88"])
+def test_uptime__host_says_when_it_was_started__told(rig: Rig, version: str) -> None:
+    two_days_ago = RealRuntime().now() - 2 * 24 * 3600 - 3 * 3600 - 4 * 60 - 30
+    described = msgspec.structs.replace(describe("host-1"), booted_at=two_days_ago)
+    rig.run(
+        rig.databases["cell1"].write(hosts_register_txn, "agent", WIRE.newest.label, [described], RealRuntime().uuid)
+    )
+    number = rig.ok("GET", "/os-hypervisors", version=version)["hypervisors"][0]["id"]
+    path = f"/os-hypervisors/{number}" + ("" if version == "2.88" else "/uptime")
+    assert rig.ok("GET", path, version=version)["hypervisor"]["uptime"] == "up 2 days, 3:04"
 
 
 def test_uptime__driver_cannot_say__501(rig: Rig) -> None:

@@ -73,6 +73,7 @@ class FakeDriver(Orders):
         self._storage = storage
         self._migrating: dict[tuple[HostName, ServerId], Asked] = {}
         self._opened: FakeStore | None = None
+        self._started_at = runtime.now()
 
     async def start(self) -> None:
         """See `Driver.start`."""
@@ -115,6 +116,7 @@ class FakeDriver(Orders):
             numa=tuple(self._nodes),
             pci=self._devices,
             storage=self._storage,
+            booted_at=self._started_at,
         )
 
     async def guests(self) -> Sequence[Guest]:

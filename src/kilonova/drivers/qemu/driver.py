@@ -103,6 +103,7 @@ class QemuDriver:
             disk_gb=part(resources.disk_gb(self._guests.state_dir)),
             host_ip="127.0.0.1",
             cpu_info=resources.cpu_info(),
+            booted_at=resources.booted_at(),
             traits=_TRAITS,
             storage=self._guests.storage.name if self._guests.storage else None,
             reserved_memory_mb=part(RESERVED_MEMORY_MB),

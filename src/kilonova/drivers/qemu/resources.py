@@ -51,6 +51,15 @@ def disk_gb(directory: Path) -> int:
     return shutil.disk_usage(directory).total // GIB
 
 
+def booted_at() -> float | None:
+    """When the machine was started (`btime`, proc_stat(5)), seconds since the epoch."""
+    for line in _read(Path("/proc/stat")).splitlines():
+        name, _, value = line.partition(" ")
+        if name == "btime":
+            return float(value)
+    return None
+
+
 def cpu_info() -> dict[str, object]:
     """The processor as the Compute API shows it (`cpu_info` of os-hypervisors)."""
     first = _read(Path("/proc/cpuinfo")).partition("\n\n")[0]

@@ -21,12 +21,12 @@ import msgspec
 from kilonova.kernel.errors import Invalid
 from kilonova.kernel.versions import Level, Line
 from kilonova.objects.guest import Guest, HostDescription
-from kilonova.objects.history.wire_changes import HOST_ACTIONS, HOST_EPOCHS, NUMA
+from kilonova.objects.history.wire_changes import HOST_ACTIONS, HOST_EPOCHS, HOST_UPTIME, NUMA
 from kilonova.objects.host_step import HostReport, HostStep, Order
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-WIRE = Line("wire", (("1.0", ()), ("1.1", HOST_ACTIONS), ("1.2", HOST_EPOCHS), ("1.3", NUMA)))
+WIRE = Line("wire", (("1.0", ()), ("1.1", HOST_ACTIONS), ("1.2", HOST_EPOCHS), ("1.3", NUMA), ("1.4", HOST_UPTIME)))
 
 SHAPES: Mapping[type[msgspec.Struct], str] = MappingProxyType(
     {

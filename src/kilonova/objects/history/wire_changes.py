@@ -109,3 +109,5 @@ HOST_EPOCHS = (
     added("guest", "cell_id", name="guest-cell", why="A guest shows the cell that it was made for."),
     added("host_report", "guest.cell_id", name="report-guest-cell", why="So does the guest in a report."),
 )
+
+HOST_UPTIME = (added("host_description", "booted_at", name="host-booted-at", why="A host says when it was started."),)

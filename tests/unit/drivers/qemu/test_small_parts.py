@@ -48,5 +48,6 @@ def test_image_name__id_or_checksum_is_a_trick__is_refused(image_id: str, sha512
 def test_resources__this_machine__has_some(tmp_path: Path) -> None:
     assert resources.vcpus() >= 1
     assert resources.memory_mb() >= 256
+    assert resources.booted_at() is not None
     assert resources.disk_gb(tmp_path) >= 0
     assert resources.cpu_info()["arch"]

@@ -88,7 +88,7 @@ SAMPLES: tuple[msgspec.Struct, ...] = (
 # A shape that changes gets a change on the line, and then its new fingerprint here.
 FINGERPRINTS = {
     "guest": "441925904d1d6fc7",
-    "host_description": "eb75b5fde87e013c",
+    "host_description": "1c0a4c6e92ca6c75",
     "host_report": "5149a4033e75d304",
     "host_step": "16dee3aef59c596a",
     "order": "4d722a19769b3cfd",

@@ -54,14 +54,14 @@ class Hosts:
         self._compute = compute
 
     async def index(self, call: Call) -> Reply:
-        """Every host, with its service and zone."""
+        """Every host, with its service and zone; an empty zone in the query stands for all."""
         self._enforce(call, "list")
         asked, zone_of, default = LIST.read(call).one("zone"), await zones(self._compute), self._compute.default_zone
         told = [
             {"host_name": host.name, "service": "compute", "zone": zone_of.get(host.name, default)}
             for host in await self._compute.hosts.all()
         ]
-        return Reply({"hosts": [one for one in told if asked is None or one["zone"] == asked]})
+        return Reply({"hosts": [one for one in told if not asked or one["zone"] == asked]})
 
     async def show(self, call: Call) -> Reply:
         """What a host has, what of it is used, and by which projects."""

@@ -198,8 +198,8 @@ def _rule_document(wish: RuleWish) -> Document:
     }
     if wish.group_id:
         return {**document, "remote_group_id": str(wish.group_id), "ethertype": "IPv4"}
-    network = _network(wish.cidr or "0.0.0.0/0")
-    return {**document, "remote_ip_prefix": str(network), "ethertype": f"IPv{network.version}"}
+    remote = _remote(wish.cidr or "0.0.0.0/0")
+    return {**document, "remote_ip_prefix": str(remote), "ethertype": f"IPv{remote.version}"}
 
 
 def _port(value: Any, name: str) -> int | None:
@@ -212,8 +212,8 @@ def _port(value: Any, name: str) -> int | None:
     return int(text)
 
 
-def _network(cidr: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+def _remote(cidr: str) -> ipaddress.IPv4Interface | ipaddress.IPv6Interface:
     try:
-        return ipaddress.ip_network(cidr, strict=False)
+        return ipaddress.ip_interface(cidr)
     except ValueError as error:
         raise BadRule(reason=f"{cidr[:100]} is no CIDR") from error

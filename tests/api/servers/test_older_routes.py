@@ -105,7 +105,7 @@ def test_security_group_rules__made_and_deleted(stage: Stage) -> None:
         (inner,) = member.post(path, body, status=status).values()
         return inner
 
-    ssh = make(ip_protocol="tcp", from_port=22, to_port="22", cidr="10.0.0.0/8")
+    ssh = make(ip_protocol="tcp", from_port=22, to_port="22", cidr="10.2.3.4/8")
     assert ssh == {
         "id": ssh["id"],
         "parent_group_id": group_id,
@@ -113,7 +113,7 @@ def test_security_group_rules__made_and_deleted(stage: Stage) -> None:
         "from_port": 22,
         "to_port": 22,
         "group": {},
-        "ip_range": {"cidr": "10.0.0.0/8"},
+        "ip_range": {"cidr": "10.2.3.4/8"},
     }
     among = make(ip_protocol="ICMP", from_port=-1, to_port=-1, group_id=group_id)
     assert (among["from_port"], among["group"]["name"], among["ip_range"]) == (-1, "ruled", {})
@@ -147,6 +147,7 @@ def test_hosts__shown_and_switched_by_word_only(stage: Stage) -> None:
     host = admin.get(f"{SERVERS}/{server_id}")["server"]["OS-EXT-SRV-ATTR:host"]
     assert {"host_name": host, "service": "compute", "zone": "nova"} in admin.get(path)["hosts"]
     assert admin.get(f"{path}?zone=elsewhere") == {"hosts": []}
+    assert admin.get(f"{path}?zone=") == admin.get(path)
     lines = {line["resource"]["project"]: line["resource"] for line in admin.get(f"{path}/{host}")["host"]}
     assert lines[stage.cloud.member.project_id] == {
         "host": host,

@@ -45,6 +45,7 @@ class Images:
             Route(method="GET", path=one, handler=self.show),
             Route(method="PATCH", path=one, handler=self.update, body=Body.JSON),
             Route(method="DELETE", path=one, handler=self.delete, success=204),
+            Route(method="GET", path=f"{one}/tasks", handler=self.tasks),
             Route(method="PUT", path=f"{one}/tags/{{tag}}", handler=self.add_tag, success=204),
             Route(method="DELETE", path=f"{one}/tags/{{tag}}", handler=self.remove_tag, success=204),
             Route(method="POST", path=f"{one}/actions/deactivate", handler=self.deactivate, success=204),
@@ -81,6 +82,11 @@ class Images:
     async def show(self, call: Call) -> Reply:
         """GET /v2/images/{image_id}."""
         return Reply(document(await self._context.visible(call.user, call.params["image_id"])))
+
+    async def tasks(self, call: Call) -> Reply:
+        """GET /v2/images/{image_id}/tasks: none, since no request leaves work for later."""
+        await self._context.visible(call.user, call.params["image_id"])
+        return Reply({"tasks": []})
 
     async def update(self, call: Call) -> Reply:
         """PATCH /v2/images/{image_id}."""

@@ -82,9 +82,9 @@ _COLUMNS = (
 
 def rule_view(row: Document) -> Document:
     """A rule as clients see it, alone or within its group."""
-    return (
-        standard_view(row, []) | {name: row[name] for name in _COLUMNS} | {"normalized_cidr": row["remote_ip_prefix"]}
-    )
+    remote = row["remote_ip_prefix"]
+    normalized = None if remote is None else str(ipaddress.ip_interface(remote).network)
+    return standard_view(row, []) | {name: row[name] for name in _COLUMNS} | {"normalized_cidr": normalized}
 
 
 class SecurityGroupRules(Collection):
@@ -125,7 +125,7 @@ def _check(rule: Document) -> None:
     remote = rule["remote_ip_prefix"]
     if remote is not None and rule["remote_group_id"] is not None:
         raise SecurityGroupRemoteGroupAndRemoteIpPrefix
-    if remote is not None and f"IPv{ipaddress.ip_network(remote).version}" != rule["ethertype"]:
+    if remote is not None and f"IPv{ipaddress.ip_interface(remote).version}" != rule["ethertype"]:
         raise SecurityGroupRuleParameterConflict(ethertype=rule["ethertype"], cidr=remote)
     if rule["protocol"] in _ONLY_IPV6 and rule["ethertype"] == "IPv4":
         raise SecurityGroupEthertypeConflictWithProtocol(ethertype="IPv4", protocol=rule["protocol"])

@@ -191,12 +191,17 @@ def parsed_cidr(value: Any) -> Network:
 
 
 def prefix(value: Any) -> str | None:
-    """An address or network for a rule; an address stands for the network of it alone, anywhere for null."""
+    """An address or network for a rule; an address stands for the network of it alone, anywhere for null. Host bits stay."""
     if value is None or value == "":
         return None
     if isinstance(value, str) and "/" not in value:
         value = f"{address(value)}/{parsed_address(value).max_prefixlen}"
-    return cidr(value)
+    if not isinstance(value, str) or "%" in value or not value.rpartition("/")[2].isdigit():
+        raise BadValue(f"'{value}' is neither an address nor a network, e.g. 10.0.0.0/24")
+    try:
+        return str(ipaddress.ip_interface(value))
+    except ValueError as error:
+        raise BadValue(f"'{value}' is neither an address nor a network: {error}") from None
 
 
 def address_or_cidr(value: Any) -> str:

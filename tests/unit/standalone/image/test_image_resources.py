@@ -45,6 +45,16 @@ async def project(s: Services, who: str) -> str:
     return str((await s.identity.caller(await s.token(who))).project_id)
 
 
+def test_tasks__of_an_image_that_is_seen__none(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with services(tmp_path) as s:
+            image = await create(s)
+            assert await ask(s, "kilonova", "GET", f"/images/{image['id']}/tasks") == {"tasks": []}
+            await ask(s, "kilonova", "GET", f"/images/{uuid.uuid4()}/tasks", 404)
+
+    run(scenario())
+
+
 def test_create__all_attributes__shown_as_given(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with services(tmp_path) as s:

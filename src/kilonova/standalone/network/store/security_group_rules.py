@@ -1,5 +1,6 @@
 """Writes `security_group_rules`."""
 
+import ipaddress
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -63,5 +64,7 @@ def delete_txn(tx: Transaction, rule_id: str) -> None:
 
 
 def _meaning(row: Mapping[str, Any]) -> str:
-    values = [None if row[name] in _ANYWHERE else row[name] for name in _MEANING]
+    remote = row["remote_ip_prefix"]
+    network = None if remote is None else str(ipaddress.ip_interface(remote).network)
+    values = [{**row, "remote_ip_prefix": None if network in _ANYWHERE else network}[name] for name in _MEANING]
     return "|".join("" if value is None else str(value) for value in values)

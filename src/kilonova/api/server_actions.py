@@ -132,7 +132,8 @@ class ServerActions:
         wish = body.read(call, "os-getConsoleOutput", ConsoleOutput)
         server = await find(call, self._compute, "os_compute_api:os-console-output")
         lines = None if wish.length is None or wish.length < 0 else int(wish.length)
-        return Reply({"output": await self._compute.servers.console_output(server.id, lines)})
+        output = await self._compute.servers.console_output(server.id, lines)
+        return Reply({"output": output if lines is None else output.removesuffix("\n")})
 
     async def inject_network_info(self, call: Call) -> Reply:
         """Show the addresses that a server's ports have now. Guests are told of them by DHCP, and nothing is put into them."""

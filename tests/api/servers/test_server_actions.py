@@ -84,6 +84,7 @@ def test_console_output__last_lines(stage: Stage, server_id: str) -> None:
     for length in (1, "1"):
         last = stage.act(server_id, {"os-getConsoleOutput": {"length": length}}, status=200)["output"]
         assert last.strip("\n") == everything.strip("\n").splitlines()[-1]
+    assert len(stage.act(server_id, {"os-getConsoleOutput": {"length": 2}}, status=200)["output"].split("\n")) == 2
     for length in (None, -1, "-1"):
         assert stage.act(server_id, {"os-getConsoleOutput": {"length": length}}, status=200)["output"] == everything
     for length in ("many", -2, 1.5, [], {}):

@@ -17,7 +17,12 @@ HOSTS = 3
 JUDGE = Judge(
     title="Tempest's tests of the Compute API",
     script=HERE / "compute.py",
-    cannot={},
+    cannot={
+        "ServerDiagnosticsV248Test.test_get_server_diagnostics": "the schema knows only the names of "
+        "Nova's own drivers, and the driver here is `fake`",
+        "TenantUsagesNegativeTestJSON.test_get_usage_tenant_with_empty_tenant_id": "it asks for a path that "
+        "ends in a slash, which means nothing here: the list is told",
+    },
 )
 
 

@@ -35,6 +35,7 @@ def configured(up: UpCloud, folder: Path) -> Path:
 
 def _image(admin: httpx.Client, name: str) -> str:
     wish = {"name": name, "disk_format": "raw", "container_format": "bare", "visibility": "public"}
+    wish |= {"hw_qemu_guest_agent": "yes"}  # without one no password can be changed
     made: str = admin.post(f"{PATHS['image']}/images", json=wish).raise_for_status().json()["id"]
     content = {"content": os.urandom(IMAGE_BYTES), "headers": {"Content-Type": "application/octet-stream"}}
     admin.put(f"{PATHS['image']}/images/{made}/file", **content).raise_for_status()

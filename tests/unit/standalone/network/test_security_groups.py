@@ -158,7 +158,12 @@ def test_rule__twice__conflict_also_when_written_differently(on_site: OnSite) ->
     async def scenario(site: Site) -> None:
         group = {"security_group_id": (await make_group(site))["id"], "direction": "ingress"}
         await site.ask("POST", "/security-group-rules", {"security_group_rule": group}, status=201)
-        for same in ({"remote_ip_prefix": "0.0.0.0/0"}, {"remote_ip_prefix": "10.2.3.4/0"}, {"protocol": "any"}, {"description": "again"}):
+        for same in (
+            {"remote_ip_prefix": "0.0.0.0/0"},
+            {"remote_ip_prefix": "10.2.3.4/0"},
+            {"protocol": "any"},
+            {"description": "again"},
+        ):
             body = {"security_group_rule": {**group, **same}}
             assert await site.refusal("POST", "/security-group-rules", body, status=409) == "SecurityGroupRuleExists"
 

@@ -23,7 +23,7 @@ from kilonova.runtime.real import RealRuntime
 pytestmark = pytest.mark.qemu
 
 LEFT, RIGHT = QemuHosts.host, QemuHosts.other
-WAIT_S = 30.0
+WAIT_S = 120.0
 SLOW = 200_000
 """Bytes a second at which a migration takes seconds."""
 

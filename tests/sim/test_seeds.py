@@ -15,7 +15,7 @@ BRANCHING = (
     ("storm", 24),
     ("boot-delete", 8),
     ("moves", 20),
-    ("crowded", 16),
+    ("crowded", 30),
     ("evacuations", 16),
     ("devices", 10),
     ("host-lost", 10),

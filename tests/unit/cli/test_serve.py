@@ -119,7 +119,10 @@ def test_serve__roles_apart__what_one_accepts_the_others_carry_out(
         assert [url_of(other) for other in others] == ["ready", "ready"]
         client = log_in(url, state)
         stack.callback(client.close)
-        path, give_up = boot(client), time.monotonic() + PATIENCE_S
+        give_up = time.monotonic() + PATIENCE_S
+        while not client.get("/compute/v2.1/os-hypervisors").json()["hypervisors"] and time.monotonic() < give_up:
+            time.sleep(0.1)
+        path = boot(client)
         while (status := client.get(path).json()["server"]["status"]) == "BUILD" and time.monotonic() < give_up:
             time.sleep(0.1)
         assert status == "ACTIVE"

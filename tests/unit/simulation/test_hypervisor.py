@@ -219,7 +219,10 @@ def test_half_a_disk__guest_runs_from_it__is_reported():
         with pytest.raises(HypervisorFailure):
             await driver.guest_receive(TWO, _at(3), offer, IMAGES, run=True)
         faults.on = False
-        await driver.guest_start(TWO, SERVER, 4)
+        with pytest.raises(HypervisorFailure, match="never made whole"):
+            await driver.guest_start(TWO, SERVER, 4)
+        half = hypervisor.guest_get(TWO, SERVER)
+        hypervisor.guests_put(msgspec.structs.replace(half, power_state=PowerState.RUNNING))
         return reported
 
     rates = msgspec.structs.replace(QUIET, hypervisor_fails_halfway=1.0)

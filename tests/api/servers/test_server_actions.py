@@ -102,8 +102,6 @@ def test_unknown_action__bad_request(stage: Stage, server_id: str) -> None:
 @pytest.mark.parametrize(
     ("action", "version", "status"),
     [
-        ("addSecurityGroup", NEWEST, 501),
-        ("addFixedIp", "2.43", 501),
         ("addFixedIp", "2.44", 404),
         ("os-getVNCConsole", "2.5", 501),
         ("os-getVNCConsole", "2.6", 404),

@@ -90,7 +90,7 @@ class Importer:
         self._read = read
         self.imported = Imported()
         self._events: list[Event] = []
-        self._facts: list[Fact] = []
+        self._facts: list[list[Fact]] = []
 
     async def file(self, path: Path) -> Imported:
         """Read a file from where it was read to last time; one that was cut or replaced is read from its beginning.
@@ -126,7 +126,7 @@ class Importer:
             self.imported.silent += 1
             return
         self._events.append(event)
-        self._facts += facts
+        self._facts.append(facts)
 
     async def keep(self, cursor: Cursor | None = None) -> None:
         """Write what was taken, with the place where to go on."""

@@ -13,14 +13,19 @@ from kilonova.app.state import open_state
 from kilonova.app.state_errors import StateInUse
 from kilonova.database.sqlite import SqliteDatabase
 from kilonova.database.tables import health_database
+from kilonova.health.bugs.handlers import BugPages
+from kilonova.health.bugs.service import Desk
 from kilonova.health.bugs.trackers import reading
 from kilonova.health.ci.archive import Archive, put_in_force
+from kilonova.health.ci.desk import Desk as CiDesk
 from kilonova.health.ci.importing import DERIVES
 from kilonova.health.ci.pages import CiPages
+from kilonova.health.overview import Overview
 from kilonova.health.store import EventStore
 from kilonova.health.web.page import BASE
 from kilonova.health.web.service import health_service
 from kilonova.runtime.runtime import Runtime
+from kilonova.web.service import Service
 
 
 @asynccontextmanager
@@ -46,6 +51,13 @@ def health_file(path: Path, runtime: Runtime) -> Path:
     return path / "databases" / "health.sqlite"
 
 
+def health_site(archive: Archive, runtime: Runtime) -> Service:
+    """The pages of CI and bugs as one site, to be mounted at `page.BASE`."""
+    ci, bugs = CiPages(archive, runtime), Desk(archive.store, runtime)
+    overview = Overview(CiDesk(archive), bugs, runtime)
+    return health_service([*overview.routes(), *ci.routes(), *BugPages(bugs, runtime).routes()], runtime)
+
+
 async def health_serve(config: Config, runtime: Runtime, *, say: Callable[[str], None]) -> None:
     """Serve the pages on this machine until SIGTERM or SIGINT.
 
@@ -55,7 +67,7 @@ async def health_serve(config: Config, runtime: Runtime, *, say: Callable[[str],
     listener = bind(config.up, loopback_only=True)
     try:
         async with signalled() as ended, health_opened(health_file(config.up.path, runtime), runtime) as archive:
-            app = mounted(listener.url, {}, {BASE: health_service(CiPages(archive, runtime).routes(), runtime)})
+            app = mounted(listener.url, {}, {BASE: health_site(archive, runtime)})
             await serve(app, listener, config.up, lambda: say(f"ready {listener.url}"), ended)
     finally:
         listener.socket.close()

@@ -216,9 +216,7 @@ def _facts_write_txn(tx: Transaction, facts: Sequence[Fact]) -> None:
         tx.execute(_FACT, rows)
 
 
-def _of_new(
-    new: Collection[tuple[str, str]], events: Sequence[Event], facts: Sequence[Sequence[Fact]]
-) -> list[Fact]:
+def _of_new(new: Collection[tuple[str, str]], events: Sequence[Event], facts: Sequence[Sequence[Fact]]) -> list[Fact]:
     """What the new events say; of those that are told twice at once, the first is the one that was kept."""
     left, found = set(new), []
     for event, said in zip(events, facts, strict=True):

@@ -56,6 +56,19 @@ class Row(msgspec.Struct, frozen=True):
     """What keeps it from rising."""
 
 
+def row_document(row: Row) -> dict[str, object]:
+    """A row for programs."""
+    return {
+        "name": row.scored.system.name,
+        "state": row.state,
+        "since": row.since,
+        "last_report_at": row.scored.last_report_at,
+        "month": msgspec.to_builtins(row.scored.month),
+        "fortnight": msgspec.to_builtins(row.scored.fortnight),
+        "lacks": row.lacks,
+    }
+
+
 class Desk:
     """Answers on an archive."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from kilonova.app.config import Health
 from kilonova.app.health import health_opened, health_site
 from kilonova.health.bugs.model import Deed, What
 from kilonova.health.bugs.service import Desk
@@ -35,7 +36,7 @@ async def asked(path: Path) -> tuple[Answers, Answers, Answers]:
         await desk.open("Console is black <b>", "After a reboot.", "rosa")
         await desk.open("Console is black and tells tokens", "Secret words.", "rosa", security=True)
         await desk.act("own/1", [Deed(runtime.now(), What.SAID, f"{n} {'<' * 900}", "rosa") for n in range(300)])
-        transport = httpx.ASGITransport(app=health_site(archive, runtime))
+        transport = httpx.ASGITransport(app=health_site(archive, runtime, Health()))
         async with httpx.AsyncClient(transport=transport, base_url="http://health.example") as client:
             paths = [one or "/" for one in (*PAGES, "/bugs/own/2")]
             html = {one: await client.get(one) for one in paths}

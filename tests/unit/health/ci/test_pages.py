@@ -7,6 +7,7 @@ import httpx
 import pytest
 from typing_extensions import override
 
+from kilonova.app.config import Health
 from kilonova.app.health import health_opened, health_site
 from kilonova.health.ci.desk import Desk
 from kilonova.health.ci.facts import Waived
@@ -63,7 +64,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, httpx.Respons
             await archive.say(Waived("1", "acme", "<b>why</b>", "lead", AT + DAY_S), AT - 1)
             await Importer(archive.store, reader("gerrit-events", None)).file(path / "events.jsonl")
             await Desk(archive).decide(AT, Thresholds())
-            app = health_site(archive, runtime)
+            app = health_site(archive, runtime, Health())
             transport = httpx.ASGITransport(app=app)
             async with httpx.AsyncClient(transport=transport, base_url="http://health.example") as client:
                 return {one: await client.get(one, params={"at": str(AT)}) for one in asked}

@@ -218,7 +218,8 @@ def _facts_write_txn(tx: Transaction, facts: Sequence[Fact]) -> None:
 
 def _of_new(new: Collection[tuple[str, str]], events: Sequence[Event], facts: Sequence[Sequence[Fact]]) -> list[Fact]:
     """What the new events say; of those that are told twice at once, the first is the one that was kept."""
-    left, found = set(new), []
+    left = set(new)
+    found: list[Fact] = []
     for event, said in zip(events, facts, strict=True):
         if (event.source, event.key) in left:
             left.remove((event.source, event.key))

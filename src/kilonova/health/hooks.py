@@ -8,9 +8,10 @@ and can add no header, so its URL has the token.
 
 import hmac
 
-from kilonova.health.ci.importing import Importer, Read, reader
-from kilonova.health.ci.sources.document import BadDocument, digest
+from kilonova.health.ci.importing import reader
 from kilonova.health.ci.sources.github import check_signature, webhook
+from kilonova.health.document import BadDocument, digest
+from kilonova.health.importing import Importer, Read
 from kilonova.health.store import EventStore
 from kilonova.health.web.answers import asked
 from kilonova.kernel.errors import Forbidden

@@ -12,7 +12,8 @@ from kilonova.app.config import Health
 from kilonova.app.health import health_opened, health_site
 from kilonova.health.bugs.model import Deed, What
 from kilonova.health.bugs.service import Desk
-from kilonova.health.ci.importing import Importer, reader
+from kilonova.health.ci.importing import reader
+from kilonova.health.importing import Importer
 from kilonova.health.web.page import BASE, PAGE_MAX
 from kilonova.runtime.real import RealRuntime
 from unit.health.ci.documents import HOST, T0

@@ -18,8 +18,8 @@ from kilonova.health.ci.journal import (
     transitions_append_txn,
 )
 from kilonova.health.ci.policy import Policy
-from kilonova.health.ci.sources.document import digest
 from kilonova.health.ci.voting import Standing, State, Thresholds, Transition, lowered, unfit_for
+from kilonova.health.document import digest
 from kilonova.health.moments import shown
 from kilonova.health.store import facts_of_kinds_txn
 from kilonova.kernel.errors import Invalid, NotFound

@@ -11,8 +11,9 @@ from kilonova.app.config import Health
 from kilonova.app.health import health_opened, health_site
 from kilonova.health.ci.desk import Desk
 from kilonova.health.ci.facts import Waived
-from kilonova.health.ci.importing import Importer, reader
+from kilonova.health.ci.importing import reader
 from kilonova.health.ci.voting import Thresholds
+from kilonova.health.importing import Importer
 from kilonova.health.web.page import PAGE_MAX
 from kilonova.runtime.real import RealRuntime
 from unit.health.ci.documents import HOST, T0

@@ -1,4 +1,4 @@
-"""Reading documents into the event store: in batches, each with the place to go on from, so that an end anywhere loses nothing."""
+"""Reading documents into the event store: in batches, each with the place to go on from, so that no end loses anything."""
 
 import gzip
 import hashlib

@@ -282,6 +282,28 @@ class Notifications(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     ] = 1_000_000
 
 
+class Health(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Project health: third-party CI and bugs."""
+
+    public_read: Annotated[
+        bool, _text("Whether `kilonova up` shows the pages below `/health`, to everybody who reaches its address.")
+    ] = False
+    github_secret: Annotated[
+        str | None,
+        Meta(
+            description="What GitHub signs its webhooks with; `/health/hooks/github` takes none when not set.",
+            extra_json_schema={SECRET: True},
+        ),
+    ] = None
+    gerrit_token: Annotated[
+        str | None,
+        Meta(
+            description="The token in the URL that Gerrit posts to; `/health/hooks/gerrit` takes nothing when not set.",
+            extra_json_schema={SECRET: True},
+        ),
+    ] = None
+
+
 class Metadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The metadata service, which guests ask through the network service's proxy."""
 
@@ -328,4 +350,5 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     bus: Bus = Bus()
     notifications: Notifications = Notifications()
     metadata: Metadata = Metadata()
+    health: Health = Health()
     log: Log = Log()

@@ -1,6 +1,6 @@
 """Where the parts meet: every object of a cloud is made here, in the order in which they need each other."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -12,6 +12,7 @@ from kilonova.api.service import ComputeService
 from kilonova.app import hypervisor, roles
 from kilonova.app.config import Config
 from kilonova.app.foundation import Foundation
+from kilonova.app.health import health_beside
 from kilonova.app.hypervisor import Shape
 from kilonova.app.local_api import local_api
 from kilonova.app.metadata import metadata_service
@@ -109,8 +110,10 @@ def compute_of(foundation: Foundation, ground_: Ground, consoles: Consoles) -> C
     )
 
 
-def app_of(foundation: Foundation, ground_: Ground, compute: Compute) -> ASGIApp:
-    """All that answers over HTTP, under one address."""
+def app_of(
+    foundation: Foundation, ground_: Ground, compute: Compute, health: Mapping[str, ASGIApp] | None = None
+) -> ASGIApp:
+    """All that answers over HTTP, under one address; `health` are the pages of project health, by prefix."""
     config, runtime, work = foundation.config, foundation.runtime, ground_.work
     placement = placement_service(config, work.placement.database, ground_.identity, runtime, work.placement.fleet)
     answering: dict[str, ASGIApp] = {
@@ -123,6 +126,7 @@ def app_of(foundation: Foundation, ground_: Ground, compute: Compute) -> ASGIApp
         METADATA: metadata_service(foundation, compute.servers),
         OWN: local_api(compute.servers, work, ground_.identity, runtime),
         METRICS: Metrics(Measures(work), token),
+        **(health or {}),
     }
     return mounted(foundation.url, answering, unlisted)
 
@@ -153,7 +157,7 @@ async def build(
         compute = compute_of(foundation, stands_on, hosts.consoles)
         state.remember(driver=shape.driver, hosts=shape.hosts, cells=shape.cells)
         return Cloud(
-            app=app_of(foundation, stands_on, compute),
+            app=app_of(foundation, stands_on, compute, await health_beside(foundation)),
             url=url,
             driver=shape.driver,
             hypervisor=hosts.driver,

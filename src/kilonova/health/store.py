@@ -7,7 +7,7 @@ earliest time holds. A fact says nothing of the event that told it; `rebuild` ma
 
 import hashlib
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -87,18 +87,18 @@ class EventStore:
         events: Sequence[Event],
         cursor: Cursor | None = None,
         until: Mapping[str, float] | None = None,
-        facts: Sequence[Fact] | None = None,
+        facts: Sequence[Sequence[Fact]] | None = None,
     ) -> Appended:
         """Keep events, what they say, and how far their source is read: all of it or nothing.
 
         Args:
-            events: those that are known already are left as they are.
+            events: those that are known already are left as they are, and what they say now counts for nothing.
             cursor: where to go on after this.
             until: by source, the time before which nothing is missing.
-            facts: what the events say, where the caller has derived it already.
+            facts: what each of the events says, where the caller has derived it already.
         """
         if facts is None:
-            facts = [fact for event in events for fact in self.derived(event)]
+            facts = [list(self.derived(event)) for event in events]
         return await self.database.write(append_txn, events, facts, cursor, until or {})
 
     async def rebuild(self) -> int:
@@ -116,6 +116,8 @@ class EventStore:
 
 
 _EVENT = Prepared(insert(tables.events).on_conflict_do_nothing())
+_LAST = select(func.max(tables.events.c.seq))
+_AFTER = Prepared(select(tables.events.c.source, tables.events.c.key).where(tables.events.c.seq > bindparam("last")))
 _FACT_INSERT = insert(tables.facts)
 _FACT = Prepared(
     _FACT_INSERT.on_conflict_do_update(
@@ -143,18 +145,24 @@ _ABOUT = Prepared(
 
 
 def append_txn(
-    tx: Transaction, events: Sequence[Event], facts: Sequence[Fact], cursor: Cursor | None, until: Mapping[str, float]
+    tx: Transaction,
+    events: Sequence[Event],
+    facts: Sequence[Sequence[Fact]],
+    cursor: Cursor | None,
+    until: Mapping[str, float],
 ) -> Appended:
     """See `EventStore.append`."""
-    new = 0
+    new = set()
     if events:
-        new = tx.execute(_EVENT, [_event_row(event, tx.now) for event in events]).rowcount
-    _facts_write_txn(tx, facts)
+        last = tx.execute(_LAST).scalar() or 0
+        tx.execute(_EVENT, [_event_row(event, tx.now) for event in events])
+        new = {(row.source, row.key) for row in tx.execute(_AFTER, {"last": last})}
+        _facts_write_txn(tx, _of_new(new, events, facts))
     if cursor is not None:
         tx.execute(_CURSOR, {"name": cursor.name, "position": cursor.position, "updated_at": tx.now})
     if until:
         tx.execute(_READ, [{"source": source, "until": moment} for source, moment in until.items()])
-    return Appended(new, len(events) - new)
+    return Appended(len(new), len(events) - len(new))
 
 
 def facts_about_txn(tx: Transaction, subject: str, at: float) -> list[Fact]:
@@ -206,6 +214,17 @@ def _facts_write_txn(tx: Transaction, facts: Sequence[Fact]) -> None:
     if facts:
         rows = [{"key": f.key, "kind": f.kind, "subject": f.subject, "at": f.at, "body": f.body} for f in facts]
         tx.execute(_FACT, rows)
+
+
+def _of_new(new: Collection[tuple[str, str]], events: Sequence[Event], facts: Sequence[Sequence[Fact]]) -> list[Fact]:
+    """What the new events say; of those that are told twice at once, the first is the one that was kept."""
+    left = set(new)
+    found: list[Fact] = []
+    for event, said in zip(events, facts, strict=True):
+        if (event.source, event.key) in left:
+            left.remove((event.source, event.key))
+            found += said
+    return found
 
 
 def _position_txn(tx: Transaction, name: str) -> str | None:

@@ -139,3 +139,27 @@ def test_examples__registry_and_policy__can_be_used(state: Path) -> None:
     assert done.exit_code == 0
     for name in ("github-action.yaml", "zuul-job.yaml", "gate.yaml"):
         assert yaml.safe_load((EXAMPLES / name).read_text())
+
+
+def test_signatures__run_whose_log_speaks_of_a_fixed_bug__opens_it_again_and_counts_once(state: Path) -> None:
+    words = ["--state", str(state / "state")]
+
+    def bugs(*asked: str) -> Result:
+        return CliRunner().invoke(main, ["bugs", *asked, *words], catch_exceptions=False)
+
+    bugs("open", "Boot fails now and then", "--by", "rosa")
+    bugs("set", "own/1", "--status", "Fix Released", "--by", "core")
+    folder = state / "queries"
+    folder.mkdir()
+    (folder / "1.yaml").write_text("query: 'message:\"boot timed out\"'")
+    (folder / "9.yaml").write_text("query: 'message:\"boot timed out\"'")
+    (state / "console.txt").write_text("fine\nboot timed out\n")
+    ci(state, "signatures", "import", str(folder))
+    for _ in range(2):
+        noted = ci(
+            state, "signatures", "match", str(state / "console.txt"), "--run", "r1", "--hours", "3", "--json"
+        ).stdout
+        assert json.loads(noted)["noted"] == ["own/1"]
+    shown = json.loads(bugs("show", "own/1", "--json").stdout)
+    assert sum(hours for _, hours in shown["bug"]["hits"]) == 3.0
+    assert shown["bug"]["reopened_because"]

@@ -69,3 +69,20 @@ def test_rebuild__of_events__equals_what_was_derived_on_the_way(tmp_path: Path) 
     before, after, count = run(scenario, tmp_path)
     assert before == after
     assert count == len(after)
+
+
+def test_append__known_event_with_another_time_and_word__facts_stay(tmp_path: Path) -> None:
+    async def scenario(store: EventStore) -> tuple[list[Fact], list[Fact]]:
+        await store.append(
+            [Event("source", "1", "test.told", 5.0, b"first"), Event("source", "1", "test.told", 4.0, b"x")]
+        )
+        await store.append(
+            [Event("source", "1", "test.told", 2.0, b"first"), Event("source", "1", "test.told", 3.0, b"x")]
+        )
+        kept = await said(store)
+        await store.rebuild()
+        return kept, await said(store)
+
+    kept, again = run(scenario, tmp_path)
+    assert [(fact.at, fact.body) for fact in kept] == [(5.0, b"first")]
+    assert kept == again

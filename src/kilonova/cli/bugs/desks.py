@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
-from kilonova.cli.ci.opened import with_archive
+from kilonova.cli.health.opened import with_archive
 from kilonova.health.bugs.service import Desk
 from kilonova.runtime.real import RealRuntime
 

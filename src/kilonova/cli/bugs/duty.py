@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from kilonova.cli.bugs.desks import with_desk
-from kilonova.cli.ci.opened import at_option, moment_of, told
+from kilonova.cli.health.opened import at_option, moment_of, told
 from kilonova.cli.options import config_options, json_option
 from kilonova.cli.tables import table
 from kilonova.health.bugs.clocks import Clock

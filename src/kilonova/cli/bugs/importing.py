@@ -9,14 +9,14 @@ import click
 import httpx
 import msgspec
 
-from kilonova.cli.ci.opened import TIMEOUT_S, fetcher, told, with_archive
 from kilonova.cli.exit_codes import ExitCode
+from kilonova.cli.health.opened import TIMEOUT_S, fetcher, told, with_archive
 from kilonova.cli.options import config_options, json_option
 from kilonova.health.bugs.commits import CommitText
 from kilonova.health.bugs.fetching import import_bugs
 from kilonova.health.bugs.trackers.reading import SOURCES, commit_document, reader
 from kilonova.health.ci.archive import Archive
-from kilonova.health.ci.importing import BATCH, Imported, Importer, NoFile
+from kilonova.health.importing import BATCH, Imported, Importer, NoFile
 from kilonova.runtime.real import RealRuntime
 
 _TOKENS = {"launchpad": ("KILONOVA_LAUNCHPAD_AUTHORIZATION", "{}"), "github": ("GITHUB_TOKEN", "Bearer {}")}

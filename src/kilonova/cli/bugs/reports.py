@@ -10,14 +10,14 @@ import click
 import msgspec
 
 from kilonova.cli.bugs.desks import with_desk
-from kilonova.cli.ci.opened import at_option, moment_of, told
+from kilonova.cli.health.opened import at_option, moment_of, told
 from kilonova.cli.options import config_options, json_option
 from kilonova.cli.tables import table
 from kilonova.health.bugs.bundles import summary, unpacked
 from kilonova.health.bugs.duplicates.index import Match
 from kilonova.health.bugs.model import Bug, Deed, Importance, Status, What
 from kilonova.health.bugs.service import Desk
-from kilonova.health.ci.importing import NoFile
+from kilonova.health.importing import NoFile
 from kilonova.runtime.real import RealRuntime
 
 F = TypeVar("F", bound=Callable[..., Any])

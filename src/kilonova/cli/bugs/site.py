@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from kilonova.cli.bugs.desks import with_desk
-from kilonova.cli.ci.opened import at_option, moment_of, told
+from kilonova.cli.health.opened import at_option, moment_of, told
 from kilonova.cli.options import config_options, json_option
 from kilonova.health.bugs.clocks import clocks
 from kilonova.health.bugs.model import fold

@@ -9,7 +9,7 @@ import msgspec
 from kilonova.cli.bugs.desks import with_desk
 from kilonova.cli.bugs.importing import credentials
 from kilonova.cli.bugs.reports import by_option
-from kilonova.cli.ci.opened import TIMEOUT_S, moment_of, told
+from kilonova.cli.health.opened import TIMEOUT_S, moment_of, told
 from kilonova.cli.options import config_options, json_option
 from kilonova.cli.tables import table
 from kilonova.health.bugs.model import Bug

@@ -8,8 +8,8 @@ import click
 import httpx
 import msgspec
 
-from kilonova.cli.ci.opened import TIMEOUT_S, at_option, moment_of, told, with_archive
 from kilonova.cli.ci.policies import policy_of_branch, policy_of_file, policy_option, repository_option
+from kilonova.cli.health.opened import TIMEOUT_S, at_option, moment_of, told, with_archive
 from kilonova.cli.options import config_options, json_option
 from kilonova.cli.tables import table
 from kilonova.health.ci.archive import Archive

@@ -9,12 +9,13 @@ import click
 import httpx
 import msgspec
 
-from kilonova.cli.ci.opened import TIMEOUT_S, fetcher, told, with_archive
 from kilonova.cli.exit_codes import ExitCode
+from kilonova.cli.health.opened import TIMEOUT_S, fetcher, told, with_archive
 from kilonova.cli.options import config_options, json_option
 from kilonova.health.ci.archive import Archive
 from kilonova.health.ci.fetching import import_url
-from kilonova.health.ci.importing import SOURCES, Imported, Importer, reader
+from kilonova.health.ci.importing import SOURCES, reader
+from kilonova.health.importing import Imported, Importer
 from kilonova.health.moments import moment
 from kilonova.runtime.real import RealRuntime
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from kilonova.health.ci.importing import NoFile
 from kilonova.health.ci.policy import FILE, Policy, policy_read
+from kilonova.health.importing import NoFile
 
 policy_option = click.option(
     "--policy", "policy_file", type=click.Path(path_type=Path), help="The policy, in place of the repository's."

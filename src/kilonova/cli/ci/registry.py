@@ -5,13 +5,13 @@ from pathlib import Path
 import click
 import msgspec
 
-from kilonova.cli.ci.opened import at_option, moment_of, told, with_archive
 from kilonova.cli.exit_codes import ExitCode
+from kilonova.cli.health.opened import at_option, moment_of, told, with_archive
 from kilonova.cli.options import config_options, json_option
 from kilonova.cli.tables import table
 from kilonova.health.ci.driverlog import systems_of
-from kilonova.health.ci.importing import NoFile
 from kilonova.health.ci.registry import Problem, Registry, registry_read, registry_write
+from kilonova.health.importing import NoFile
 
 
 @click.group("registry")

@@ -1,17 +1,20 @@
 """`kilonova ci signatures`: known failures, what they are found in, and whether they can be trusted."""
 
+import contextlib
 from pathlib import Path
 
 import click
 import msgspec
 
-from kilonova.cli.ci.opened import at_option, moment_of, told, with_archive
+from kilonova.cli.bugs.desks import with_desk
 from kilonova.cli.ci.status import shown_rate
 from kilonova.cli.exit_codes import ExitCode
+from kilonova.cli.health.opened import at_option, moment_of, told, with_archive
 from kilonova.cli.options import config_options, json_option
 from kilonova.cli.tables import table
-from kilonova.health.ci.importing import NoFile
+from kilonova.health.bugs.service import Desk, NoBug
 from kilonova.health.ci.signatures import PRECISION_MIN, Refused, Signature, Signatures, precision, signature_read
+from kilonova.health.importing import NoFile
 
 LOG = click.Path(path_type=Path, dir_okay=False)
 
@@ -52,6 +55,11 @@ def take(file: Path | None, state: str | None, path: Path, when: str | None, as_
 @click.option(
     "--field", "fields", multiple=True, metavar="NAME=VALUE", help="What is known of the build, e.g. build_name."
 )
+@click.option(
+    "--run", metavar="ID", help="The failed run: note it with the bugs that are found. Again changes nothing."
+)
+@click.option("--job", default="ci", show_default=True, help="The job of the run.")
+@click.option("--hours", type=click.FloatRange(min=0), default=1.0, show_default=True, help="What the run has cost.")
 @at_option
 @json_option
 def match(
@@ -59,10 +67,16 @@ def match(
     state: str | None,
     logs: tuple[Path, ...],
     fields: tuple[str, ...],
+    run: str | None,
+    job: str,
+    hours: float,
     when: str | None,
     as_json: bool,
 ) -> None:
-    """Tell which known failures the lines of LOGS speak of. A log's name is its `filename` and its `tags`."""
+    """Tell which known failures the lines of LOGS speak of. A log's name is its `filename` and its `tags`.
+
+    With --run the bugs get to know what they cost, as `kilonova bugs hit` does it; those that are not known here are left out.
+    """
     signatures = _in_force(file, state, when)
     about = {name: value for name, _, value in (field.partition("=") for field in fields)}
     found = [
@@ -70,8 +84,10 @@ def match(
         for log in logs
         for hit in signatures.hits(_read(log), {"filename": str(log), "tags": log.name, **about})
     ]
+    bugs = sorted({str(one["bug"]) for one in found})
+    noted = [] if run is None else with_desk(file, state, lambda desk: _noted(desk, bugs, job, hours, run, when))
     if as_json:
-        told({"hits": found})
+        told({"hits": found, "noted": noted})
     else:
         table(("bug", "log", "line", "text"), [{**one, "text": one["text"][:100]} for one in found])
 
@@ -113,6 +129,15 @@ def _in_force(file: Path | None, state: str | None, when: str | None) -> Signatu
     documents = with_archive(file, state, lambda archive: archive.signatures(moment_of(when)))
     read = [signature_read(bug, text) for bug, text in documents.items()]
     return Signatures([one for one in read if isinstance(one, Signature)])
+
+
+async def _noted(desk: Desk, bugs: list[str], job: str, hours: float, run: str, when: str | None) -> list[str]:
+    """Note a run with each of the bugs that are known; their keys."""
+    noted = []
+    for bug in bugs:
+        with contextlib.suppress(NoBug):
+            noted.append((await desk.hit(await desk.key_of(bug), job, hours, moment_of(when), run)).key)
+    return noted
 
 
 def _documents(path: Path) -> dict[str, str]:

@@ -6,9 +6,9 @@ from pathlib import Path
 import click
 import msgspec
 
-from kilonova.cli.ci.opened import at_option, moment_of, told, with_archive
 from kilonova.cli.ci.policies import policy_of_file, policy_option
 from kilonova.cli.exit_codes import ExitCode
+from kilonova.cli.health.opened import at_option, moment_of, told, with_archive
 from kilonova.cli.options import config_options, json_option
 from kilonova.cli.tables import table
 from kilonova.health.ci.archive import Archive

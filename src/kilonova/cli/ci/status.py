@@ -3,13 +3,12 @@
 from pathlib import Path
 
 import click
-import msgspec
 
-from kilonova.cli.ci.opened import at_option, moment_of, told, with_archive
 from kilonova.cli.ci.policies import policy_of_file, policy_option
+from kilonova.cli.health.opened import at_option, moment_of, told, with_archive
 from kilonova.cli.options import config_options, json_option
 from kilonova.cli.tables import table
-from kilonova.health.ci.desk import Desk, Row
+from kilonova.health.ci.desk import Desk, Row, row_document
 from kilonova.health.ci.voting import Thresholds
 from kilonova.health.moments import length, shown
 from kilonova.health.stats import Rate
@@ -42,7 +41,7 @@ def status(
     rows = with_archive(file, state, lambda archive: work(Desk(archive)))
     rows = [row for row in rows if system in {None, row.scored.system.name}]
     if as_json:
-        told({"at": at, "systems": [_document(row) for row in rows]})
+        told({"at": at, "systems": [row_document(row) for row in rows]})
     elif system is None:
         table(_COLUMNS, [_line(row) for row in rows])
     else:
@@ -94,15 +93,3 @@ def _whole(row: Row) -> None:
         click.echo(f"{name:14} {value}")
     for one in row.lacks:
         click.echo(f"{'to rise':14} {one}")
-
-
-def _document(row: Row) -> object:
-    return {
-        "name": row.scored.system.name,
-        "state": row.state,
-        "since": row.since,
-        "last_report_at": row.scored.last_report_at,
-        "month": msgspec.to_builtins(row.scored.month),
-        "fortnight": msgspec.to_builtins(row.scored.fortnight),
-        "lacks": row.lacks,
-    }

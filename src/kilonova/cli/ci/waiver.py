@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 import msgspec
 
-from kilonova.cli.ci.opened import at_option, moment_of, told, with_archive
 from kilonova.cli.ci.state import by_option
+from kilonova.cli.health.opened import at_option, moment_of, told, with_archive
 from kilonova.cli.options import config_options, json_option
 from kilonova.cli.tables import table
 from kilonova.health.ci.desk import Desk

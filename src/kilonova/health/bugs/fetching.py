@@ -12,7 +12,7 @@ import msgspec
 
 from kilonova.health.bugs.trackers import github, launchpad
 from kilonova.health.bugs.trackers.reading import NoDocument, reader
-from kilonova.health.ci.importing import Imported, Importer
+from kilonova.health.importing import Imported, Importer
 from kilonova.health.moments import stamp
 from kilonova.health.store import Cursor, EventStore
 from kilonova.kernel.errors import Invalid

@@ -1,8 +1,13 @@
 """The pages on bugs: duty, a bug, flow, rules, a release. Pure; private bugs are on none of them."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from urllib.parse import quote
+
+import msgspec
 
 from kilonova.health.bugs.clocks import Clock, State
+from kilonova.health.bugs.duplicates.index import Match
 from kilonova.health.bugs.measures import Measures, Times
 from kilonova.health.bugs.model import Bug, Deed, What
 from kilonova.health.bugs.queue import Entry
@@ -18,14 +23,55 @@ ROWS_MAX = 200
 """Most rows of a table on a page: no page grows beyond what a phone reads."""
 RULE_ROWS_MAX = 25
 """Most bugs that are shown of each rule."""
-_LINKS = {"Duty": HERE, "Flow": f"{HERE}/flow", "Rules": f"{HERE}/rules"}
+TEXT_MAX = 4000
+"""Most characters of a bug's text that are shown."""
+DEEDS_BYTES_MAX = 40_000
+"""Most bytes, as they are sent, of what was done to a bug; the newest are shown."""
+VALUE_MAX = 500
+"""Most characters that are shown of a deed."""
+CURVE_MAX = 200
+"""Most points of a curve: more are not seen."""
+_LINKS = {
+    "Duty": HERE,
+    "Flow": f"{HERE}/flow",
+    "Rules": f"{HERE}/rules",
+    "Releases": f"{HERE}/release",
+    "Search": f"{HERE}/like",
+}
 _WIDTH, _HEIGHT, _EDGE = 640.0, 160.0, 24.0
 _STATES = {State.RUNNING: "good", State.PAUSED: "none", State.BROKEN: "bad"}
 
 
 def bug_path(key: str) -> str:
     """Where a bug's page is."""
-    return f"{HERE}/{key}"
+    return f"{HERE}/{quote(key)}"
+
+
+def of_everybody(queue: Iterable[Entry], bugs: Mapping[str, Bug]) -> list[Entry]:
+    """What of a queue everybody may see."""
+    return [entry for entry in queue if not bugs[entry.bug].private]
+
+
+def short(bug: Bug) -> Bug:
+    """A bug with as much of its text and of its newest deeds as a page has room for."""
+    left, kept = DEEDS_BYTES_MAX, []
+    for deed in reversed(bug.deeds[-ROWS_MAX:]):
+        cut = msgspec.structs.replace(deed, value=deed.value[:VALUE_MAX])
+        left -= len(escape(cut.value).encode())
+        if left < 0:
+            break
+        kept.append(cut)
+    return msgspec.structs.replace(bug, text=bug.text[:TEXT_MAX], deeds=kept[::-1])
+
+
+def thinned(found: Measures) -> Measures:
+    """Measures whose curves have no more points than are seen."""
+    return msgspec.structs.replace(
+        found,
+        first_answer=_thinned(found.first_answer),
+        triage=_thinned(found.triage),
+        resolve=_thinned(found.resolve),
+    )
 
 
 def duty_page(queue: Sequence[Entry], at: float) -> Reply:
@@ -52,6 +98,7 @@ def duty_page(queue: Sequence[Entry], at: float) -> Reply:
 
 def bug_page(bug: Bug, clocks: Iterable[Clock], at: float) -> Reply:
     """One bug: how it stands, what is owed, what was done."""
+    bug = short(bug)
     facts = {
         "Status": f"{bug.status}, since {shown(bug.status_at)}",
         "Importance": bug.importance,
@@ -80,12 +127,12 @@ def bug_page(bug: Bug, clocks: Iterable[Clock], at: float) -> Reply:
     )
     deeds = (
         (shown(deed.at), deed.by or "-", deed.what, _told(deed))
-        for deed in bug.deeds[-ROWS_MAX:]
+        for deed in bug.deeds
         if deed.value or deed.what is What.OPENED
     )
     done = data_table(("When", "Who", "What", "Value"), deeds, "What was done to it")
     about = data_table(("Fact", "Value"), ((name, value) for name, value in facts.items() if value), "How it stands")
-    text = el("p", bug.text[:4000]) if bug.text else None
+    text = el("p", bug.text) if bug.text else None
     return _page(
         f"{bug.key}: {bug.title or 'known only from commits'}", at, join((about, owed, text, done)), bug_path(bug.key)
     )
@@ -93,6 +140,7 @@ def bug_page(bug: Bug, clocks: Iterable[Clock], at: float) -> Reply:
 
 def flow_page(found: Measures) -> Reply:
     """How long things take, what comes and goes, and what is left."""
+    found = thinned(found)
     named = {"first answer": found.first_answer, "triage": found.triage, "fix or end": found.resolve}
     rows = [_time_row(name, times) for name, times in named.items()]
     times = data_table(("Time to", "Happened", "Of", "p25", "p50", "p75", "p90"), rows, "Kaplan and Meier's estimate")
@@ -146,7 +194,20 @@ def fixes_page(span: str, release: Release, at: float) -> Reply:
     table = data_table(
         ("Bug", "Release", "What", ""), rows, f"{len(release.fixed)} bugs fixed, {len(release.partial)} worked on"
     )
-    return _page(f"Release {span}", at, table, f"{HERE}/release")
+    form = _form(f"{HERE}/release", "Releases after A up to B, as A..B", "range", span)
+    return _page(f"Release {span}", at, join((form, table)) if span else form, f"{HERE}/release")
+
+
+def like_page(text: str, found: Iterable[tuple[Bug, Match]], at: float) -> Reply:
+    """Bugs that are like a text, with what they share with it."""
+    rows = [
+        (link(bug_path(bug.key), bug.key), f"{one.likeness:.0%}", bug.status, ", ".join(one.reasons), bug.title)
+        for bug, one in found
+    ]
+    form = _form(f"{HERE}/like", "What is it that fails?", "text", text)
+    heads = ("Bug", "Likeness", "Status", "Shared terms", "Title")
+    table = data_table(heads, rows, f"{len(rows)} bugs are like it, the likest first") if text else None
+    return _page("Search", at, join((form, table)), f"{HERE}/like")
 
 
 def site(
@@ -168,6 +229,18 @@ def site(
     return {path: bytes(reply.body) for path, reply in replies.items() if isinstance(reply.body, bytes)}
 
 
+def _form(to: str, label: str, name: str, value: str) -> Html:
+    asked = el("label", label, el("input", name=name, value=value, required=True))
+    return el("form", asked, el("button", "Show"), action=to, method="get")
+
+
+def _thinned(times: Times) -> Times:
+    curve = times.curve
+    every = -(-len(curve) // CURVE_MAX) or 1
+    kept = curve[::every]
+    return msgspec.structs.replace(times, curve=kept if kept[-1:] == curve[-1:] else (*kept, curve[-1]))
+
+
 def _page(title: str, at: float, content: Html, here: str) -> Reply:
     return page(title, content, at=at, here=here, links=_LINKS)
 
@@ -179,7 +252,7 @@ def _time_row(name: str, times: Times) -> tuple[str | int, ...]:
 def _told(deed: Deed) -> str:
     if deed.what is What.COMMIT:
         return f"{deed.link} {deed.value}"
-    return deed.value[:500]
+    return deed.value
 
 
 def _waiting(times: Times) -> list[tuple[float, float]]:

@@ -181,7 +181,7 @@ def _once_txn(tx: Transaction, event: Event, facts: Sequence[Fact]) -> bool:
     c = tables.events.c
     if tx.execute(select(c.seq).where(c.source == event.source, c.key == event.key)).first() is not None:
         return False
-    append_txn(tx, [event], facts, None, {})
+    append_txn(tx, [event], [facts], None, {})
     return True
 
 

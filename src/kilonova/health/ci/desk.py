@@ -18,8 +18,8 @@ from kilonova.health.ci.journal import (
     transitions_append_txn,
 )
 from kilonova.health.ci.policy import Policy
-from kilonova.health.ci.sources.document import digest
 from kilonova.health.ci.voting import Standing, State, Thresholds, Transition, lowered, unfit_for
+from kilonova.health.document import digest
 from kilonova.health.moments import shown
 from kilonova.health.store import facts_of_kinds_txn
 from kilonova.kernel.errors import Invalid, NotFound
@@ -54,6 +54,19 @@ class Row(msgspec.Struct, frozen=True):
     since: float | None
     lacks: tuple[str, ...]
     """What keeps it from rising."""
+
+
+def row_document(row: Row) -> dict[str, object]:
+    """A row for programs."""
+    return {
+        "name": row.scored.system.name,
+        "state": row.state,
+        "since": row.since,
+        "last_report_at": row.scored.last_report_at,
+        "month": msgspec.to_builtins(row.scored.month),
+        "fortnight": msgspec.to_builtins(row.scored.fortnight),
+        "lacks": row.lacks,
+    }
 
 
 class Desk:

@@ -10,8 +10,9 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import msgspec
 
-from kilonova.health.ci.importing import Imported, Importer, documents_in, reader
-from kilonova.health.ci.sources.document import BadDocument
+from kilonova.health.ci.importing import reader
+from kilonova.health.document import BadDocument
+from kilonova.health.importing import Imported, Importer, documents_in
 from kilonova.health.moments import stamp
 from kilonova.health.store import Cursor, EventStore
 from kilonova.kernel.errors import Invalid

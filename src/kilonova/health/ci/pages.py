@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from urllib.parse import quote
 
+import msgspec
+
 from kilonova.health.ci.archive import Archive
 from kilonova.health.ci.comments import Verdict
-from kilonova.health.ci.desk import Desk, Row
+from kilonova.health.ci.desk import Desk, Row, row_document
 from kilonova.health.ci.evaluation import LOOK_BACK_S
 from kilonova.health.ci.history import Change, reports_of
 from kilonova.health.ci.journal import decisions_txn, entries_txn
@@ -14,10 +16,11 @@ from kilonova.health.ci.metrics import WINDOW_S, Metrics
 from kilonova.health.ci.opportunities import opportunities_of, reverted_at, watched
 from kilonova.health.ci.registry import System
 from kilonova.health.ci.voting import State, Thresholds
-from kilonova.health.moments import length, moment, shown
+from kilonova.health.moments import length, shown
 from kilonova.health.stats import Rate, kaplan_meier
+from kilonova.health.web.answers import answered, moment_asked
 from kilonova.health.web.html import Html, data_table, el, join, link
-from kilonova.health.web.page import BASE, page, style
+from kilonova.health.web.page import BASE, page
 from kilonova.health.web.plots import intervals, steps
 from kilonova.runtime.runtime import Runtime
 from kilonova.web.call import Call, Reply
@@ -53,8 +56,6 @@ class CiPages:
     def routes(self) -> list[Route]:
         """Where they are, below the mount."""
         handlers = {
-            "/": self.grid,
-            "/style.css": self.style,
             "/ci": self.grid,
             "/ci/matrix": self.matrix,
             "/ci/waivers": self.waivers,
@@ -63,13 +64,9 @@ class CiPages:
         }
         return [Route(method="GET", path=path, handler=handler, public=True) for path, handler in handlers.items()]
 
-    async def style(self, _call: Call) -> Reply:
-        """GET /style.css."""
-        return style()
-
     async def grid(self, call: Call) -> Reply:
         """GET /ci: each system, how it does, and what it said of the newest changes."""
-        at = self._at(call)
+        at = moment_asked(call, self._runtime.now())
         rows = await self._desk.status(at, Thresholds())
         changes = await self._archive.changes(at - WINDOW_S, at)
         newest = sorted(
@@ -79,11 +76,13 @@ class CiPages:
         heads = ["System", "State", "Agreement", "Missed", "p50", *(one.subject.rpartition("/")[2] for one in columns)]
         body = [_grid_row(row, columns) for row in rows]
         note = el("p", "A dash is a change that the system doesn't cover.", class_="note")
-        return page("Third-party CI", data_table(heads, body, "The last 30 days"), note, at=at, here=HERE, links=LINKS)
+        document = [{**_brief(row), "said": _said(row.scored.system, columns)} for row in rows]
+        table = data_table(heads, body, "The last 30 days")
+        return answered(call, document, at, page("Third-party CI", table, note, at=at, here=HERE, links=LINKS))
 
     async def system(self, call: Call) -> Reply:
         """GET /ci/systems/{name}: why it stands where it stands. Raises `NoSuchSystem`."""
-        at, name = self._at(call), call.params["name"]
+        at, name = moment_asked(call, self._runtime.now()), call.params["name"]
         registry = await self._archive.registry(at)
         system = registry.system(name)
         (row,) = [one for one in await self._desk.status(at, Thresholds()) if one.scored.system.name == name]
@@ -105,7 +104,15 @@ class CiPages:
         mistakes: Rows = [
             [_change_link(one.subject), one.patchset, one.final, one.outcome] for one in wrong[-ROWS_MAX:]
         ]
-        return page(
+        document = {
+            **row_document(row),
+            "transitions": [one.transition for one in entries[-ROWS_MAX:]],
+            "mistakes": [
+                {"change": one.subject, "patchset": one.patchset, "said": one.final, "was": one.outcome}
+                for one in wrong[-ROWS_MAX:]
+            ],
+        }
+        shown_page = page(
             name,
             el("p", f"{system.owner}, {system.contact}. {row.state} since {shown(row.since)}."),
             el("h2", "How it does"),
@@ -128,10 +135,11 @@ class CiPages:
             here=HERE,
             links=LINKS,
         )
+        return answered(call, document, at, shown_page)
 
     async def change(self, call: Call) -> Reply:
         """GET /ci/changes/{host}/{number}: what every system said, and what the gate decided. Raises `NoChange`."""
-        at = self._at(call)
+        at = moment_asked(call, self._runtime.now())
         subject = f"{call.params['host']}/{call.params['number']}".replace("~", "/")
         found = await self._desk.change(subject, at)
         registry = await self._archive.registry(at)
@@ -150,7 +158,19 @@ class CiPages:
         ]
         decisions = await self._archive.database.read(decisions_txn, subject)
         made: Rows = [[one.at, one.patchset, one.outcome, one.line] for one in decisions[-ROWS_MAX:]]
-        return page(
+        document = {
+            "change": subject,
+            "project": found.project,
+            "branch": found.branch,
+            "title": found.title,
+            "owner": found.owner,
+            "said": [
+                {"at": when, "system": name, "patchset": report.patchset, "verdict": report.verdict}
+                for when, name, report in said[-ROWS_MAX:]
+            ],
+            "decisions": decisions[-ROWS_MAX:],
+        }
+        shown_page = page(
             found.title or subject,
             el("p", f"{subject}, {found.project}, for {found.branch}, by {found.owner or 'somebody'}"),
             el("h2", "What was said"),
@@ -161,10 +181,11 @@ class CiPages:
             here=HERE,
             links=LINKS,
         )
+        return answered(call, document, at, shown_page)
 
     async def matrix(self, call: Call) -> Reply:
         """GET /ci/matrix: features by drivers."""
-        at = self._at(call)
+        at = moment_asked(call, self._runtime.now())
         found = matrix_of(await self._desk.status(at, Thresholds()), at)
         names = [one.name for one in found.drivers]
         levels = {(one.feature, one.driver): one for one in found.cells}
@@ -174,7 +195,7 @@ class CiPages:
             [one.name, "yes" if one.supported else "no", "proposed" if one.remove else "-", one.reason]
             for one in found.drivers
         ]
-        return page(
+        shown_page = page(
             "Support matrix",
             data_table(("Feature", *names), rows, "By evidence of the last 30 days"),
             el("h2", "Drivers"),
@@ -183,10 +204,12 @@ class CiPages:
             here=f"{HERE}/matrix",
             links=LINKS,
         )
+        return answered(call, {"drivers": found.drivers, "cells": found.cells}, at, shown_page)
 
     async def waivers(self, call: Call) -> Reply:
         """GET /ci/waivers: who lets what pass, and until when."""
-        at = self._at(call)
+        at = moment_asked(call, self._runtime.now())
+        waivers = (await self._archive.waivers(at))[-ROWS_MAX:]
         rows: Rows = [
             [
                 one.waived.id,
@@ -197,16 +220,14 @@ class CiPages:
                 one.waived.by,
                 one.waived.reason,
             ]
-            for one in await self._archive.waivers(at)
+            for one in waivers
+        ]
+        document = [
+            {**msgspec.structs.asdict(one.waived), "change": one.subject, "holds": one.holds(at)} for one in waivers
         ]
         heads = ("Waiver", "System", "Change", "Until", "Holds", "By", "Why")
-        return page(
-            "Waivers", data_table(heads, rows[-ROWS_MAX:], "Newest last"), at=at, here=f"{HERE}/waivers", links=LINKS
-        )
-
-    def _at(self, call: Call) -> float:
-        asked = dict(call.query).get("at")
-        return moment(asked) if asked else self._runtime.now()
+        table = data_table(heads, rows, "Newest last")
+        return answered(call, document, at, page("Waivers", table, at=at, here=f"{HERE}/waivers", links=LINKS))
 
 
 def _grid_row(row: Row, columns: Sequence[Change]) -> list[Html | str | int | float | None]:
@@ -217,14 +238,36 @@ def _grid_row(row: Row, columns: Sequence[Change]) -> list[Html | str | int | fl
 
 
 def _grid_cell(system: System, change: Change) -> Html | str:
-    current = change.current
-    if current is None or not system.covers_change(change.project, change.branch, current.files):
+    judged = _judged(system, change)
+    if judged is None:
         return "-"
-    judged = [
-        one.verdict for one in reports_of(change, system) if one.patchset == current.number and one.verdict.judges
-    ]
     flipped = " (flipped)" if len(set(judged)) > 1 else ""
     return el("a", _shape(judged[-1] if judged else None), flipped, href=_change_path(change.subject))
+
+
+def _judged(system: System, change: Change) -> list[Verdict] | None:
+    """What a system said of a change's newest patch set; None where it doesn't cover it."""
+    current = change.current
+    if current is None or not system.covers_change(change.project, change.branch, current.files):
+        return None
+    return [one.verdict for one in reports_of(change, system) if one.patchset == current.number and one.verdict.judges]
+
+
+def _brief(row: Row) -> dict[str, object]:
+    month = row.scored.month
+    return {
+        "name": row.scored.system.name,
+        "state": row.state,
+        "since": row.since,
+        "agreement": month.agreement,
+        "missed": month.missed,
+        "p50_s": month.response.p50,
+    }
+
+
+def _said(system: System, columns: Sequence[Change]) -> dict[str, list[Verdict]]:
+    found = ((change.subject, _judged(system, change)) for change in columns)
+    return {subject: judged for subject, judged in found if judged is not None}
 
 
 def _shape(verdict: Verdict | None) -> Html:
@@ -263,8 +306,13 @@ def _times(month: Metrics) -> list[list[str]]:
     ]
 
 
+def system_path(name: str) -> str:
+    """Where a CI system's page is."""
+    return f"{HERE}/systems/{quote(name, safe='')}"
+
+
 def _system_link(name: str) -> Html:
-    return link(f"{HERE}/systems/{quote(name, safe='')}", name)
+    return link(system_path(name), name)
 
 
 def _change_path(subject: str) -> str:

@@ -9,7 +9,7 @@ from kilonova.web.call import Reply
 
 BASE = "/health"
 """Where the pages are mounted."""
-NAVIGATION = (("CI", f"{BASE}/ci"), ("Bugs", f"{BASE}/bugs"))
+NAVIGATION = (("Overview", BASE), ("CI", f"{BASE}/ci"), ("Bugs", f"{BASE}/bugs"))
 PAGE_MAX = 100_000
 """Most bytes of a page."""
 HEADERS: Mapping[str, str] = {

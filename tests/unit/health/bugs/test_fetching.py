@@ -12,7 +12,7 @@ from kilonova.health.bugs.fetching import BadBugUrl, import_bugs
 from kilonova.health.bugs.model import Status
 from kilonova.health.bugs.service import Desk
 from kilonova.health.ci.archive import Archive
-from kilonova.health.ci.importing import Imported
+from kilonova.health.importing import Imported
 from kilonova.kernel.errors import Unavailable
 from kilonova.runtime.real import RealRuntime
 from unit.health.bugs.documents import (

@@ -12,7 +12,7 @@ from kilonova.health.bugs.releases import release_page
 from kilonova.health.bugs.service import Desk
 from kilonova.health.bugs.trackers.reading import reader
 from kilonova.health.ci.archive import Archive
-from kilonova.health.ci.importing import Importer
+from kilonova.health.importing import Importer
 from kilonova.runtime.real import RealRuntime
 from unit.health.bugs.documents import lp_bug
 from unit.health.bugs.made import DAY

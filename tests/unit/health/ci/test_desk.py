@@ -9,11 +9,12 @@ from kilonova.health.ci.archive import Archive
 from kilonova.health.ci.backtest import backtest
 from kilonova.health.ci.desk import BadWaiver, Desk
 from kilonova.health.ci.facts import Waived
-from kilonova.health.ci.importing import Importer, reader
+from kilonova.health.ci.importing import reader
 from kilonova.health.ci.journal import Overtaken, broken_txn, entries_txn, transitions_append_txn
 from kilonova.health.ci.metrics import DAY_S
 from kilonova.health.ci.policy import policy_read
 from kilonova.health.ci.voting import Standing, State, Thresholds, Transition
+from kilonova.health.importing import Importer
 from unit.health.ci.archives import with_archive
 from unit.health.ci.documents import HOST, HOUR, REAL, REGISTRY, T0, ci_comment, stream
 from unit.health.ci.test_gate import POLICY

@@ -8,7 +8,7 @@ import pytest
 
 from kilonova.health.ci.archive import Archive
 from kilonova.health.ci.fetching import BadUrl, import_url
-from kilonova.health.ci.sources.document import BadDocument
+from kilonova.health.document import BadDocument
 from unit.health.ci.archives import with_archive
 from unit.health.ci.documents import HOST, T0, change_info
 

@@ -14,9 +14,10 @@ import pytest
 
 from kilonova.health.ci.archive import Archive
 from kilonova.health.ci.history import reports_of
-from kilonova.health.ci.importing import Importer, reader
+from kilonova.health.ci.importing import reader
 from kilonova.health.ci.registry import registry_read
 from kilonova.health.ci.sources.github import BadSignature, check_signature
+from kilonova.health.importing import Importer
 from unit.health.ci.archives import with_archive
 from unit.health.ci.documents import HOST, HOUR, REGISTRY, T0, change_info, ci_comment, stream
 

@@ -7,13 +7,14 @@ import httpx
 import pytest
 from typing_extensions import override
 
-from kilonova.app.health import health_opened
+from kilonova.app.config import Health
+from kilonova.app.health import health_opened, health_site
+from kilonova.health.ci.desk import Desk
 from kilonova.health.ci.facts import Waived
-from kilonova.health.ci.importing import Importer, reader
-from kilonova.health.ci.pages import CiPages
+from kilonova.health.ci.importing import reader
 from kilonova.health.ci.voting import Thresholds
+from kilonova.health.importing import Importer
 from kilonova.health.web.page import PAGE_MAX
-from kilonova.health.web.service import health_service
 from kilonova.runtime.real import RealRuntime
 from unit.health.ci.documents import HOST, T0
 from unit.health.ci.test_desk import ALL_PATHS, DAY_S, events
@@ -59,13 +60,12 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, httpx.Respons
 
     async def run() -> dict[str, httpx.Response]:
         async with health_opened(path / "health.sqlite", runtime) as archive:
-            pages = CiPages(archive, runtime)
             (path / "events.jsonl").write_bytes(events(30).replace(b"Change 4", b"<script>Change 4"))
             await archive.registry_set(ALL_PATHS, T0)
             await archive.say(Waived("1", "acme", "<b>why</b>", "lead", AT + DAY_S), AT - 1)
             await Importer(archive.store, reader("gerrit-events", None)).file(path / "events.jsonl")
-            await pages._desk.decide(AT, Thresholds())
-            app = health_service(pages.routes(), runtime)
+            await Desk(archive).decide(AT, Thresholds())
+            app = health_site(archive, runtime, Health())
             transport = httpx.ASGITransport(app=app)
             async with httpx.AsyncClient(transport=transport, base_url="http://health.example") as client:
                 return {one: await client.get(one, params={"at": str(AT)}) for one in asked}

@@ -10,7 +10,7 @@ from typing import Any
 
 from kilonova.health.ci.comments import without_head
 from kilonova.health.ci.facts import ChangeSeen, Closed, Commented, Draft, Ended, PatchSetSeen, fact
-from kilonova.health.ci.sources.document import BadDocument, decoded, digest, host_of, number, part, text
+from kilonova.health.document import BadDocument, decoded, digest, host_of, number, part, text
 from kilonova.health.moments import moment
 from kilonova.health.store import Event, Fact
 

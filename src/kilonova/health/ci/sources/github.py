@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from kilonova.health.ci.facts import Built, ChangeSeen, Closed, Commented, Draft, Ended, PatchSetSeen, fact
-from kilonova.health.ci.sources.document import BadDocument, decoded, digest, number, part, text
+from kilonova.health.document import BadDocument, decoded, digest, number, part, text
 from kilonova.health.moments import moment
 from kilonova.health.store import Event, Fact
 from kilonova.kernel.errors import Forbidden

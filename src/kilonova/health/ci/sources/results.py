@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import msgspec
 
 from kilonova.health.ci.facts import EVERYTHING, Built, Labelled, Said, Waived, WaiverEnded, fact
-from kilonova.health.ci.sources.document import BadDocument, digest
+from kilonova.health.document import BadDocument, digest
 from kilonova.health.moments import moment
 from kilonova.health.store import Event, Fact
 

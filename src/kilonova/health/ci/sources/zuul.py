@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kilonova.health.ci.facts import Built, fact
-from kilonova.health.ci.sources.document import BadDocument, decoded, host_of, number, part, text
+from kilonova.health.document import BadDocument, decoded, host_of, number, part, text
 from kilonova.health.moments import moment
 from kilonova.health.store import Event, Fact
 

@@ -13,7 +13,7 @@ LISTEN = "127.0.0.1:8790"
 
 @click.group("health")
 def command() -> None:
-    """Show the health of a project: its third-party CI."""
+    """Show the health of a project: its third-party CI and its bugs."""
 
 
 @command.command("serve")

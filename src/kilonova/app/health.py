@@ -65,10 +65,8 @@ def health_site(archive: Archive, runtime: Runtime, config: Health) -> Service:
 
 
 async def health_beside(foundation: Foundation) -> dict[str, ASGIApp]:
-    """The site as a cloud serves it beside its services; nothing unless `[health] public_read` says so."""
+    """The site as a cloud serves it beside its services."""
     config, runtime = foundation.config.health, foundation.runtime
-    if not config.public_read:
-        return {}
     path = foundation.state.path / "databases" / "health.sqlite"
     archive = await foundation.parts.enter_async_context(health_opened(path, runtime))
     return {BASE: health_site(archive, runtime, config)}

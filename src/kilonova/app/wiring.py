@@ -12,7 +12,6 @@ from kilonova.api.service import ComputeService
 from kilonova.app import hypervisor, roles
 from kilonova.app.config import Config
 from kilonova.app.foundation import Foundation
-from kilonova.app.health import health_beside
 from kilonova.app.hypervisor import Shape
 from kilonova.app.local_api import local_api
 from kilonova.app.metadata import metadata_service
@@ -157,7 +156,7 @@ async def build(
         compute = compute_of(foundation, stands_on, hosts.consoles)
         state.remember(driver=shape.driver, hosts=shape.hosts, cells=shape.cells)
         return Cloud(
-            app=app_of(foundation, stands_on, compute, await health_beside(foundation)),
+            app=app_of(foundation, stands_on, compute, await _health(foundation)),
             url=url,
             driver=shape.driver,
             hypervisor=hosts.driver,
@@ -167,6 +166,15 @@ async def build(
             close=parts.pop_all().aclose,
         )
     raise AssertionError("an exit stack of closers swallows no errors")
+
+
+async def _health(foundation: Foundation) -> Mapping[str, ASGIApp]:
+    """The pages of project health, by prefix, where they are shown to everybody."""
+    if not foundation.config.health.public_read:
+        return {}
+    from kilonova.app.health import health_beside  # noqa: PLC0415 - few clouds show them
+
+    return await health_beside(foundation)
 
 
 def timers(config: Config) -> list[Timer]:

@@ -1,7 +1,9 @@
 """What became of tests, written for the other environment to read."""
 
 import json
+import sys
 import unittest
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -31,6 +33,25 @@ class Tally(unittest.TestResult):
         }
         told["failed"] |= {_name(test): "passes, and was expected to fail" for test in self.unexpectedSuccesses}
         file.write_text(json.dumps(told, indent=1))
+
+
+class Progress(Tally):
+    """Tells the log what is run."""
+
+    def startTest(self, test: unittest.TestCase) -> None:  # noqa: N802 - the name is unittest's
+        """Name it, and say how it has gone so far."""
+        super().startTest(test)
+        print(len(self.passed), "passed,", len(self.failures) + len(self.errors), "failed before", test.id())
+        sys.stdout.flush()
+
+
+def each(suite: unittest.TestSuite) -> Iterator[unittest.TestCase]:
+    """The tests in a suite and in the suites within it."""
+    for one in suite:
+        if isinstance(one, unittest.TestSuite):
+            yield from each(one)
+        else:
+            yield one
 
 
 def _name(test: unittest.TestCase) -> str:

@@ -3,14 +3,13 @@
 import sys
 import unittest
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import fixtures
 from osc_placement.tests import functional
 from placement.tests.functional.fixtures import placement
 from served import Served, free_port
-from tally import Tally
+from tally import Tally, each
 
 
 def main() -> int:
@@ -30,7 +29,7 @@ def main() -> int:
 
     placement.PlacementFixture = PlacementFixture
     tally = Tally()
-    for test in _each(unittest.defaultTestLoader.discover(str(Path(functional.__file__).parent), top_level_dir=_top())):
+    for test in each(unittest.defaultTestLoader.discover(str(Path(functional.__file__).parent), top_level_dir=_top())):
         if not wanted or any(name in test.id() for name in wanted):
             test.run(tally)
     served.stop()
@@ -40,14 +39,6 @@ def main() -> int:
 
 def _top() -> str:
     return str(Path(functional.__file__).parents[3])
-
-
-def _each(suite: unittest.TestSuite) -> Iterator[unittest.TestCase]:
-    for one in suite:
-        if isinstance(one, unittest.TestSuite):
-            yield from _each(one)
-        else:
-            yield one
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from kilonova.api.compute import Compute
 from kilonova.api.query import ComputeRoute
 from kilonova.api.server_fields import Uuid
 from kilonova.api.server_image import content_for_hosts
+from kilonova.api.shapes import NO_BODY, Takes
 from kilonova.kernel.errors import Invalid
 from kilonova.web.call import Call, Reply
 from kilonova.web.routing import Body
@@ -73,5 +74,7 @@ def routes(compute: Compute) -> list[ComputeRoute]:
             since="2.81",
             success=202,
             body=Body.JSON,
+            takes=Takes(kind=CacheWish),
+            gives=NO_BODY,
         )
     ]

@@ -13,6 +13,7 @@ from kilonova.api import body
 from kilonova.api.compute import Compute
 from kilonova.api.query import ComputeRoute, Query
 from kilonova.api.server_fields import Uuid
+from kilonova.api.shapes import Takes
 from kilonova.kernel.errors import Invalid
 from kilonova.web.call import Call, Reply
 from kilonova.web.routing import Body
@@ -73,8 +74,15 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     """Both routes."""
     snapshots, one = AssistedSnapshots(compute), _PATH + "/{id}"
     return [
-        ComputeRoute(method="POST", path=_PATH, handler=snapshots.create, body=Body.JSON),
-        ComputeRoute(method="DELETE", path=one, handler=snapshots.delete, query=DELETE, success=204),
+        ComputeRoute(
+            method="POST",
+            path=_PATH,
+            handler=snapshots.create,
+            body=Body.JSON,
+            takes=Takes(kind=SnapshotWish, under="snapshot"),
+            gives=(),
+        ),
+        ComputeRoute(method="DELETE", path=one, handler=snapshots.delete, query=DELETE, success=204, gives=()),
     ]
 
 

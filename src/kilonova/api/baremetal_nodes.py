@@ -39,13 +39,19 @@ def routes(compute: Compute) -> list[ComputeRoute]:
         raise NoBareMetal
 
     return [
-        ComputeRoute(method="GET", path=_PATH, handler=index, until=UNTIL, query=ANY_QUERY),
-        ComputeRoute(method="POST", path=_PATH, handler=_refuse, until=UNTIL, body=Body.JSON),
-        ComputeRoute(method="GET", path=_ONE, handler=show, until=UNTIL, query=ANY_QUERY),
-        ComputeRoute(method="DELETE", path=_ONE, handler=_refuse, until=UNTIL),
+        ComputeRoute(method="GET", path=_PATH, handler=index, until=UNTIL, query=ANY_QUERY, gives=(), faults=(501,)),
+        ComputeRoute(method="POST", path=_PATH, handler=_refuse, until=UNTIL, body=Body.JSON, gives=()),
+        ComputeRoute(method="GET", path=_ONE, handler=show, until=UNTIL, query=ANY_QUERY, gives=(), faults=(501,)),
+        ComputeRoute(method="DELETE", path=_ONE, handler=_refuse, until=UNTIL, gives=()),
         *(
             ComputeRoute(
-                method="POST", path=_ONE + "/action", action=action, handler=_refuse, until=UNTIL, body=Body.JSON
+                method="POST",
+                path=_ONE + "/action",
+                action=action,
+                handler=_refuse,
+                until=UNTIL,
+                body=Body.JSON,
+                gives=(),
             )
             for action in ("add_interface", "remove_interface")
         ),

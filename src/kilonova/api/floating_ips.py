@@ -11,6 +11,7 @@ from kilonova.api import body
 from kilonova.api.compute import Compute
 from kilonova.api.passed_on import Document, Remote
 from kilonova.api.query import ComputeRoute, Query
+from kilonova.api.shapes import NO_BODY, TEXT, UUID, Takes, gives, listed, obj, or_null
 from kilonova.kernel.errors import Conflict, NotFound
 from kilonova.kernel.ids import is_uuid
 from kilonova.web.call import Call, Reply
@@ -21,6 +22,7 @@ KIND = "Floating IP"
 PATH = "/floatingips"
 ANY_QUERY = Query(strict=None)
 _RULE = "os_compute_api:os-floating-ips:"
+_IP = obj({"id": UUID, "ip": TEXT, "pool": TEXT, "fixed_ip": or_null(TEXT), "instance_id": or_null(TEXT)})
 
 
 class NoSuchPool(NotFound):
@@ -129,11 +131,35 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     ips, every = FloatingIps(compute), "/os-floating-ips"
     one = every + "/{id}"
     return [
-        ComputeRoute(method="GET", path="/os-floating-ip-pools", handler=ips.pools, until=UNTIL, query=ANY_QUERY),
-        ComputeRoute(method="GET", path=every, handler=ips.index, until=UNTIL, query=ANY_QUERY),
-        ComputeRoute(method="POST", path=every, handler=ips.create, until=UNTIL, body=Body.JSON),
-        ComputeRoute(method="GET", path=one, handler=ips.show, until=UNTIL, query=ANY_QUERY),
-        ComputeRoute(method="DELETE", path=one, handler=ips.delete, until=UNTIL, success=202),
+        ComputeRoute(
+            method="GET",
+            path="/os-floating-ip-pools",
+            handler=ips.pools,
+            until=UNTIL,
+            query=ANY_QUERY,
+            gives=gives({"floating_ip_pools": listed(obj({"name": TEXT}))}),
+        ),
+        ComputeRoute(
+            method="GET",
+            path=every,
+            handler=ips.index,
+            until=UNTIL,
+            query=ANY_QUERY,
+            gives=gives({"floating_ips": listed(_IP)}),
+        ),
+        ComputeRoute(
+            method="POST",
+            path=every,
+            handler=ips.create,
+            until=UNTIL,
+            body=Body.JSON,
+            takes=Takes(kind=FloatingIpWish),
+            gives=gives({"floating_ip": _IP}),
+        ),
+        ComputeRoute(
+            method="GET", path=one, handler=ips.show, until=UNTIL, query=ANY_QUERY, gives=gives({"floating_ip": _IP})
+        ),
+        ComputeRoute(method="DELETE", path=one, handler=ips.delete, until=UNTIL, success=202, gives=NO_BODY),
     ]
 
 

@@ -8,6 +8,7 @@ from kilonova.api import body
 from kilonova.api.availability_zones import zones
 from kilonova.api.compute import Compute
 from kilonova.api.query import ComputeRoute, Query
+from kilonova.api.shapes import TEXT, WHOLE, Takes, gives, listed, obj, words
 from kilonova.cells.hosts import HostUsage
 from kilonova.kernel.errors import Invalid, NotFound, NotImplementedHere
 from kilonova.kernel.ids import HostName
@@ -24,6 +25,7 @@ ANY_QUERY = Query(strict=None)
 _RULE = "os_compute_api:os-hosts:"
 _POWER = {"reboot": "reboot", "shutdown": "shutdown", "startup": "start"}
 """What could be done to a host, by the end of the path: the rule."""
+_LINE = obj({"host": TEXT, "project": TEXT, **dict.fromkeys(("cpu", "memory_mb", "disk_gb"), WHOLE)})
 Status = Literal["enable", "disable"]
 Mode = Literal["enable", "disable", "on_maintenance", "off_maintenance"]
 
@@ -123,11 +125,42 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     hosts, every = Hosts(compute), "/os-hosts"
     one = every + "/{name}"
     return [
-        ComputeRoute(method="GET", path=every, handler=hosts.index, until=UNTIL, query=LIST),
-        ComputeRoute(method="GET", path=one, handler=hosts.show, until=UNTIL, query=ANY_QUERY),
-        ComputeRoute(method="PUT", path=one, handler=hosts.update, until=UNTIL, body=Body.JSON),
+        ComputeRoute(
+            method="GET",
+            path=every,
+            handler=hosts.index,
+            until=UNTIL,
+            query=LIST,
+            gives=gives({"hosts": listed(obj(dict.fromkeys(("host_name", "service", "zone"), TEXT)))}),
+        ),
+        ComputeRoute(
+            method="GET",
+            path=one,
+            handler=hosts.show,
+            until=UNTIL,
+            query=ANY_QUERY,
+            gives=gives({"host": listed(obj({"resource": _LINE}))}),
+        ),
+        ComputeRoute(
+            method="PUT",
+            path=one,
+            handler=hosts.update,
+            until=UNTIL,
+            body=Body.JSON,
+            takes=Takes(kind=HostUpdate),
+            gives=gives({"host": TEXT, "status": words("enabled", "disabled")}),
+            faults=(501,),
+        ),
         *(
-            ComputeRoute(method="GET", path=f"{one}/{action}", handler=hosts.power, until=UNTIL, query=ANY_QUERY)
+            ComputeRoute(
+                method="GET",
+                path=f"{one}/{action}",
+                handler=hosts.power,
+                until=UNTIL,
+                query=ANY_QUERY,
+                gives=(),
+                faults=(501,),
+            )
             for action in _POWER
         ),
     ]

@@ -10,6 +10,7 @@ from kilonova.api.images import ANY_QUERY, KIND, PATH
 from kilonova.api.passed_on import Document, Remote
 from kilonova.api.projects import own_project
 from kilonova.api.query import ComputeRoute
+from kilonova.api.shapes import NO_BODY, TEXT, Takes, by_key, gives
 from kilonova.clients.image_document import image_of
 from kilonova.kernel.errors import Invalid, NotFound, OverLimit
 from kilonova.kernel.ids import is_uuid
@@ -129,13 +130,38 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     """The routes of image metadata."""
     metadata, every = ImageMetadata(compute), "/images/{image_id}/metadata"
     one = every + "/{key}"
+    all_of_it, item = gives({"metadata": by_key(TEXT)}), gives({"meta": by_key(TEXT)})
     return [
-        ComputeRoute(method="GET", path=every, handler=metadata.index, until=UNTIL, query=ANY_QUERY),
-        ComputeRoute(method="POST", path=every, handler=metadata.create, until=UNTIL, body=Body.JSON),
-        ComputeRoute(method="PUT", path=every, handler=metadata.update_all, until=UNTIL, body=Body.JSON),
-        ComputeRoute(method="GET", path=one, handler=metadata.show, until=UNTIL, query=ANY_QUERY),
-        ComputeRoute(method="PUT", path=one, handler=metadata.update, until=UNTIL, body=Body.JSON),
-        ComputeRoute(method="DELETE", path=one, handler=metadata.delete, until=UNTIL, success=204),
+        ComputeRoute(method="GET", path=every, handler=metadata.index, until=UNTIL, query=ANY_QUERY, gives=all_of_it),
+        ComputeRoute(
+            method="POST",
+            path=every,
+            handler=metadata.create,
+            until=UNTIL,
+            body=Body.JSON,
+            takes=Takes(kind=Metadata),
+            gives=all_of_it,
+        ),
+        ComputeRoute(
+            method="PUT",
+            path=every,
+            handler=metadata.update_all,
+            until=UNTIL,
+            body=Body.JSON,
+            takes=Takes(kind=Metadata),
+            gives=all_of_it,
+        ),
+        ComputeRoute(method="GET", path=one, handler=metadata.show, until=UNTIL, query=ANY_QUERY, gives=item),
+        ComputeRoute(
+            method="PUT",
+            path=one,
+            handler=metadata.update,
+            until=UNTIL,
+            body=Body.JSON,
+            takes=Takes(kind=Item),
+            gives=item,
+        ),
+        ComputeRoute(method="DELETE", path=one, handler=metadata.delete, until=UNTIL, success=204, gives=NO_BODY),
     ]
 
 

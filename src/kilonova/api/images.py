@@ -7,7 +7,9 @@ from kilonova.api.links import links
 from kilonova.api.paging import Page, page
 from kilonova.api.passed_on import Document, Remote
 from kilonova.api.query import Asked, ComputeRoute, Query
+from kilonova.api.shapes import LINKS, NO_BODY, TEXT, UUID, WHOLE, Gives, by_key, gives, listed, obj, or_null, words
 from kilonova.clients.image_document import image_of
+from kilonova.kernel.schemas import Schema
 from kilonova.kernel.versions import Doc
 from kilonova.objects.image import Image
 from kilonova.web.call import Call, Reply
@@ -47,6 +49,22 @@ _PROGRESS = {"queued": 25, "saving": 50, "importing": 50, "uploading": 50, "acti
 _FILTERS = {"name": "name", "minDisk": "min_disk", "minRam": "min_ram", "type": "image_type"}
 DISK_CONFIG = "auto_disk_config"
 SERVER = "instance_uuid"
+_SHORT = {"id": UUID, "name": or_null(TEXT), "links": LINKS}
+_IMAGE = obj(
+    {
+        **_SHORT,
+        **dict.fromkeys(("minRam", "minDisk", "progress", "OS-EXT-IMG-SIZE:size"), WHOLE),
+        **dict.fromkeys(("created", "updated"), TEXT),
+        "status": words(*_STATUSES.values(), "UNKNOWN"),
+        "metadata": by_key(TEXT),
+        "server?": obj({"id": TEXT, "links": LINKS}),
+        "OS-DCF:diskConfig?": words("AUTO", "MANUAL"),
+    }
+)
+
+
+def _listed(image: Schema) -> tuple[Gives, ...]:
+    return gives({"images": listed(image), "images_links?": LINKS})
 
 
 class Images:
@@ -121,10 +139,16 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     """The routes of images."""
     images, one = Images(compute), "/images/{id}"
     return [
-        ComputeRoute(method="GET", path="/images", handler=images.index, until=UNTIL, query=LIST),
-        ComputeRoute(method="GET", path="/images/detail", handler=images.detail, until=UNTIL, query=LIST),
-        ComputeRoute(method="GET", path=one, handler=images.show, until=UNTIL, query=ANY_QUERY),
-        ComputeRoute(method="DELETE", path=one, handler=images.delete, until=UNTIL, success=204),
+        ComputeRoute(
+            method="GET", path="/images", handler=images.index, until=UNTIL, query=LIST, gives=_listed(obj(_SHORT))
+        ),
+        ComputeRoute(
+            method="GET", path="/images/detail", handler=images.detail, until=UNTIL, query=LIST, gives=_listed(_IMAGE)
+        ),
+        ComputeRoute(
+            method="GET", path=one, handler=images.show, until=UNTIL, query=ANY_QUERY, gives=gives({"image": _IMAGE})
+        ),
+        ComputeRoute(method="DELETE", path=one, handler=images.delete, until=UNTIL, success=204, gives=NO_BODY),
     ]
 
 

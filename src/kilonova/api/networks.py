@@ -6,6 +6,7 @@ from kilonova.api.compute import Compute
 from kilonova.api.passed_on import Document, Remote
 from kilonova.api.query import ComputeRoute, Query
 from kilonova.api.server_access import is_admin
+from kilonova.api.shapes import NULL, TEXT, UUID, WHOLE, gives, listed, obj, or_null
 from kilonova.web.call import Call, Reply
 
 UNTIL = "2.35"
@@ -18,6 +19,18 @@ _FOR_ADMINS = (
     *("priority", "rxtx_base", "mtu", "dhcp_server", "enable_dhcp", "share_address"),
 )
 """What the networks of long ago had. Those of the network service have it in their subnets, or not at all: null."""
+
+_SHOWN = obj(
+    {
+        "id": UUID,
+        "label": TEXT,
+        **dict.fromkeys(_FOR_ALL, NULL),
+        **{f"{name}?": NULL for name in _FOR_ADMINS if name not in {"project_id", "mtu"}},
+        "project_id?": TEXT,
+        "mtu?": or_null(WHOLE),
+    }
+)
+_BRIEF = obj({"id": UUID, "label": TEXT, "cidr": TEXT})
 
 
 class Networks:
@@ -76,14 +89,14 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     """The routes of networks."""
     networks = Networks(compute)
     handlers = {
-        "/os-networks": networks.index,
-        "/os-networks/{id}": networks.show,
-        "/os-tenant-networks": networks.project_index,
-        "/os-tenant-networks/{id}": networks.project_show,
+        "/os-networks": (networks.index, gives({"networks": listed(_SHOWN)})),
+        "/os-networks/{id}": (networks.show, gives({"network": _SHOWN})),
+        "/os-tenant-networks": (networks.project_index, gives({"networks": listed(_BRIEF)})),
+        "/os-tenant-networks/{id}": (networks.project_show, gives({"network": _BRIEF})),
     }
     return [
-        ComputeRoute(method="GET", path=path, handler=handler, until=UNTIL, query=ANY_QUERY)
-        for path, handler in handlers.items()
+        ComputeRoute(method="GET", path=path, handler=handler, until=UNTIL, query=ANY_QUERY, gives=answers)
+        for path, (handler, answers) in handlers.items()
     ]
 
 

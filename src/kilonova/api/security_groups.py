@@ -14,6 +14,7 @@ from kilonova.api.passed_on import Document, Remote, as_invalid, window
 from kilonova.api.query import ComputeRoute, Query
 from kilonova.api.server_access import is_admin
 from kilonova.api.server_fields import Uuid
+from kilonova.api.shapes import NO_BODY, TEXT, UUID, WHOLE, Takes, gives, listed, obj, or_null
 from kilonova.kernel.errors import Conflict, Invalid
 from kilonova.web.call import Call, Reply
 from kilonova.web.routing import Body
@@ -26,6 +27,19 @@ LIST = Query(names=("all_tenants", "limit", "offset"), strict=None)
 ANY_QUERY = Query(strict=None)
 _WITH_PORTS = frozenset({"tcp", "udp"})
 Text = Annotated[str, Meta(max_length=255)]
+_SHOWN_RULE = obj(
+    {
+        "id": UUID,
+        "parent_group_id": UUID,
+        "ip_protocol": or_null(TEXT),
+        "from_port": or_null(WHOLE),
+        "to_port": or_null(WHOLE),
+        "group": obj({"name?": TEXT, "tenant_id?": TEXT}),
+        "ip_range": obj({"cidr?": TEXT}),
+    }
+)
+GROUP = obj({"id": UUID, "name": TEXT, "description": TEXT, "tenant_id": TEXT, "rules": listed(_SHOWN_RULE)})
+"""A group, as `told` tells it."""
 
 
 class BadRule(Invalid):
@@ -141,14 +155,36 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     groups = SecurityGroups(compute)
     every, rules = "/os-security-groups", "/os-security-group-rules"
     one = every + "/{id}"
+    takes, told_one = Takes(kind=GroupWish, under="security_group"), gives({"security_group": GROUP})
     return [
-        ComputeRoute(method="GET", path=every, handler=groups.index, until=UNTIL, query=LIST),
-        ComputeRoute(method="POST", path=every, handler=groups.create, until=UNTIL, body=Body.JSON),
-        ComputeRoute(method="GET", path=one, handler=groups.show, until=UNTIL, query=ANY_QUERY),
-        ComputeRoute(method="PUT", path=one, handler=groups.update, until=UNTIL, body=Body.JSON),
-        ComputeRoute(method="DELETE", path=one, handler=groups.delete, until=UNTIL, success=202),
-        ComputeRoute(method="POST", path=rules, handler=groups.rule_create, until=UNTIL, body=Body.JSON),
-        ComputeRoute(method="DELETE", path=rules + "/{id}", handler=groups.rule_delete, until=UNTIL, success=202),
+        ComputeRoute(
+            method="GET",
+            path=every,
+            handler=groups.index,
+            until=UNTIL,
+            query=LIST,
+            gives=gives({"security_groups": listed(GROUP)}),
+        ),
+        ComputeRoute(
+            method="POST", path=every, handler=groups.create, until=UNTIL, body=Body.JSON, takes=takes, gives=told_one
+        ),
+        ComputeRoute(method="GET", path=one, handler=groups.show, until=UNTIL, query=ANY_QUERY, gives=told_one),
+        ComputeRoute(
+            method="PUT", path=one, handler=groups.update, until=UNTIL, body=Body.JSON, takes=takes, gives=told_one
+        ),
+        ComputeRoute(method="DELETE", path=one, handler=groups.delete, until=UNTIL, success=202, gives=NO_BODY),
+        ComputeRoute(
+            method="POST",
+            path=rules,
+            handler=groups.rule_create,
+            until=UNTIL,
+            body=Body.JSON,
+            takes=Takes(kind=RuleWish, under="security_group_rule"),
+            gives=gives({"security_group_rule": _SHOWN_RULE}),
+        ),
+        ComputeRoute(
+            method="DELETE", path=rules + "/{id}", handler=groups.rule_delete, until=UNTIL, success=202, gives=NO_BODY
+        ),
     ]
 
 

@@ -15,6 +15,7 @@ from kilonova.api.passed_on import Document, Remote
 from kilonova.api.query import ComputeRoute
 from kilonova.api.server_access import find_to_change
 from kilonova.api.server_fields import AnyIp
+from kilonova.api.shapes import NO_BODY, Takes
 from kilonova.kernel.errors import Conflict, Invalid
 from kilonova.objects.port import Port
 from kilonova.objects.server import Nic, NicAddress, Server
@@ -154,15 +155,25 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     """A route for each action."""
     addresses = ServerAddresses(compute)
     actions = {
-        "addFixedIp": addresses.fixed_add,
-        "removeFixedIp": addresses.fixed_remove,
-        "addFloatingIp": addresses.floating_add,
-        "removeFloatingIp": addresses.floating_remove,
+        "addFixedIp": (addresses.fixed_add, AddFixedIp),
+        "removeFixedIp": (addresses.fixed_remove, RemoveAddress),
+        "addFloatingIp": (addresses.floating_add, AddFloatingIp),
+        "removeFloatingIp": (addresses.floating_remove, RemoveAddress),
     }
     path = "/servers/{id}/action"
     return [
-        ComputeRoute(method="POST", path=path, action=name, handler=handler, until=UNTIL, body=Body.JSON, success=202)
-        for name, handler in actions.items()
+        ComputeRoute(
+            method="POST",
+            path=path,
+            action=name,
+            handler=handler,
+            until=UNTIL,
+            body=Body.JSON,
+            success=202,
+            takes=Takes(kind=kind, under=name),
+            gives=NO_BODY,
+        )
+        for name, (handler, kind) in actions.items()
     ]
 
 

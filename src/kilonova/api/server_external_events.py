@@ -8,6 +8,7 @@ from kilonova.api import body
 from kilonova.api.compute import Compute
 from kilonova.api.query import ComputeRoute
 from kilonova.api.server_fields import Uuid
+from kilonova.api.shapes import TEXT, UUID, Gives, Takes, listed, obj, words
 from kilonova.kernel.errors import NotFound, Unavailable
 from kilonova.kernel.ids import ServerId
 from kilonova.kernel.versions import Doc
@@ -19,6 +20,22 @@ _RULE = "os_compute_api:os-server-external-events:create"
 OK, NO_SERVER, NO_HOST, BAD_TAG, UNSURE = 200, 404, 422, 400, 503
 """What becomes of an event: taken, no such server, one that is on no host, a tag without meaning, a cell that is silent."""
 _POWER_TAGS = frozenset({"POWER_ON", "POWER_OFF"})
+
+_TAKEN = obj(
+    {
+        "events": listed(
+            obj(
+                {
+                    "name": TEXT,
+                    "server_uuid": UUID,
+                    "status": words("failed", "completed", "in-progress"),
+                    "code": words(OK, NO_SERVER, NO_HOST, BAD_TAG, UNSURE),
+                    "tag?": TEXT,
+                }
+            )
+        )
+    }
+)
 
 
 class NoServers(NotFound):
@@ -79,7 +96,16 @@ class ExternalEvents:
 def routes(compute: Compute) -> list[ComputeRoute]:
     """One route."""
     path = "/os-server-external-events"
-    return [ComputeRoute(method="POST", path=path, handler=ExternalEvents(compute).create, body=Body.JSON)]
+    return [
+        ComputeRoute(
+            method="POST",
+            path=path,
+            handler=ExternalEvents(compute).create,
+            body=Body.JSON,
+            takes=Takes(kind=EventsCreate, shape="external_events"),
+            gives=(Gives(body=_TAKEN), Gives(body=_TAKEN, status=207)),
+        )
+    ]
 
 
 def _told(event: Event, code: int) -> Doc:

@@ -5,6 +5,7 @@ from msgspec import structs
 from kilonova.api.compute import Compute
 from kilonova.api.query import ComputeRoute
 from kilonova.api.server_access import find
+from kilonova.api.shapes import NO_BODY, TEXT, gives
 from kilonova.objects.server import Server
 from kilonova.web.call import Call, Reply
 
@@ -34,8 +35,8 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     """Both routes."""
     password = ServerPassword(compute)
     return [
-        ComputeRoute(method="GET", path=_PATH, handler=password.show),
-        ComputeRoute(method="DELETE", path=_PATH, handler=password.clear, success=204),
+        ComputeRoute(method="GET", path=_PATH, handler=password.show, gives=gives({"password": TEXT})),
+        ComputeRoute(method="DELETE", path=_PATH, handler=password.clear, success=204, gives=NO_BODY),
     ]
 
 

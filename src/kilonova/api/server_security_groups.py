@@ -8,8 +8,9 @@ from kilonova.api import body
 from kilonova.api.compute import Compute
 from kilonova.api.passed_on import Document, Remote
 from kilonova.api.query import ComputeRoute
-from kilonova.api.security_groups import KIND, told
+from kilonova.api.security_groups import GROUP, KIND, told
 from kilonova.api.server_access import find, find_to_change
+from kilonova.api.shapes import NO_BODY, Takes, gives, listed
 from kilonova.kernel.errors import Conflict, NotFound
 from kilonova.objects.port import Port
 from kilonova.objects.server import Server
@@ -116,9 +117,23 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     groups = ServerSecurityGroups(compute)
     actions = {"addSecurityGroup": groups.add, "removeSecurityGroup": groups.remove}
     return [
-        ComputeRoute(method="GET", path="/servers/{id}/os-security-groups", handler=groups.index),
+        ComputeRoute(
+            method="GET",
+            path="/servers/{id}/os-security-groups",
+            handler=groups.index,
+            gives=gives({"security_groups": listed(GROUP)}),
+        ),
         *(
-            ComputeRoute(method="POST", path=_PATH, action=name, handler=handler, body=Body.JSON, success=202)
+            ComputeRoute(
+                method="POST",
+                path=_PATH,
+                action=name,
+                handler=handler,
+                body=Body.JSON,
+                success=202,
+                takes=Takes(kind=GroupName, under=name),
+                gives=NO_BODY,
+            )
             for name, handler in actions.items()
         ),
     ]

@@ -9,6 +9,7 @@ from kilonova.api.compute import Compute
 from kilonova.api.query import ComputeRoute, Query
 from kilonova.api.server_access import find, find_to_change
 from kilonova.api.server_fields import Uuid
+from kilonova.api.shapes import Takes, gives
 from kilonova.kernel.errors import NotFound
 from kilonova.web.call import Call, Reply
 from kilonova.web.routing import Body
@@ -66,8 +67,24 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     shares, one = ServerShares(compute), _PATH + "/{share_id}"
     since = "2.97"
     return [
-        ComputeRoute(method="GET", path=_PATH, handler=shares.index, since=since, query=_STRICT),
-        ComputeRoute(method="POST", path=_PATH, handler=shares.attach, since=since, success=201, body=Body.JSON),
-        ComputeRoute(method="GET", path=one, handler=shares.show, since=since, query=_STRICT),
-        ComputeRoute(method="DELETE", path=one, handler=shares.detach, since=since),
+        ComputeRoute(
+            method="GET",
+            path=_PATH,
+            handler=shares.index,
+            since=since,
+            query=_STRICT,
+            gives=gives({"shares": {"type": "array", "maxItems": 0}}),
+        ),
+        ComputeRoute(
+            method="POST",
+            path=_PATH,
+            handler=shares.attach,
+            since=since,
+            success=201,
+            body=Body.JSON,
+            takes=Takes(kind=ShareAttach, under="share"),
+            gives=(),
+        ),
+        ComputeRoute(method="GET", path=one, handler=shares.show, since=since, query=_STRICT, gives=()),
+        ComputeRoute(method="DELETE", path=one, handler=shares.detach, since=since, gives=()),
     ]

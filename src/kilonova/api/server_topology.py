@@ -3,6 +3,7 @@
 from kilonova.api.compute import Compute
 from kilonova.api.query import ComputeRoute
 from kilonova.api.server_access import find
+from kilonova.api.shapes import NULL, gives
 from kilonova.web.call import Call, Reply
 
 
@@ -14,4 +15,12 @@ def routes(compute: Compute) -> list[ComputeRoute]:
         await find(call, compute, "compute:server:topology:index")
         return Reply({"nodes": [], "pagesize_kb": None})
 
-    return [ComputeRoute(method="GET", path="/servers/{id}/topology", handler=show, since="2.78")]
+    return [
+        ComputeRoute(
+            method="GET",
+            path="/servers/{id}/topology",
+            handler=show,
+            since="2.78",
+            gives=gives({"nodes": {"type": "array", "maxItems": 0}, "pagesize_kb": NULL}),
+        )
+    ]

@@ -9,8 +9,10 @@ from kilonova.api import paging, times
 from kilonova.api.compute import Compute
 from kilonova.api.links import links
 from kilonova.api.query import Asked, ComputeRoute, Query
+from kilonova.api.shapes import LINKS, MICRO_TIME, NUMBER, TEXT, UUID, WHOLE, Gives, either, listed, obj, or_null
 from kilonova.kernel.errors import Invalid
 from kilonova.kernel.ids import ProjectId, ServerId
+from kilonova.kernel.schemas import Schema
 from kilonova.kernel.versions import Doc
 from kilonova.objects.server import Server
 from kilonova.operations.usage import UsageQuery, used_s
@@ -20,6 +22,23 @@ _RULE = "os_compute_api:os-simple-tenant-usage:"
 LIST = Query(names=("detailed", "end", "limit", "marker", "start"), shape="usage_query", strict="strict-list-queries")
 ONE = Query(names=("end", "limit", "marker", "start"), shape="usage_query", strict="strict-list-queries")
 HOUR_S = 3600.0
+_SERVER = obj(
+    {
+        **dict.fromkeys(("name", "tenant_id", "flavor", "state"), TEXT),
+        **dict.fromkeys(("vcpus", "memory_mb", "local_gb", "uptime"), WHOLE),
+        "instance_id": UUID,
+        "hours": NUMBER,
+        "started_at": MICRO_TIME,
+        "ended_at": or_null(MICRO_TIME),
+    }
+)
+_TOTALS = {
+    "tenant_id": TEXT,
+    **dict.fromkeys(("start", "stop"), MICRO_TIME),
+    **{f"total_{what}": NUMBER for what in ("hours", "vcpus_usage", "memory_mb_usage", "local_gb_usage")},
+}
+_USAGES = listed(obj({**_TOTALS, "server_usages?": listed(_SERVER)}))
+_USAGE = either(obj({**_TOTALS, "server_usages": listed(_SERVER)}), obj({}))
 
 
 class StartAfterEnd(Invalid):
@@ -90,9 +109,18 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     """Both routes."""
     usage, every = TenantUsage(compute), "/os-simple-tenant-usage"
     return [
-        ComputeRoute(method="GET", path=every, handler=usage.index, query=LIST),
-        ComputeRoute(method="GET", path=every + "/{id}", handler=usage.show, query=ONE),
+        ComputeRoute(method="GET", path=every, handler=usage.index, query=LIST, gives=_paged("tenant_usages", _USAGES)),
+        ComputeRoute(
+            method="GET", path=every + "/{id}", handler=usage.show, query=ONE, gives=_paged("tenant_usage", _USAGE)
+        ),
     ]
+
+
+def _paged(key: str, told: Schema) -> tuple[Gives, ...]:
+    return (
+        Gives(body=obj({key: told}), until="2.39"),
+        Gives(body=obj({key: told, f"{key}_links?": LINKS}), since="2.40"),
+    )
 
 
 def _usage(project_id: ProjectId, servers: Sequence[Server], period: Period, *, detailed: bool) -> Doc:

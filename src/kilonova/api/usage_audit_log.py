@@ -8,12 +8,23 @@ from datetime import UTC, datetime
 
 from kilonova.api.compute import Compute
 from kilonova.api.query import ComputeRoute
+from kilonova.api.shapes import TEXT, WHOLE, gives, listed, obj
 from kilonova.kernel.errors import Invalid
 from kilonova.kernel.versions import Doc
 from kilonova.web.call import Call, Reply
 
 _RULE = "os_compute_api:os-instance-usage-audit-log:"
 _FORMATS = ("%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d")
+
+_NUMBERS = ("hosts", "hosts_done", "hosts_not_run", "hosts_running")
+_LOG = obj(
+    {
+        "hosts_not_run": listed(TEXT),
+        "log": obj({}),
+        **dict.fromkeys(("overall_status", "period_beginning", "period_ending"), TEXT),
+        **dict.fromkeys((*(f"num_{what}" for what in _NUMBERS), "total_errors", "total_instances"), WHOLE),
+    }
+)
 
 
 class BadMoment(Invalid):
@@ -61,8 +72,10 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     """Both routes."""
     log, every = UsageAuditLog(compute), "/os-instance_usage_audit_log"
     return [
-        ComputeRoute(method="GET", path=every, handler=log.index),
-        ComputeRoute(method="GET", path=every + "/{before}", handler=log.show),
+        ComputeRoute(method="GET", path=every, handler=log.index, gives=gives({"instance_usage_audit_logs": _LOG})),
+        ComputeRoute(
+            method="GET", path=every + "/{before}", handler=log.show, gives=gives({"instance_usage_audit_log": _LOG})
+        ),
     ]
 
 

@@ -12,6 +12,8 @@ from kilonova.api.compute import Compute
 from kilonova.api.fields import Positive, Truth
 from kilonova.api.passed_on import Document, Remote, window
 from kilonova.api.query import ComputeRoute, Query
+from kilonova.api.shapes import NO_BODY, TEXT, UUID, WHOLE, Takes, by_key, gives, listed, obj, or_null
+from kilonova.kernel.schemas import Schema
 from kilonova.web.call import Call, Reply
 from kilonova.web.routing import Body
 
@@ -52,6 +54,8 @@ class Noun:
     kind: str
     rule: str
     told: Callable[[Document], Document]
+    shown: Schema
+    takes: Takes
 
 
 class BlockStorage:
@@ -112,10 +116,17 @@ def routes(compute: Compute) -> list[ComputeRoute]:
     ):
         one = every + "/{id}"
         index, detail = (partial(storage.index, noun, action) for action in ("list", "detail"))
+        many, single = gives({f"{noun.key}s": listed(noun.shown)}), gives({noun.key: noun.shown})
         show, delete = partial(storage.show, noun), partial(storage.delete, noun)
         made += [
             ComputeRoute(
-                method="GET", path=every, handler=index, until=UNTIL, query=PAGES, summary=f"List {noun.key}s."
+                method="GET",
+                path=every,
+                handler=index,
+                until=UNTIL,
+                query=PAGES,
+                gives=many,
+                summary=f"List {noun.key}s.",
             ),
             ComputeRoute(
                 method="GET",
@@ -123,14 +134,29 @@ def routes(compute: Compute) -> list[ComputeRoute]:
                 handler=detail,
                 until=UNTIL,
                 query=PAGES,
+                gives=many,
                 summary=f"List {noun.key}s in detail.",
             ),
-            ComputeRoute(method="POST", path=every, handler=create, until=UNTIL, body=Body.JSON),
             ComputeRoute(
-                method="GET", path=one, handler=show, until=UNTIL, query=ANY_QUERY, summary=f"Show a {noun.key}."
+                method="POST", path=every, handler=create, until=UNTIL, body=Body.JSON, takes=noun.takes, gives=single
             ),
             ComputeRoute(
-                method="DELETE", path=one, handler=delete, until=UNTIL, success=202, summary=f"Delete a {noun.key}."
+                method="GET",
+                path=one,
+                handler=show,
+                until=UNTIL,
+                query=ANY_QUERY,
+                gives=single,
+                summary=f"Show a {noun.key}.",
+            ),
+            ComputeRoute(
+                method="DELETE",
+                path=one,
+                handler=delete,
+                until=UNTIL,
+                success=202,
+                gives=NO_BODY,
+                summary=f"Delete a {noun.key}.",
             ),
         ]
     return made
@@ -179,5 +205,35 @@ def _snapshot_told(snapshot: Document) -> Document:
     }
 
 
-VOLUME = Noun(path="/volumes", key="volume", kind="Volume", rule=_RULE, told=_volume_told)
-SNAPSHOT = Noun(path="/snapshots", key="snapshot", kind="Snapshot", rule=_RULE + "snapshots:", told=_snapshot_told)
+_ATTACHMENT = obj({"id?": TEXT, "volumeId?": TEXT, "serverId?": TEXT, "device?": TEXT})
+_SHOWN_SNAPSHOT = {
+    "id": UUID,
+    "status": TEXT,
+    "size": WHOLE,
+    "createdAt": TEXT,
+    **dict.fromkeys(("displayName", "displayDescription"), or_null(TEXT)),
+}
+_SHOWN_VOLUME = {
+    **_SHOWN_SNAPSHOT,
+    **dict.fromkeys(("availabilityZone", "volumeType", "snapshotId"), or_null(TEXT)),
+    "attachments": listed(_ATTACHMENT),
+    "metadata": by_key(TEXT),
+}
+VOLUME = Noun(
+    path="/volumes",
+    key="volume",
+    kind="Volume",
+    rule=_RULE,
+    told=_volume_told,
+    shown=obj(_SHOWN_VOLUME),
+    takes=Takes(kind=VolumeWish, under="volume"),
+)
+SNAPSHOT = Noun(
+    path="/snapshots",
+    key="snapshot",
+    kind="Snapshot",
+    rule=_RULE + "snapshots:",
+    told=_snapshot_told,
+    shown=obj({**_SHOWN_SNAPSHOT, "volumeId": UUID}),
+    takes=Takes(kind=SnapshotWish, under="snapshot"),
+)

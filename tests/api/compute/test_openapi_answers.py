@@ -62,6 +62,10 @@ def judge(routes: list[ComputeRoute], label: str, status: int, answer: Any) -> N
     raise AssertionError(f"{label}: {problems}")
 
 
+NOTHING_THERE = ("/os-volumes", "/os-snapshots", "/os-floating-ips/{")
+"""Reads of what this cloud has no service for, or none of."""
+
+
 class Furnished:
     """A cloud with one of everything that reads can show."""
 
@@ -76,6 +80,7 @@ class Furnished:
         admin.post(f"{V21}/flavors/{self.stage.flavor}/os-extra_specs", {"extra_specs": {"own:key": "v"}})
         self.private = self.stage.flavor_make("private", **{"os-flavor-access:is_public": False})
         admin.post(f"{V21}/flavors/{self.private}/action", {"addTenantAccess": {"tenant": member.project_id}})
+        admin.post(f"{V21}/images/{self.stage.image}/metadata", {"metadata": {"m": "v"}})
         group_id = self.group["server_group"]["id"]
         networks = [{"uuid": self.stage.network}]
         self.server = self.stage.boot(
@@ -106,9 +111,18 @@ class Furnished:
             "/os-server-groups": self.group["server_group"]["id"],
             "/os-quota-sets": str(self.cloud.member.project_id),
             "/os-quota-class-sets": "default",
+            "/os-simple-tenant-usage": str(self.cloud.member.project_id),
+            "/os-networks": self.stage.network,
+            "/os-tenant-networks": self.stage.network,
+            "/images": self.stage.image,
         }
-        if "{migration_id}" in route.path:
+        if "{migration_id}" in route.path or (route.path.startswith(NOTHING_THERE) and "_boot" not in route.path):
             return None
+        if route.path == "/os-hosts/{name}":
+            values["name"] = self.cloud.admin.get(f"{V21}/os-hosts")["hosts"][0]["host_name"]
+        if route.path == "/os-security-groups/{id}":
+            values["id"] = self.cloud.member.get(f"{V21}/os-security-groups")["security_groups"][0]["id"]
+        values |= {"image_id": self.stage.image, "before": "2026-01-01"}
         if route.path.startswith("/os-hypervisors/{"):
             hosts = self.cloud.admin.get(f"{V21}/os-hypervisors", version=label)["hypervisors"]
             by_name = route.path.endswith(("/search", "/servers"))

@@ -19,80 +19,16 @@ from kilonova.objects.history.unserved import UNSERVED
 ROUTES = described()
 DOCUMENTS = Documents(ROUTES)
 SOME = ("2.1", "2.37", "2.64", "2.104")
-WITHOUT_DESCRIPTION: set[tuple[str, str, str | None]] = {
-    ("POST", "/os-aggregates/{id}/images", None),
-    ("GET", "/servers/{id}/diagnostics", None),
-    ("POST", "/os-assisted-volume-snapshots", None),
-    ("DELETE", "/os-assisted-volume-snapshots/{id}", None),
-    ("GET", "/os-baremetal-nodes", None),
-    ("POST", "/os-baremetal-nodes", None),
-    ("GET", "/os-baremetal-nodes/{id}", None),
-    ("DELETE", "/os-baremetal-nodes/{id}", None),
-    ("POST", "/os-baremetal-nodes/{id}/action", "add_interface"),
-    ("POST", "/os-baremetal-nodes/{id}/action", "remove_interface"),
-    ("GET", "/os-floating-ip-pools", None),
-    ("GET", "/os-floating-ips", None),
-    ("POST", "/os-floating-ips", None),
-    ("GET", "/os-floating-ips/{id}", None),
-    ("DELETE", "/os-floating-ips/{id}", None),
-    ("GET", "/os-hosts", None),
-    ("GET", "/os-hosts/{name}", None),
-    ("PUT", "/os-hosts/{name}", None),
-    ("GET", "/os-hosts/{name}/reboot", None),
-    ("GET", "/os-hosts/{name}/shutdown", None),
-    ("GET", "/os-hosts/{name}/startup", None),
-    ("GET", "/images/{image_id}/metadata", None),
-    ("POST", "/images/{image_id}/metadata", None),
-    ("PUT", "/images/{image_id}/metadata", None),
-    ("GET", "/images/{image_id}/metadata/{key}", None),
-    ("PUT", "/images/{image_id}/metadata/{key}", None),
-    ("DELETE", "/images/{image_id}/metadata/{key}", None),
-    ("GET", "/images", None),
-    ("GET", "/images/detail", None),
-    ("GET", "/images/{id}", None),
-    ("DELETE", "/images/{id}", None),
-    ("GET", "/os-networks", None),
-    ("GET", "/os-networks/{id}", None),
-    ("GET", "/os-tenant-networks", None),
-    ("GET", "/os-tenant-networks/{id}", None),
-    ("GET", "/os-security-groups", None),
-    ("POST", "/os-security-groups", None),
-    ("GET", "/os-security-groups/{id}", None),
-    ("PUT", "/os-security-groups/{id}", None),
-    ("DELETE", "/os-security-groups/{id}", None),
-    ("POST", "/os-security-group-rules", None),
-    ("DELETE", "/os-security-group-rules/{id}", None),
-    ("POST", "/servers/{id}/action", "addFixedIp"),
-    ("POST", "/servers/{id}/action", "removeFixedIp"),
-    ("POST", "/servers/{id}/action", "addFloatingIp"),
-    ("POST", "/servers/{id}/action", "removeFloatingIp"),
-    ("POST", "/os-server-external-events", None),
-    ("GET", "/servers/{id}/os-server-password", None),
-    ("DELETE", "/servers/{id}/os-server-password", None),
-    ("GET", "/servers/{id}/os-security-groups", None),
-    ("POST", "/servers/{id}/action", "addSecurityGroup"),
-    ("POST", "/servers/{id}/action", "removeSecurityGroup"),
-    ("GET", "/servers/{id}/shares", None),
-    ("POST", "/servers/{id}/shares", None),
-    ("GET", "/servers/{id}/shares/{share_id}", None),
-    ("DELETE", "/servers/{id}/shares/{share_id}", None),
-    ("GET", "/servers/{id}/topology", None),
-    ("GET", "/os-simple-tenant-usage", None),
-    ("GET", "/os-simple-tenant-usage/{id}", None),
-    ("GET", "/os-instance_usage_audit_log", None),
-    ("GET", "/os-instance_usage_audit_log/{before}", None),
-    ("GET", "/os-volumes", None),
-    ("GET", "/os-volumes/detail", None),
-    ("POST", "/os-volumes", None),
-    ("GET", "/os-volumes/{id}", None),
-    ("DELETE", "/os-volumes/{id}", None),
-    ("GET", "/os-snapshots", None),
-    ("GET", "/os-snapshots/detail", None),
-    ("POST", "/os-snapshots", None),
-    ("GET", "/os-snapshots/{id}", None),
-    ("DELETE", "/os-snapshots/{id}", None),
+ALWAYS_REFUSED = {
+    "/os-assisted-volume-snapshots",
+    "/os-assisted-volume-snapshots/{id}",
+    "/os-baremetal-nodes",
+    "/os-baremetal-nodes/{id}",
+    "/os-baremetal-nodes/{id}/action",
+    "/servers/{id}/shares",
+    "/servers/{id}/shares/{share_id}",
 }
-"""Routes that don't say yet what they take and give. It may only shrink."""
+"""Paths of what this cloud does not have: some or all of their methods refuse with 400 or 404 whatever is asked."""
 GUARDED_BY_NONE = {
     ("GET", "/"),
     ("GET", "/flavors"),
@@ -137,8 +73,7 @@ def below(value: Any, key: str) -> Iterator[Any]:
 
 
 def test_routes__each__says_what_it_takes_and_gives() -> None:
-    silent = {(route.method, route.path, route.action) for route in ROUTES if route.gives is None}
-    assert silent == WITHOUT_DESCRIPTION
+    assert not [(route.method, route.path, route.action) for route in ROUTES if route.gives is None]
 
 
 def test_routes__each__has_a_summary_of_one_sentence() -> None:
@@ -174,7 +109,8 @@ def test_document__names_and_references__unique_and_there(doc: Any) -> None:
     for path, operation in operations(doc):
         wanted = set(re.findall(r"\{(\w+)\}", path))
         assert {one["name"] for one in doc["paths"][path].get("parameters", ())} == wanted
-        assert any(status.startswith(("2", "410", "501")) for status in operation["responses"]), path
+        answered = any(status.startswith(("2", "410", "501")) for status in operation["responses"])
+        assert answered or path in ALWAYS_REFUSED, path
 
 
 def test_document__every_schema__is_one_and_bears_no_marks(doc: Any) -> None:

@@ -1,7 +1,7 @@
 """Moves inside lists of a document, for changes of what a list's items may carry."""
 
 from kilonova.kernel.errors import Invalid
-from kilonova.kernel.schemas import Schema
+from kilonova.kernel.schemas import Schema, objects
 from kilonova.kernel.versions import Doc, UnknownField
 
 DEVICE_TAG: Schema = {"type": "string", "pattern": "^[^,/]{1,60}$"}
@@ -31,6 +31,13 @@ def refuse_value_in(doc: Doc, key: str, field: str, value: str) -> None:
     """Raise `UnknownValue` if `field` of an item of the list `doc[key]` is `value`."""
     if any(item.get(field) == value for item in _items(doc, key)):
         raise UnknownValue(field=field, value=value)
+
+
+def forget_value_in(schema: Schema, key: str, field: str, value: str) -> None:
+    """Take `value` from what the schema says `field` of an item of the list `key` may be."""
+    for item in objects(schema, key):
+        told = item["properties"][field]
+        told["enum"] = [one for one in told["enum"] if one != value]
 
 
 def _items(doc: Doc, key: str) -> list[Doc]:

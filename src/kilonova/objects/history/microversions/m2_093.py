@@ -3,7 +3,7 @@
 from functools import partial
 
 from kilonova.kernel.versions import Change
-from kilonova.objects.history.items import refuse_value_in
+from kilonova.objects.history.items import forget_value_in, refuse_value_in
 
 CHANGES: tuple[Change, ...] = (
     Change(
@@ -17,5 +17,6 @@ CHANGES: tuple[Change, ...] = (
         shape="external_events",
         why="The volume service may tell that a volume of a server has a new image.",
         up=partial(refuse_value_in, key="events", field="name", value="volume-reimaged"),
+        schema_down=partial(forget_value_in, key="events", field="name", value="volume-reimaged"),
     ),
 )

@@ -14,7 +14,7 @@ from kilonova.testing.access import CloudAccess
 KILONOVA = str(Path(sys.executable).with_name("kilonova"))
 PATIENCE_S = 60
 LOOK_EVERY_S = 0.05
-HYPERVISORS = f"{PATHS['compute']}/os-hypervisors"
+PROVIDERS = f"{PATHS['placement']}/resource_providers"
 
 
 class StartFailure(Exception):
@@ -67,10 +67,10 @@ class UpCloud(CloudAccess):
             self.process.kill()
 
     def wait_until_hosts(self, count: int) -> None:
-        """Return once `count` hosts have registered, and servers can be sent to them. Raises TimeoutError."""
+        """Return once `count` hosts have registered and were discovered. Raises TimeoutError."""
         give_up = time.monotonic() + PATIENCE_S
         with self.client() as admin:
-            while len(admin.get(HYPERVISORS).raise_for_status().json()["hypervisors"]) < count:
+            while len(admin.get(PROVIDERS).raise_for_status().json()["resource_providers"]) < count:
                 if time.monotonic() > give_up:
                     raise TimeoutError(f"fewer than {count} hosts after {PATIENCE_S} s, see {self.state}")
                 time.sleep(LOOK_EVERY_S)

@@ -120,7 +120,8 @@ def test_serve__roles_apart__what_one_accepts_the_others_carry_out(
         client = log_in(url, state)
         stack.callback(client.close)
         give_up = time.monotonic() + PATIENCE_S
-        while not client.get("/placement/resource_providers").json()["resource_providers"]:  # the conductor has found it
+        providers = "/placement/resource_providers"
+        while not client.get(providers).json()["resource_providers"]:  # until the conductor has found the host
             assert time.monotonic() < give_up, "the host is not discovered"
             time.sleep(0.1)
         path = boot(client)

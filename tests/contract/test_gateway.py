@@ -10,11 +10,11 @@ import msgspec
 import pytest
 
 from contract.hypervisors import guest_spec
-from kilonova.agent.consoles import ConsoleDesk, HostSilent
 from kilonova.agent.gateway import Gateway
 from kilonova.agent.gateway_client import GatewayClient
 from kilonova.agent.gateway_http import BODY_BYTES, Access, GatewayService, NotYours
 from kilonova.agent.gateway_remote import RemoteGateway
+from kilonova.agent.questions import HostSilent, QuestionDesk
 from kilonova.cells.agents import AgentReplaced
 from kilonova.kernel.errors import NotAuthenticated, TooLarge, Unavailable
 from kilonova.kernel.ids import HostName, OperationId
@@ -55,7 +55,7 @@ class Site:
 
     rig: Rig
     clients: dict[str, Any]
-    desk: ConsoleDesk
+    desk: QuestionDesk
     store: Store
     access: dict[str, Access]
     service: GatewayService
@@ -86,7 +86,7 @@ async def site_of(rig: Rig, way: str) -> Site:
     parts = await rig.parts("gateway")
     gateway = Gateway(parts, parts.cells.get(CELL1))
     agents = {HOST: "agent", OTHER: "other"}
-    desk, store = ConsoleDesk(parts.runtime, agents.__getitem__), Store()
+    desk, store = QuestionDesk(parts.runtime, agents.__getitem__), Store()
     access = {SECRETS[agent]: Access(agent, frozenset({host}), gateway) for host, agent in agents.items()}
     service = GatewayService(access, desk, store)
     clients: dict[str, Any] = dict.fromkeys(SECRETS, gateway)
@@ -307,14 +307,14 @@ def test_console__the_hosts_own_agent_answers(way: str) -> None:
     async def work(site: Site) -> None:
         mine, others = (site.desk, site.desk) if way == "direct" else (site.clients["agent"], site.clients["other"])
         asked = asyncio.ensure_future(site.desk.output(put(site.rig), 3))
-        (question,) = await mine.console_questions("agent", 1.0)
+        (question,) = await mine.questions("agent", 1.0)
         assert (question.host, question.server_id, question.lines) == (HOST, server_id(), 3)
-        assert await others.console_questions("other", 0.1) == []
-        await others.console_answer("other", question.id, "forged")
+        assert await others.questions("other", 0.1) == []
+        await others.answer_question("other", question.id, "forged")
         assert not asked.done()
-        await mine.console_answer("agent", question.id, "login:\n")
+        await mine.answer_question("agent", question.id, "login:\n")
         assert await asked == "login:\n"
-        await mine.console_answer("agent", question.id, "too late")
+        await mine.answer_question("agent", question.id, "too late")
 
     played(work, way)
 
@@ -325,14 +325,14 @@ def test_image_to_fetch__agent_is_asked__may_read_it_from_then_on(way: str) -> N
         site.store.contents[IMAGE.id] = b"content"
         client = site.desk if way == "direct" else site.clients["agent"]
         asked = asyncio.ensure_future(site.desk.image_fetch(HOST, IMAGE))
-        (question,) = await client.console_questions("agent", 1.0)
+        (question,) = await client.questions("agent", 1.0)
         assert (question.about, question.host, question.image) == ("image", HOST, IMAGE)
         if way == "http":
             pieces = [piece async for piece in site.clients["agent"].image_content(IMAGE)]
             assert b"".join(pieces) == b"content"
             with pytest.raises(NotYours):
                 await anext(site.clients["other"].image_content(IMAGE))
-        await client.console_answer("agent", question.id, "")
+        await client.answer_question("agent", question.id, "")
         await asked
 
     played(work, way)
@@ -343,10 +343,10 @@ def test_diagnostics__the_hosts_own_agent_answers(way: str) -> None:
     async def work(site: Site) -> None:
         client = site.desk if way == "direct" else site.clients["agent"]
         asked = asyncio.ensure_future(site.desk.diagnostics(put(site.rig)))
-        (question,) = await client.console_questions("agent", 1.0)
+        (question,) = await client.questions("agent", 1.0)
         assert (question.about, question.server_id) == ("diagnostics", server_id())
         told = diagnostics_of(guest_spec(None), PowerState.RUNNING, "d", "h")
-        await client.console_answer("agent", question.id, msgspec.json.encode(told).decode())
+        await client.answer_question("agent", question.id, msgspec.json.encode(told).decode())
         assert await asked == told
 
     played(work, way)
@@ -356,7 +356,7 @@ def test_console__nobody_answers__its_asker_is_told() -> None:
     async def work(site: Site) -> None:
         with pytest.raises(HostSilent, match="host-1"):
             await site.desk.output(put(site.rig), None)
-        assert await site.desk.console_questions("agent", 0.1) == []
+        assert await site.desk.questions("agent", 0.1) == []
 
     played(work, "direct")
 

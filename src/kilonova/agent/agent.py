@@ -100,12 +100,12 @@ class Agent:
                 group.create_task(self._again(work, every_s))
 
     async def output(self, server: Server, lines: int | None) -> str:
-        """See `operations.consoles.Consoles`."""
+        """See `operations.host_questions.HostQuestions`."""
         assert server.host is not None, "a console is a host's"
         return await self._driver.console_output(server.host, server.id, lines)
 
     async def diagnostics(self, server: Server) -> Diagnostics:
-        """See `operations.consoles.Consoles`."""
+        """See `operations.host_questions.HostQuestions`."""
         assert server.host is not None, "a guest is a host's"
         try:
             return await self._driver.guest_diagnostics(server.host, server.id)
@@ -113,7 +113,7 @@ class Agent:
             raise Conflict(reason=failure.message) from failure
 
     async def image_fetch(self, host: HostName, image: GuestImage) -> None:
-        """See `operations.consoles.Consoles`."""
+        """See `operations.host_questions.HostQuestions`."""
         await self._driver.image_fetch(host, image, self._images)
 
     async def _pull(self) -> None:

@@ -15,8 +15,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from kilonova.agent.consoles import ConsoleClient
 from kilonova.agent.gateway_client import GatewayClient
+from kilonova.agent.questions import QuestionClient
 from kilonova.cells.agents import AgentReplaced
 from kilonova.drivers.driver import ImageStore
 from kilonova.kernel.errors import Forbidden, Invalid, KilonovaError, NotAuthenticated, NotFound, TooLarge, Unavailable
@@ -91,10 +91,10 @@ class Access:
 class GatewayService:
     """An ASGI application: the gateways of this process, for agents with a secret."""
 
-    def __init__(self, access: Mapping[str, Access], consoles: ConsoleClient, images: ImageStore) -> None:
+    def __init__(self, access: Mapping[str, Access], questions: QuestionClient, images: ImageStore) -> None:
         """`access` by secret."""
         self._access = {_digest(secret): granted for secret, granted in access.items()}
-        self._consoles = consoles
+        self._desk = questions
         self._images = images
         self._calls: Mapping[tuple[str, str], Callable[[Access, Request], Awaitable[Response]]] = {
             ("POST", "register"): self._register,
@@ -174,13 +174,13 @@ class GatewayService:
         return Response(answer, media_type=JSON)
 
     async def _questions(self, access: Access, request: Request) -> Response:
-        questions = await self._consoles.console_questions(access.agent, _seconds(request))
+        questions = await self._desk.questions(access.agent, _seconds(request))
         access.readable.update({asked.image.id: asked.image for asked in questions if asked.image is not None})
         return _json(questions)
 
     async def _answer(self, access: Access, request: Request) -> Response:
         text = (await _body(request)).decode(errors="replace")
-        await self._consoles.console_answer(access.agent, _query(request, "id"), text)
+        await self._desk.answer_question(access.agent, _query(request, "id"), text)
         return _json(None)
 
     async def _image_read(self, access: Access, request: Request) -> Response:

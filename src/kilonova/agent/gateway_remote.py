@@ -10,9 +10,9 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from kilonova.agent.consoles import ConsoleQuestion
 from kilonova.agent.gateway_client import Registered
 from kilonova.agent.gateway_http import NotYours, Problem
+from kilonova.agent.questions import Question
 from kilonova.cells.agents import AgentReplaced
 from kilonova.kernel.errors import KilonovaError, NotAuthenticated, NotFound, TooLarge, Unavailable
 from kilonova.kernel.ids import OperationId
@@ -33,7 +33,7 @@ _ERRORS: Mapping[str, type[KilonovaError]] = {
 
 
 class RemoteGateway:
-    """Implements `GatewayClient`, `ConsoleClient`, and `ImageStore` of drivers. `close` it."""
+    """Implements `GatewayClient`, `QuestionClient`, and `ImageStore` of drivers. `close` it."""
 
     def __init__(self, agent: str, secret: str, transport: httpx.AsyncBaseTransport) -> None:
         """Speak as `agent`; `transport` leads to the gateway, e.g. `unix_transport`."""
@@ -79,12 +79,12 @@ class RemoteGateway:
         """See `GatewayClient.observe`."""
         return await self._send("POST", agent, "observe", guests, seen_after=seen_after, epoch=epoch)
 
-    async def console_questions(self, agent: str, wait_s: float) -> list[ConsoleQuestion]:
-        """See `ConsoleClient.console_questions`."""
-        return await self._ask(agent, "questions", list[ConsoleQuestion], wait_s=wait_s)
+    async def questions(self, agent: str, wait_s: float) -> list[Question]:
+        """See `QuestionClient.questions`."""
+        return await self._ask(agent, "questions", list[Question], wait_s=wait_s)
 
-    async def console_answer(self, agent: str, question_id: str, text: str) -> None:
-        """See `ConsoleClient.console_answer`."""
+    async def answer_question(self, agent: str, question_id: str, text: str) -> None:
+        """See `QuestionClient.answer_question`."""
         await self._send("POST", agent, "answer", text.encode(), id=question_id)
 
     async def image_content(self, image: GuestImage) -> AsyncIterator[bytes]:

@@ -15,8 +15,8 @@ from typing import Literal
 import msgspec
 
 from kilonova.agent.agent import Agent
-from kilonova.agent.consoles import ConsoleAnswers
 from kilonova.agent.gateway_remote import RemoteGateway, unix_transport
+from kilonova.agent.questions import Answers
 from kilonova.app.config import Fake, Log
 from kilonova.app.fake_hosts import fake_driver
 from kilonova.app.logs import start_logging
@@ -112,10 +112,10 @@ def _driver(told: HostFile, folder: Path, runtime: Runtime) -> Driver:
 
 async def _work(told: HostFile, runtime: Runtime, driver: Driver, gateway: RemoteGateway) -> None:
     agent = Agent(told.agent, runtime, driver, gateway, gateway, hosts=lambda host: host == told.host)
-    answers = ConsoleAnswers(told.agent, runtime, driver, gateway, gateway)
+    answers = Answers(told.agent, runtime, driver, gateway, gateway)
     roles = [
         runtime.spawn(agent.run(), name=told.agent),
-        runtime.spawn(answers.run(), name=f"consoles of {told.host}"),
+        runtime.spawn(answers.run(), name=f"answers of {told.host}"),
         runtime.spawn(_told_to_end(), name="end"),
     ]
     done, _ = await asyncio.wait(roles, return_when=asyncio.FIRST_COMPLETED)

@@ -7,9 +7,9 @@ from pathlib import Path
 import msgspec
 
 from kilonova.agent.agent import Agent
-from kilonova.agent.consoles import ConsoleDesk
 from kilonova.agent.gateway import Gateway
 from kilonova.agent.observation import Strays
+from kilonova.agent.questions import QuestionDesk
 from kilonova.app.foundation import Foundation
 from kilonova.app.hypervisor import Shape, fake_file_made, hosts_apart, make, storage_of
 from kilonova.app.state import write_private
@@ -20,7 +20,7 @@ from kilonova.kernel.ids import CellId, HostName
 from kilonova.objects.diagnostics import Diagnostics
 from kilonova.objects.guest import GuestImage
 from kilonova.objects.server import Server
-from kilonova.operations.consoles import Consoles
+from kilonova.operations.host_questions import HostQuestions
 from kilonova.operations.work import Parts
 
 SOCKET = "gateway.sock"
@@ -31,7 +31,7 @@ SOCKET = "gateway.sock"
 class Hypervisor:
     """The hosts of a cloud, at work."""
 
-    consoles: Consoles
+    questions: HostQuestions
     notices: tuple[str, ...]
     """What the person who starts the cloud should know of them, a sentence each."""
     driver: Driver | None
@@ -46,7 +46,7 @@ async def start_hosts(foundation: Foundation, parts: Parts, shape: Shape, images
 
 
 class Agents:
-    """The agents of this process, by what they serve. Implements `operations.consoles.Consoles`."""
+    """The agents of this process, by what they serve. Implements `operations.host_questions.HostQuestions`."""
 
     def __init__(self, agents: Mapping[CellId, Agent], cell_of: Mapping[HostName, CellId]) -> None:
         """`cell_of` says which cell's agent serves a host."""
@@ -54,17 +54,17 @@ class Agents:
         self._cell_of = cell_of
 
     async def output(self, server: Server, lines: int | None) -> str:
-        """See `Consoles.output`."""
+        """See `HostQuestions.output`."""
         assert server.host is not None, "a console is a host's"
         return await self._agents[self._cell_of[server.host]].output(server, lines)
 
     async def diagnostics(self, server: Server) -> Diagnostics:
-        """See `Consoles.diagnostics`."""
+        """See `HostQuestions.diagnostics`."""
         assert server.host is not None, "a guest is a host's"
         return await self._agents[self._cell_of[server.host]].diagnostics(server)
 
     async def image_fetch(self, host: HostName, image: GuestImage) -> None:
-        """See `Consoles.image_fetch`."""
+        """See `HostQuestions.image_fetch`."""
         await self._agents[self._cell_of[host]].image_fetch(host, image)
 
 
@@ -115,7 +115,7 @@ async def _start_apart(foundation: Foundation, parts: Parts, shape: Shape, image
     gateways = {cell.id: Gateway(parts, cell, _strays(foundation)) for cell in parts.cells.with_hosts}
     secrets = {host: state.secret(f"gateway-{host}", runtime) for host in folders}
     access = {secrets[host]: Access(_agent_name(host), frozenset({host}), gateways[cell_of[host]]) for host in folders}
-    desk = ConsoleDesk(runtime, _agent_name)
+    desk = QuestionDesk(runtime, _agent_name)
     socket = GatewaySocket(GatewayService(access, desk, images), state.folder("hypervisor") / SOCKET, runtime)
     socket.open()
     foundation.parts.push_async_callback(socket.close)

@@ -38,7 +38,7 @@ from kilonova.kernel.ids import HostName
 from kilonova.objects.diagnostics import Diagnostics
 from kilonova.objects.guest import GuestImage
 from kilonova.objects.server import Server
-from kilonova.operations.consoles import Consoles
+from kilonova.operations.host_questions import HostQuestions
 from kilonova.runtime.runtime import Runtime
 
 API, CONDUCTOR, CELL_CONDUCTOR, HOSTS = ROLES = ("api", "conductor", "cell-conductor", "hosts")
@@ -52,19 +52,19 @@ class HostElsewhere(Conflict):
     code = "host-elsewhere"
 
 
-class ConsolesElsewhere:
-    """Hosts that other processes serve. Implements `operations.consoles.Consoles`; every method raises `HostElsewhere`."""
+class HostsElsewhere:
+    """Hosts that other processes serve. Implements `HostQuestions`; every method raises `HostElsewhere`."""
 
     async def output(self, server: Server, lines: int | None) -> str:
-        """See `Consoles.output`."""
+        """See `HostQuestions.output`."""
         raise HostElsewhere(host=server.host or "")
 
     async def diagnostics(self, server: Server) -> Diagnostics:
-        """See `Consoles.diagnostics`."""
+        """See `HostQuestions.diagnostics`."""
         raise HostElsewhere(host=server.host or "")
 
     async def image_fetch(self, host: HostName, image: GuestImage) -> None:
-        """See `Consoles.image_fetch`."""
+        """See `HostQuestions.image_fetch`."""
         raise HostElsewhere(host=host)
 
 
@@ -111,10 +111,10 @@ async def _build(
     foundation = Foundation(config=config, state=state, runtime=runtime, bus=bus, url=url, parts=parts)
     shape = hypervisor.shape(config.up, state)
     stands_on = await ground(foundation, shape, alone=False)
-    consoles: Consoles = ConsolesElsewhere()
+    questions: HostQuestions = HostsElsewhere()
     if HOSTS in roles:
         await parts.enter_async_context(lock_held(state.folder("hypervisor") / "lock", runtime))
-        consoles = (await start_hosts(foundation, stands_on.work, shape, ImagesInProcess(stands_on.images))).consoles
+        questions = (await start_hosts(foundation, stands_on.work, shape, ImagesInProcess(stands_on.images))).questions
     if CONDUCTOR in roles:
         start_conductor(foundation, stands_on.work, name)
         publish(foundation, stands_on.work)
@@ -124,7 +124,7 @@ async def _build(
         state.remember(driver=shape.driver, hosts=shape.hosts, cells=shape.cells)
     if listener is not None:
         clouds_yaml.write(state, config, url, runtime)
-    return app_of(foundation, stands_on, compute_of(foundation, stands_on, consoles))
+    return app_of(foundation, stands_on, compute_of(foundation, stands_on, questions))
 
 
 async def _until(

@@ -28,7 +28,7 @@ from kilonova.clients.image import Images
 from kilonova.clients.network import Networks
 from kilonova.clients.volume import Volumes
 from kilonova.drivers.driver import Driver
-from kilonova.operations.consoles import Consoles
+from kilonova.operations.host_questions import HostQuestions
 from kilonova.operations.measures import Measures
 from kilonova.operations.quota import Quota
 from kilonova.operations.servers import Servers
@@ -80,14 +80,14 @@ async def ground(foundation: Foundation, shape: Shape, volumes: Volumes | None =
     return Ground(services=services, identity=identity, images=images, networks=networks, work=work)
 
 
-def compute_of(foundation: Foundation, ground_: Ground, consoles: Consoles) -> Compute:
+def compute_of(foundation: Foundation, ground_: Ground, questions: HostQuestions) -> Compute:
     """What the Compute API works with."""
     config, work = foundation.config, ground_.work
     quota = Quota(work.database, msgspec.structs.asdict(config.quota))
     return Compute(
         runtime=foundation.runtime,
         database=work.database,
-        servers=Servers(work, quota, consoles),
+        servers=Servers(work, quota, questions),
         hosts=work.hosts,
         placement=work.placement,
         quota=quota,
@@ -153,7 +153,7 @@ async def build(
         stands_on = await ground(foundation, shape, volumes)
         hosts = await roles.start(foundation, stands_on.work, shape, stands_on.images, timers(config))
         publish(foundation, stands_on.work)
-        compute = compute_of(foundation, stands_on, hosts.consoles)
+        compute = compute_of(foundation, stands_on, hosts.questions)
         state.remember(driver=shape.driver, hosts=shape.hosts, cells=shape.cells)
         return Cloud(
             app=app_of(foundation, stands_on, compute, await _health(foundation)),

@@ -41,7 +41,7 @@ from kilonova.operations import (
 )
 from kilonova.operations.accept import Acceptance, NotReady
 from kilonova.operations.catalog import CELL_PLANS
-from kilonova.operations.consoles import Consoles
+from kilonova.operations.host_questions import HostQuestions
 from kilonova.operations.listing import Listing
 from kilonova.operations.plans import detach_interface, resize
 from kilonova.operations.quota import Quota
@@ -62,7 +62,7 @@ log = logging.getLogger(__name__)
 class Servers:
     """Servers wherever they are: still nowhere, in cell0, in a cell."""
 
-    def __init__(self, parts: Parts, quota: Quota, consoles: Consoles) -> None:
+    def __init__(self, parts: Parts, quota: Quota, questions: HostQuestions) -> None:
         """Work with the parts of this process."""
         self._runtime = parts.runtime
         self._bus = parts.bus
@@ -72,7 +72,7 @@ class Servers:
         self._networks = parts.networks
         self._volumes = parts.volumes
         self._quota = quota
-        self._consoles = consoles
+        self._questions = questions
         self._seen_in: dict[ServerId, CellId] = {}
         """Where servers were found last: a read looks there first, and asks the map when the server is not there."""
         self._listing = Listing(parts.database, parts.cells)
@@ -337,20 +337,20 @@ class Servers:
         server = await self.get(server_id)
         if server.host is None:
             raise NotReady(server_id=server_id)
-        return await self._consoles.output(server, lines)
+        return await self._questions.output(server, lines)
 
     async def diagnostics(self, server: Server) -> Diagnostics:
         """How a server's guest does just now. Raises `Conflict` while it is on no host, or the host can't tell."""
         if server.host is None:
             raise NotReady(server_id=server.id)
-        return await self._consoles.diagnostics(server)
+        return await self._questions.diagnostics(server)
 
     async def images_fetch(self, hosts: Sequence[HostName], images: Sequence[GuestImage]) -> None:
         """Have images at hosts before guests need them, one after the other; what fails is logged and left to the guests."""
         for host in hosts:
             for image in images:
                 try:
-                    await self._consoles.image_fetch(host, image)
+                    await self._questions.image_fetch(host, image)
                 except KilonovaError as error:
                     log.warning("image %s was not fetched by %s: %s", image.id, host, error.message)
 

@@ -438,7 +438,7 @@ class World:
 
 
 class _NoConsoles:
-    """Implements `Consoles`: no host shows its guests' consoles here."""
+    """Implements `HostQuestions`: no host shows its guests' consoles here."""
 
     async def output(self, server: Server, lines: int | None) -> str:
         raise Unavailable(service="the console", reason="it is not simulated")

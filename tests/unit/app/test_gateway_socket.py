@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from kilonova.agent.consoles import ConsoleDesk
 from kilonova.agent.gateway_http import GatewayService
 from kilonova.agent.gateway_remote import RemoteGateway, unix_transport
+from kilonova.agent.questions import QuestionDesk
 from kilonova.app.gateway_socket import GatewaySocket
 from kilonova.kernel.errors import NotAuthenticated, Unavailable
 from kilonova.runtime.real import RealRuntime
@@ -22,7 +22,7 @@ def test_socket__in_a_deep_directory__answers_our_own_user_until_closed(tmp_path
     async def scenario() -> None:
         runtime = RealRuntime()
         nobody: Any = None
-        gateway = GatewaySocket(GatewayService({}, ConsoleDesk(runtime, str), nobody), path, runtime)
+        gateway = GatewaySocket(GatewayService({}, QuestionDesk(runtime, str), nobody), path, runtime)
         gateway.open()
         client = RemoteGateway("agent", "a secret", unix_transport(path))
         with pytest.raises(NotAuthenticated):

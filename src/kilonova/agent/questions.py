@@ -37,7 +37,7 @@ class HostSilent(Conflict):
     code = "host-silent"
 
 
-class ConsoleQuestion(msgspec.Struct, frozen=True, kw_only=True):
+class Question(msgspec.Struct, frozen=True, kw_only=True):
     """What an agent is asked: the end of one guest's console, how a guest does, or to fetch an image."""
 
     id: str
@@ -48,19 +48,19 @@ class ConsoleQuestion(msgspec.Struct, frozen=True, kw_only=True):
     image: GuestImage | None = None
 
 
-class ConsoleClient(Protocol):
+class QuestionClient(Protocol):
     """How an agent fetches questions, and answers them. Raises `Unavailable` when the gateway can't be reached."""
 
-    async def console_questions(self, agent: str, wait_s: float) -> list[ConsoleQuestion]:
+    async def questions(self, agent: str, wait_s: float) -> list[Question]:
         """Questions about the agent's hosts that it has not been given yet; waits up to `wait_s` seconds for the first."""
 
-    async def console_answer(self, agent: str, question_id: str, text: str) -> None:
+    async def answer_question(self, agent: str, question_id: str, text: str) -> None:
         """Answer one. Nobody waiting for it any more is fine."""
 
 
 @dataclass
 class _Open:
-    question: ConsoleQuestion
+    question: Question
     answer: "asyncio.Future[str]"
     given: bool = False
 
@@ -73,8 +73,8 @@ class _Desk:
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-class ConsoleDesk:
-    """Where questions wait. Implements `operations.consoles.Consoles` for its askers, and `ConsoleClient` for agents."""
+class QuestionDesk:
+    """Where questions wait. Implements `HostQuestions` for its askers, and `QuestionClient` for agents."""
 
     def __init__(self, runtime: Runtime, agent_of: Callable[[HostName], str]) -> None:
         """`agent_of` names the agent of a host."""
@@ -83,24 +83,24 @@ class ConsoleDesk:
         self._desks: dict[str, _Desk] = {}
 
     async def output(self, server: Server, lines: int | None) -> str:
-        """See `Consoles.output`. Raises `HostSilent`."""
+        """See `HostQuestions.output`. Raises `HostSilent`."""
         assert server.host is not None, "a console is a host's"
-        question = ConsoleQuestion(id=self._runtime.uuid(), host=server.host, server_id=server.id, lines=lines)
+        question = Question(id=self._runtime.uuid(), host=server.host, server_id=server.id, lines=lines)
         return await self._ask(question, f"the console of server {server.id}", ANSWER_S)
 
     async def diagnostics(self, server: Server) -> Diagnostics:
-        """See `Consoles.diagnostics`. Raises `HostSilent`, also where the host can't tell."""
+        """See `HostQuestions.diagnostics`. Raises `HostSilent`, also where the host can't tell."""
         assert server.host is not None, "a guest is a host's"
-        question = ConsoleQuestion(id=self._runtime.uuid(), host=server.host, about="diagnostics", server_id=server.id)
+        question = Question(id=self._runtime.uuid(), host=server.host, about="diagnostics", server_id=server.id)
         told = await self._ask(question, f"the guest of server {server.id}", ANSWER_S)
         return msgspec.json.decode(told, type=Diagnostics)
 
     async def image_fetch(self, host: HostName, image: GuestImage) -> None:
-        """See `Consoles.image_fetch`. Raises `HostSilent`, also where it can't be had."""
-        question = ConsoleQuestion(id=self._runtime.uuid(), host=host, about="image", image=image)
+        """See `HostQuestions.image_fetch`. Raises `HostSilent`, also where it can't be had."""
+        question = Question(id=self._runtime.uuid(), host=host, about="image", image=image)
         await self._ask(question, f"image {image.id}", FETCH_S)
 
-    async def _ask(self, question: ConsoleQuestion, what: str, within_s: float) -> str:
+    async def _ask(self, question: Question, what: str, within_s: float) -> str:
         desk = self._desk(self._agent_of(question.host))
         opened = desk.open[question.id] = _Open(question, asyncio.get_running_loop().create_future())
         desk.news.set()
@@ -112,8 +112,8 @@ class ConsoleDesk:
         finally:
             del desk.open[question.id]
 
-    async def console_questions(self, agent: str, wait_s: float) -> list[ConsoleQuestion]:
-        """See `ConsoleClient.console_questions`."""
+    async def questions(self, agent: str, wait_s: float) -> list[Question]:
+        """See `QuestionClient.questions`."""
         desk = self._desk(agent)
         try:
             async with asyncio.timeout(wait_s):
@@ -126,8 +126,8 @@ class ConsoleDesk:
             opened.given = True
         return [opened.question for opened in fresh]
 
-    async def console_answer(self, agent: str, question_id: str, text: str) -> None:
-        """See `ConsoleClient.console_answer`: an agent answers what it was asked, and nothing else."""
+    async def answer_question(self, agent: str, question_id: str, text: str) -> None:
+        """See `QuestionClient.answer_question`: an agent answers what it was asked, and nothing else."""
         opened = self._desk(agent).open.get(question_id)
         if opened is not None and not opened.answer.done():
             opened.answer.set_result(text)
@@ -136,11 +136,11 @@ class ConsoleDesk:
         return self._desks.setdefault(agent, _Desk())
 
 
-class ConsoleAnswers:
+class Answers:
     """The agent's side: fetches questions and answers them."""
 
     def __init__(
-        self, agent: str, runtime: Runtime, driver: Driver, client: ConsoleClient, images: ImageSource
+        self, agent: str, runtime: Runtime, driver: Driver, client: QuestionClient, images: ImageSource
     ) -> None:
         """Answer what `agent` is asked from what `driver` says, which fetches `images`."""
         self._agent = agent
@@ -155,7 +155,7 @@ class ConsoleAnswers:
         try:
             while True:
                 try:
-                    questions = await self._client.console_questions(self._agent, WAIT_S)
+                    questions = await self._client.questions(self._agent, WAIT_S)
                 except KilonovaError as error:
                     log.warning("%s", error.message)
                     await self._runtime.sleep(RETRY_S)
@@ -168,14 +168,14 @@ class ConsoleAnswers:
             for task in answering:
                 task.cancel()
 
-    async def _answer(self, question: ConsoleQuestion) -> None:
+    async def _answer(self, question: Question) -> None:
         """Answer one question; what can't be answered is logged, and its asker hears nothing."""
         try:
-            await self._client.console_answer(self._agent, question.id, await self._text(question))
+            await self._client.answer_question(self._agent, question.id, await self._text(question))
         except KilonovaError as error:
             log.warning("%s", error.message)
 
-    async def _text(self, question: ConsoleQuestion) -> str:
+    async def _text(self, question: Question) -> str:
         if question.about == "diagnostics":
             found = await self._driver.guest_diagnostics(question.host, question.server_id)
             return msgspec.json.encode(found).decode()

@@ -8,7 +8,7 @@ from kilonova.objects.guest import GuestImage
 from kilonova.objects.server import Server
 
 
-class Consoles(Protocol):
+class HostQuestions(Protocol):
     """Hosts, as they are asked. Every method raises `Conflict` when the host doesn't answer."""
 
     async def output(self, server: Server, lines: int | None) -> str:

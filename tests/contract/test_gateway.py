@@ -352,6 +352,18 @@ def test_diagnostics__the_hosts_own_agent_answers(way: str) -> None:
     played(work, way)
 
 
+def test_console__question_is_lost_on_its_way__is_given_once_more() -> None:
+    async def work(site: Site) -> None:
+        asked = asyncio.ensure_future(site.desk.output(put(site.rig), None))
+        (lost,) = await site.desk.questions("agent", 1.0)
+        (again,) = await site.desk.questions("agent", 5.0)
+        assert again == lost
+        await site.desk.answer_question("agent", again.id, "login:\n")
+        assert await asked == "login:\n"
+
+    played(work, "direct")
+
+
 def test_console__nobody_answers__its_asker_is_told() -> None:
     async def work(site: Site) -> None:
         with pytest.raises(HostSilent, match="host-1"):

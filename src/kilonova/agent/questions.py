@@ -25,8 +25,10 @@ log = logging.getLogger(__name__)
 WAIT_S = 20.0
 """How long an agent waits for a question before it asks again."""
 RETRY_S = 1.0
-ANSWER_S = 5.0
+ANSWER_S = 10.0
 """How long an agent may take to answer."""
+AGAIN_S = 1.0
+"""When a question is given once more that has no answer: whoever fetched it may have lost it. Answering twice does no harm."""
 FETCH_S = 3600.0
 """How long it may take to fetch an image."""
 
@@ -106,6 +108,12 @@ class QuestionDesk:
         desk.news.set()
         try:
             async with asyncio.timeout(within_s):
+                while question.image is None:
+                    await asyncio.wait([opened.answer], timeout=AGAIN_S)
+                    if opened.answer.done():
+                        break
+                    opened.given = False
+                    desk.news.set()
                 return await opened.answer
         except TimeoutError:
             raise HostSilent(host=question.host, what=what) from None
